@@ -1,0 +1,264 @@
+"""Configurations: a few lines of YAML over documented defaults, checked before anything runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from kins.errors import KinsError
+
+C = TypeVar("C", bound=BaseModel)
+
+
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """What a network is made of, beside backbone, region proposals and box head."""
+
+    masks: tuple[str, ...] = ("amodal", "inmodal")
+    occlusion: bool = False
+    coding: bool = False
+    panet: bool = False
+
+
+NETWORKS = {
+    "mask-rcnn": Parts(masks=("amodal",)),
+    "mask-rcnn-both": Parts(),
+    "mask-rcnn-mlc": Parts(coding=True),
+    "asn": Parts(occlusion=True),
+    "asn-mlc": Parts(occlusion=True, coding=True),
+    "panet": Parts(masks=("amodal",), panet=True),
+    "panet-both": Parts(panet=True),
+    "panet-mlc": Parts(coding=True, panet=True),
+    "panet-asn": Parts(occlusion=True, panet=True),
+    "panet-asn-mlc": Parts(occlusion=True, coding=True, panet=True),
+}
+"""The paper's networks. Coding without an occlusion head takes the box head's map alone."""
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class ModelConfig(Section):
+    """The network."""
+
+    name: str = Field("asn-mlc", description="One of kins.config.NETWORKS.")
+    backbone: Literal["tiny", "resnet18", "resnet34", "resnet50", "resnet101"] = "resnet50"
+    weights: str | None = Field(None, description="Backbone: imagenet, coco (resnet50), a file, or null for random.")
+    norm: Literal["frozen-batch", "group"] | None = Field(
+        None, description="Normalisation of the backbone; null: frozen-batch with weights, group without."
+    )
+    trainable_layers: int = Field(5, ge=0, le=5, description="Stages of a pretrained backbone that are trained.")
+    channels: int = Field(256, ge=1, description="Width of the feature pyramid.")
+    head_channels: int = Field(256, ge=2, description="Width of the convolutions in all heads.")
+    head_depth: int = Field(4, ge=1, description="Convolutions of box and occlusion head.")
+    hidden: int = Field(1024, ge=1, description="Width of their fully connected layer.")
+    mask_depth: int = Field(4, ge=2, description="Convolutions of each mask head.")
+    tap: int = Field(
+        1, ge=1, description="Which convolution of the 7x7 heads feeds multi-level coding; 1 is the first."
+    )
+    extraction: bool = Field(True, description="Multi-level coding: extraction on or off.")
+    combination: bool = Field(True, description="Multi-level coding: combination on or off.")
+    occluded_weight: float = Field(8.0, gt=0, description="Weight of the occluded class in the occlusion loss.")
+    anchors: tuple[int, int, int, int, int] = Field((32, 64, 128, 256, 512), description="Anchor size of each level.")
+    anchors_sampled: int = Field(256, ge=2, description="Anchors per image in the proposal loss.")
+    canonical_size: int = Field(224, ge=1, description="Box size whose features come from the third pyramid level.")
+    proposals_train: int = Field(
+        2000, ge=1, description="Proposals kept per level before, per image after suppression."
+    )
+    proposals_test: int = Field(1000, ge=1, description="The same at prediction.")
+    regions: int = Field(512, ge=4, description="Regions sampled per training image, at most a quarter foreground.")
+    score_threshold: float = Field(0.05, ge=0, lt=1)
+    nms_threshold: float = Field(0.5, gt=0, le=1)
+    detections: int = Field(100, ge=1, description="Detections per image.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ModelConfig:
+        if self.name not in NETWORKS:
+            raise ValueError(f"name: unknown network '{self.name}'{_suggest(self.name, NETWORKS)}")
+        if self.tap > self.head_depth:
+            raise ValueError(f"tap: convolution {self.tap} of {self.head_depth} does not exist; lower it")
+        if NETWORKS[self.name].coding and not self.combination:
+            if not self.extraction:
+                raise ValueError("extraction: coding needs extraction or combination; use a network without -mlc")
+            if self.channels != self.head_channels and not NETWORKS[self.name].panet:
+                raise ValueError("combination: without it channels and head_channels must be equal, for they are added")
+        return self
+
+
+class DataConfig(Section):
+    """Which images, and how large they enter the network. Paths are relative to the data folder (--data)."""
+
+    root: str | None = Field(None, description="The data folder; --data sets it.")
+    train: str | None = Field(None, description="Annotations; null: the usual names are tried in the folder.")
+    train_images: str | None = Field(None, description="Their images; null: training/image_2, or beside the file.")
+    test: str | None = Field(None, description="Annotations for evaluation; null as above; none is allowed.")
+    test_images: str | None = None
+    short_side: int = Field(800, ge=32, description="Images are scaled to this short side in pixels ...")
+    long_side: int = Field(3000, ge=32, description="... unless the long side would exceed this.")
+    occluded_rate: float = Field(
+        0.01, ge=0, lt=1, description="Hidden share from which an instance is called occluded."
+    )
+    min_size: float = Field(
+        2.0, ge=0, description="Amodal boxes thinner than this many pixels of the scaled image are left out."
+    )
+    workers: int = Field(2, ge=0, description="Loading processes.")
+
+
+class AugmentConfig(Section):
+    """Random changes to training images; all 0 or 1 switches them off."""
+
+    mirror: float = Field(0.5, ge=0, le=1, description="Probability of left-right mirroring.")
+    scale: tuple[float, float] = Field((1.0, 1.0), description="Range of a random factor on the image size.")
+    crop: float = Field(0.0, ge=0, le=1, description="Probability of cropping a random window.")
+    crop_size: float = Field(0.6, gt=0, le=1, description="Smallest window, as a share of each side.")
+    color: float = Field(0.0, ge=0, le=1, description="Strength of brightness, contrast and saturation changes.")
+    paste: float = Field(0.0, ge=0, le=1, description="Probability of pasting a cut-out instance over another one.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> AugmentConfig:
+        if not 0 < self.scale[0] <= self.scale[1]:
+            raise ValueError(f"scale: {list(self.scale)} is not a range of positive factors [smallest, largest]")
+        return self
+
+
+class TrainConfig(Section):
+    """The schedule."""
+
+    seed: int = Field(0, ge=0)
+    steps: int = Field(12000, ge=1, description="Optimiser steps.")
+    minutes: float | None = Field(
+        None, gt=0, description="Wall-clock budget in place of steps: the schedule follows the clock, not reproducibly."
+    )
+    batch: int = Field(8, ge=1, description="Images per optimiser step, over all processes and accumulated parts.")
+    micro_batch: int | None = Field(
+        None, ge=1, description="Images per forward pass and process; null: no accumulation."
+    )
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    lr: float = Field(0.02, gt=0, description="Base learning rate.")
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(1e-4, ge=0)
+    schedule: Literal["steps", "cosine"] = Field(
+        "steps", description="Division by 10 at `drops`, or a half cosine to 0."
+    )
+    drops: tuple[float, ...] = Field((10 / 12, 11 / 12), description="Where the rate drops, as shares of the schedule.")
+    warmup: int = Field(500, ge=0, description="Steps of linear warm-up.")
+    clip: float | None = Field(None, gt=0, description="Largest gradient norm.")
+    ema: float | None = Field(
+        None, gt=0, lt=1, description="Decay of the averaged weights; they are the ones evaluated."
+    )
+    precision: Literal["auto", "32", "bf16", "16"] = Field(
+        "auto", description="auto: bf16 where the hardware multiplies it fast, else 32."
+    )
+    channels_last: bool = False
+    compile: bool = Field(False, description="torch.compile the backbone.")
+    device: str = Field("auto", description="auto, cpu, cuda or mps.")
+    devices: int = Field(1, ge=1, description="Processes; torchrun sets it.")
+    checkpoint_every: int = Field(500, ge=1, description="Steps between checkpoints.")
+    evaluate_every: int = Field(0, ge=0, description="Steps between evaluations; 0: at the end only.")
+    evaluate_images: int | None = Field(None, ge=1, description="Evaluate on the first so many images; null: all.")
+    log_every: int = Field(20, ge=1)
+    init: str | None = Field(
+        None, description="Weights to start from: a run, a weights file, or 'street' for the shipped ones."
+    )
+
+
+class Config(Section):
+    """Everything that a training run depends on."""
+
+    model: ModelConfig = ModelConfig()  # type: ignore[call-arg]
+    data: DataConfig = DataConfig()  # type: ignore[call-arg]
+    augment: AugmentConfig = AugmentConfig()  # type: ignore[call-arg]
+    train: TrainConfig = TrainConfig()  # type: ignore[call-arg]
+
+
+def load_config(source: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """Read a configuration.
+
+    Args:
+        source: a YAML file, or the name of one that comes with kins ("tiny", "asn_mlc_r50").
+        overrides: "section.key=value", values in YAML.
+
+    Raises:
+        KinsError: no such file or name, not YAML, or a key or value that does not exist; the nearest key is suggested.
+    """
+    import yaml
+
+    path = _find(source)
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise KinsError(f"{source}: not a readable YAML file ({' '.join(str(error).split())})") from None
+    if not isinstance(values, dict):
+        raise KinsError(f"{source}: a configuration is a mapping of sections ({', '.join(Config.model_fields)})")
+    for override in overrides:
+        key, separator, text = override.partition("=")
+        if not separator:
+            raise KinsError(f"{override}: write an override as section.key=value, for example train.steps=1000")
+        try:
+            _set(values, key.split("."), yaml.safe_load(text))
+        except yaml.YAMLError:
+            raise KinsError(f"{override}: the value is not YAML") from None
+    return checked(Config, values, str(source))
+
+
+def names() -> list[str]:
+    """The configurations that come with kins."""
+    return sorted(p.name.removesuffix(".yaml") for p in _folder().iterdir() if p.name.endswith(".yaml"))
+
+
+def checked(kind: type[C], values: dict[str, Any], where: str) -> C:
+    """`values` as a `kind`. Raises KinsError naming the place, and for an unknown key the nearest one that exists."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            fields = _fields(kind, first["loc"][:-1])
+            message = f"unknown key{_suggest(str(first['loc'][-1]), fields)}"
+        else:
+            message = first["msg"].removeprefix("Value error, ") + ("" if place else "")
+        raise KinsError(f"{where}: {place + ': ' if place else ''}{message}") from None
+
+
+def _fields(kind: type[BaseModel], loc: Sequence[int | str]) -> list[str]:
+    for part in loc:
+        annotation = kind.model_fields[str(part)].annotation
+        assert isinstance(annotation, type) and issubclass(annotation, BaseModel)
+        kind = annotation
+    return list(kind.model_fields)
+
+
+def _suggest(word: str, known: Any) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean '{close[0]}'?" if close else f"; use one of {', '.join(known)}"
+
+
+def _set(values: dict[str, Any], keys: list[str], value: Any) -> None:
+    for key in keys[:-1]:
+        values = values.setdefault(key, {})
+        if not isinstance(values, dict):
+            raise KinsError(f"{'.'.join(keys)}: '{key}' is a value, not a section")
+    values[keys[-1]] = value
+
+
+def _folder() -> Any:
+    return resources.files("kins") / "configs"
+
+
+def _find(source: str | Path) -> Any:
+    path = Path(source)
+    if path.is_file():
+        return path
+    shipped = _folder() / f"{str(source).removesuffix('.yaml')}.yaml"
+    if path.name == str(source) and shipped.is_file():
+        return shipped
+    known = names()
+    raise KinsError(f"{source}: neither a file nor a configuration of kins{_suggest(str(source), known)}")

@@ -1,0 +1,138 @@
+"""The networks, assembled from parts: Mask R-CNN, PANet and the amodal segmentation network (ASN).
+
+ASN and multi-level coding: Qi, Jiang, Liu, Shen, Jia: Amodal Instance Segmentation with KINS Dataset, CVPR 2019.
+"""
+
+import torch
+from torch import Tensor, nn
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
+from torchvision.models.detection.image_list import ImageList
+from torchvision.models.detection.rpn import RPNHead
+from torchvision.ops import MultiScaleRoIAlign
+
+from kins.config import NETWORKS, ModelConfig
+from kins.models.backbone import backbone
+from kins.models.heads import AllLevels, BoxPredictor, MaskHead, RegionHead, conv
+from kins.models.mlc import MultiLevelCoding
+from kins.models.panet import AdaptivePooling, FullyConnectedBranch, PathAugmentation
+from kins.models.roi_heads import AmodalRoIHeads, Target
+from kins.models.sampling import ProposalNetwork
+
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+LEVELS = ["0", "1", "2", "3"]
+
+
+class AmodalRCNN(GeneralizedRCNN):
+    """Backbone, region proposals and region stage.
+
+    Called with a list of (3, H, W) uint8 RGB images (of any sizes; kins.data scales them). In training mode a
+    target for each image is needed (see `roi_heads.Target`), and a dict of scalar losses is returned. In evaluation
+    mode a list of detections is returned, boxes in pixels of the images given (see `AmodalRoIHeads.predict`).
+    """
+
+    def __init__(self, backbone: nn.Module, rpn: ProposalNetwork, roi_heads: AmodalRoIHeads) -> None:
+        super().__init__(backbone, rpn, roi_heads, Normalisation())
+
+
+class Normalisation(nn.Module):
+    """Images to one padded batch with ImageNet's mean and deviation; scaling is done before, where the targets are made."""
+
+    def __init__(self, divisible: int = 32) -> None:
+        super().__init__()
+        self.divisible = divisible
+        self.register_buffer("mean", 255 * torch.tensor(MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", 255 * torch.tensor(STD).view(3, 1, 1), persistent=False)
+
+    def forward(
+        self, images: list[Tensor], targets: list[Target] | None = None
+    ) -> tuple[ImageList, list[Target] | None]:
+        sizes = [(image.shape[-2], image.shape[-1]) for image in images]
+        height, width = (-(-max(side) // self.divisible) * self.divisible for side in zip(*sizes, strict=True))
+        batch = torch.zeros((len(images), 3, height, width), device=images[0].device)
+        for place, image in zip(batch, images, strict=True):
+            place[:, : image.shape[-2], : image.shape[-1]] = (image - self.mean) / self.std
+        return ImageList(batch, sizes), targets
+
+    def postprocess(
+        self, result: list[dict[str, Tensor]], image_shapes: list[tuple[int, int]], original: list[tuple[int, int]]
+    ) -> list[dict[str, Tensor]]:
+        """Nothing: kins.predict scales boxes back and draws the masks."""
+        return result
+
+
+def assemble(config: ModelConfig, num_classes: int) -> AmodalRCNN:
+    """The network that a configuration describes; see `kins.models.build`."""
+    parts = NETWORKS[config.name]
+    body = backbone(
+        config.backbone,
+        channels=config.channels,
+        norm=config.norm or ("frozen-batch" if config.weights else "group"),
+        weights=config.weights,
+        trainable_layers=config.trainable_layers,
+        path=PathAugmentation(config.channels) if parts.panet else None,
+    )
+
+    def pool(size: int) -> nn.Module:
+        if parts.panet:
+            return AdaptivePooling(size)
+        return MultiScaleRoIAlign(LEVELS, size, 2, canonical_scale=config.canonical_size)
+
+    def region_head() -> RegionHead:
+        first = (AllLevels if parts.panet else conv)(config.channels, config.head_channels)
+        return RegionHead(first, config.head_channels, config.head_depth, config.hidden, config.tap)
+
+    def mask_head() -> MaskHead:
+        width = config.head_channels
+        inputs = width if parts.panet else config.channels
+        maps = width * (2 if parts.occlusion else 1)
+        return MaskHead(
+            config.channels,
+            width,
+            num_classes,
+            config.mask_depth,
+            fuse=AllLevels(config.channels, width) if parts.panet else None,
+            coding=MultiLevelCoding(
+                maps, inputs, width, extraction=config.extraction, combination=config.combination
+            )
+            if parts.coding
+            else None,
+            branch=FullyConnectedBranch(width) if parts.panet else None,
+        )
+
+    return AmodalRCNN(
+        body,
+        region_proposals(config),
+        AmodalRoIHeads(
+            box_pool=pool(7),
+            box_head=region_head(),
+            box_predictor=BoxPredictor(config.hidden, num_classes),
+            occlusion_head=region_head() if parts.occlusion else None,
+            occlusion_predictor=nn.Linear(config.hidden, 2) if parts.occlusion else None,
+            occluded_weight=config.occluded_weight,
+            mask_pool=pool(14),
+            mask_heads={name: mask_head() for name in parts.masks},
+            regions=config.regions,
+            score_threshold=config.score_threshold,
+            nms_threshold=config.nms_threshold,
+            detections=config.detections,
+        ),
+    )
+
+
+def region_proposals(config: ModelConfig) -> ProposalNetwork:
+    """Anchors of one size and three shapes a level, and torchvision's proposal head."""
+    anchors = AnchorGenerator(tuple((size,) for size in config.anchors), ((0.5, 1.0, 2.0),) * len(config.anchors))
+    proposals = {"training": config.proposals_train, "testing": config.proposals_test}
+    return ProposalNetwork(
+        anchors,
+        RPNHead(config.channels, anchors.num_anchors_per_location()[0]),
+        fg_iou_thresh=0.7,
+        bg_iou_thresh=0.3,
+        batch_size_per_image=config.anchors_sampled,
+        positive_fraction=0.5,
+        pre_nms_top_n=proposals,
+        post_nms_top_n=proposals,
+        nms_thresh=0.7,
+    )

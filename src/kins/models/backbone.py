@@ -1,0 +1,201 @@
+"""Feature extractors: a ResNet or a small CPU network, followed by a feature pyramid."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torchvision
+from torch import Tensor, nn
+from torchvision.models._utils import IntermediateLayerGetter
+from torchvision.ops import FeaturePyramidNetwork, FrozenBatchNorm2d
+from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
+
+from kins.errors import KinsError
+
+RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101")
+BACKBONES = ("tiny", *RESNETS)
+STRIDES = {"layer1": "0", "layer2": "1", "layer3": "2", "layer4": "3"}  # strides 4, 8, 16, 32
+COCO_WEIGHTS = {"resnet50": "MaskRCNN_ResNet50_FPN_Weights"}
+
+Norm = Callable[[int], nn.Module]
+
+
+def group_norm(channels: int) -> nn.GroupNorm:
+    return nn.GroupNorm(max(1, channels // 16), channels)
+
+
+NORMS: dict[str, Norm] = {"group": group_norm, "frozen-batch": FrozenBatchNorm2d}
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions with a shortcut (He et al. 2016), normalised once: for small images on a CPU,
+    normalisation costs as much time as convolution does."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, norm: Norm) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.norm = norm(outputs)
+        self.shortcut = (
+            nn.Identity() if inputs == outputs and stride == 1 else nn.Conv2d(inputs, outputs, 1, stride)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.norm(self.conv2(self.conv1(x).relu_()))
+        return (y + self.shortcut(x)).relu_()
+
+
+class TinyBody(nn.Module):
+    """A small residual network for CPUs: strides 4, 8, 16 and 32, two blocks each."""
+
+    channels = (48, 96, 160, 224)
+
+    def __init__(self, norm: Norm) -> None:
+        super().__init__()
+        first = self.channels[0]
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, 32, 3, 2, 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(32, first, 3, 2, 1, bias=False),
+            norm(first),
+            nn.ReLU(inplace=True),
+        )
+        width = first
+        for level, outputs in enumerate(self.channels, start=1):
+            stage = nn.Sequential(
+                Block(width, outputs, 1 if level == 1 else 2, norm), Block(outputs, outputs, 1, norm)
+            )
+            self.add_module(f"layer{level}", stage)
+            width = outputs
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        x = self.stem(x)
+        features: dict[str, Tensor] = OrderedDict()
+        for layer, name in STRIDES.items():
+            x = self.get_submodule(layer)(x)
+            features[name] = x
+        return features
+
+
+class Backbone(nn.Module):
+    """Body, feature pyramid and, optionally, what follows it: image to a dict of maps of equal width.
+
+    Levels "0" to "3" have strides 4 to 32; "pool" (stride 64) is for region proposals only. The names `body` and
+    `fpn` are torchvision's, so that its detection checkpoints load.
+    """
+
+    def __init__(
+        self, body: nn.Module, body_channels: list[int], channels: int, path: nn.Module | None = None
+    ) -> None:
+        super().__init__()
+        self.body = body
+        self.fpn = FeaturePyramidNetwork(body_channels, channels, extra_blocks=LastLevelMaxPool())
+        self.path = path
+        self.out_channels = channels
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """(B, 3, H, W) normalised images to {"0": (B, C, H/4, W/4), ..., "pool": (B, C, H/64, W/64)}."""
+        features: dict[str, Tensor] = self.fpn(self.body(images))
+        return features if self.path is None else self.path(features)
+
+
+def backbone(
+    name: str = "resnet50",
+    *,
+    channels: int = 256,
+    norm: str = "frozen-batch",
+    weights: str | None = None,
+    trainable_layers: int = 5,
+    path: nn.Module | None = None,
+) -> Backbone:
+    """Build a backbone with its feature pyramid.
+
+    Args:
+        name: one of BACKBONES.
+        channels: width of the pyramid's maps.
+        norm: "frozen-batch" (for pretrained weights) or "group" (for training from scratch).
+        weights: "imagenet", "coco" (resnet50 only), a file of torchvision weights, or None for random ones.
+        trainable_layers: 5 trains everything, 3 leaves the stem and the first stage as they are (pretrained only).
+        path: what follows the pyramid, for example `panet.PathAugmentation`.
+
+    Raises:
+        KinsError: unknown name, or weights that are neither on disk nor downloadable.
+    """
+    if norm not in NORMS:
+        raise KinsError(f"norm: unknown normalisation '{norm}'; use one of {', '.join(NORMS)}")
+    if name == "tiny":
+        if weights is not None:
+            raise KinsError("weights: the tiny backbone has no pretrained weights; leave 'weights' empty")
+        return Backbone(TinyBody(NORMS[norm]), list(TinyBody.channels), channels, path)
+    if name not in RESNETS:
+        raise KinsError(f"backbone: unknown backbone '{name}'; use one of {', '.join(BACKBONES)}")
+    if weights is None and norm == "frozen-batch":
+        norm_layer: Norm = NORMS["frozen-batch"]
+    else:
+        norm_layer = NORMS[norm]
+    resnet = torchvision.models.get_model(name, weights=None, norm_layer=norm_layer)
+    width = resnet.inplanes // 8
+    body = IntermediateLayerGetter(resnet, return_layers=STRIDES)
+    network = Backbone(body, [width * 2**i for i in range(4)], channels, path)
+    if weights is not None:
+        _load(network, name, weights)
+        _freeze(body, trainable_layers)
+    return network
+
+
+def _freeze(body: nn.Module, trainable_layers: int) -> None:
+    trained = ["layer4", "layer3", "layer2", "layer1", "conv1"][:trainable_layers]
+    for key, parameter in body.named_parameters():
+        if trainable_layers < 5 and not any(key.startswith(layer) for layer in trained):
+            parameter.requires_grad_(False)
+
+
+def _load(network: Backbone, name: str, weights: str) -> None:
+    if weights == "coco":
+        if name not in COCO_WEIGHTS:
+            raise KinsError(f"weights: torchvision has no COCO weights for {name}; use 'imagenet' or a file")
+        url = getattr(torchvision.models.detection, COCO_WEIGHTS[name]).COCO_V1.url
+        state = _read(url, None)
+    elif weights == "imagenet":
+        state = _read(torchvision.models.get_model_weights(name).IMAGENET1K_V1.url, None)  # type: ignore[attr-defined]
+    else:
+        state = _read(None, Path(weights))
+    detection = {
+        key.removeprefix("backbone."): value for key, value in state.items() if key.startswith("backbone.")
+    }
+    target, state = (network, detection) if detection else (network.body, state)
+    missing, _ = target.load_state_dict(state, strict=False)
+    absent = [key for key in missing if not key.startswith(("fpn.", "path."))]
+    if absent:
+        raise KinsError(f"weights: '{weights}' lacks {absent[0]} and {len(absent) - 1} more; is it a {name}?")
+
+
+def _read(url: str | None, path: Path | None) -> dict[str, Tensor]:
+    if url is not None:
+        path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
+        if not path.exists():
+            try:
+                torch.hub.load_state_dict_from_url(url, map_location="cpu", weights_only=True, progress=False)
+            except OSError as error:
+                raise KinsError(
+                    f"weights: {path.name} is not on disk and could not be downloaded ({error}); "
+                    f"fetch {url} on a machine with a network and put it at {path}, or set weights to null"
+                ) from None
+    assert path is not None
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+        return state
+    except Exception as error:
+        raise KinsError(
+            f"{path}: not a readable file of weights ({type(error).__name__}); give a .pth or .safetensors file"
+        ) from None

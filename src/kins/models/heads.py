@@ -1,0 +1,143 @@
+"""Region heads: what runs on every region of interest (RoI)."""
+
+import torch
+from torch import Tensor, nn
+
+
+def conv(inputs: int, outputs: int) -> nn.Sequential:
+    """3x3 convolution and ReLU, same size, initialised as in torchvision's heads."""
+    layer = nn.Conv2d(inputs, outputs, 3, padding=1)
+    nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    return nn.Sequential(layer, nn.ReLU(inplace=True))
+
+
+def deconv(inputs: int, outputs: int) -> nn.Sequential:
+    """2x2 transposed convolution of stride 2 and ReLU: doubles the size."""
+    layer = nn.ConvTranspose2d(inputs, outputs, 2, 2)
+    nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    return nn.Sequential(layer, nn.ReLU(inplace=True))
+
+
+class RegionHead(nn.Module):
+    """The box head and the occlusion head: 3x3 convolutions on the 7x7 RoI feature, then one fully connected layer.
+
+    Keeps the map after convolution `tap` (1 is the first), which multi-level coding feeds to the mask heads.
+
+    Args:
+        first: the first convolution, from what the RoI pooling gives to (R, channels, 7, 7).
+        channels: width of the convolutions.
+        depth: number of convolutions, the first included.
+        hidden: width of the fully connected layer.
+        tap: which convolution's output is kept, 1 to `depth`.
+        size: side of the RoI feature.
+    """
+
+    def __init__(
+        self,
+        first: nn.Module,
+        channels: int = 256,
+        depth: int = 4,
+        hidden: int = 1024,
+        tap: int = 1,
+        size: int = 7,
+    ) -> None:
+        super().__init__()
+        if not 1 <= tap <= depth:
+            raise ValueError(f"tap must be one of 1..{depth}, not {tap}")
+        self.convs = nn.ModuleList([first, *(conv(channels, channels) for _ in range(depth - 1))])
+        self.fc = nn.Linear(channels * size * size, hidden)
+        self.tap = tap
+        self.out_channels = hidden
+        self.tap_channels = channels
+
+    def kept(self, regions: Tensor) -> Tensor:
+        """Only the kept map, (R, channels, 7, 7): all that prediction needs of the box head on the final boxes."""
+        for layer in self.convs[: self.tap]:
+            regions = layer(regions)
+        return regions
+
+    def after(self, kept: Tensor) -> Tensor:
+        """The rest of the head, from the kept map to (R, hidden)."""
+        for layer in self.convs[self.tap :]:
+            kept = layer(kept)
+        return self.fc(kept.flatten(1)).relu()
+
+    def forward(self, regions: Tensor) -> tuple[Tensor, Tensor]:
+        """(R, C, 7, 7) to ((R, hidden), kept map)."""
+        kept = self.kept(regions)
+        return self.after(kept), kept
+
+
+class BoxPredictor(nn.Module):
+    """Class scores (background is 0) and one box regression a class; names and initial values are torchvision's."""
+
+    def __init__(self, inputs: int, num_classes: int) -> None:
+        super().__init__()
+        self.cls_score = nn.Linear(inputs, num_classes + 1)
+        self.bbox_pred = nn.Linear(inputs, 4 * (num_classes + 1))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(R, inputs) to (R, K + 1) and (R, 4 (K + 1))."""
+        return self.cls_score(x), self.bbox_pred(x)
+
+
+class MaskHead(nn.Module):
+    """Convolutions on the 14x14 RoI feature, a transposed convolution to 28x28, one mask a class.
+
+    Args:
+        inputs: width of the RoI feature.
+        channels: width of the convolutions.
+        num_classes: object classes; the output has one channel more, for background, as torchvision's has.
+        depth: number of convolutions, fusing included.
+        fuse: makes one map of the levels' maps and takes the place of the first convolution (PANet).
+        coding: multi-level coding, before the first convolution (after fusing).
+        branch: a fully connected branch added to the output; takes the map before the last convolution (PANet).
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        channels: int,
+        num_classes: int,
+        depth: int = 4,
+        *,
+        fuse: nn.Module | None = None,
+        coding: nn.Module | None = None,
+        branch: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.fuse = fuse
+        self.coding = coding
+        widths = [channels if fuse or coding else inputs] + [channels] * depth
+        self.convs = nn.ModuleList(
+            conv(a, b) for a, b in zip(widths, widths[1 if fuse is None else 2 :], strict=False)
+        )
+        self.branch = branch
+        self.deconv = deconv(channels, channels)
+        self.logits = nn.Conv2d(channels, num_classes + 1, 1)
+        nn.init.kaiming_normal_(self.logits.weight, mode="fan_out", nonlinearity="relu")
+        nn.init.zeros_(self.logits.bias)  # type: ignore[arg-type]
+
+    def forward(self, regions: Tensor, kept: list[Tensor]) -> Tensor:
+        """(R, C, 14, 14) and the 7x7 heads' kept maps, each (R, C', 7, 7), to (R, K + 1, 28, 28) logits."""
+        x = regions if self.fuse is None else self.fuse(regions)
+        x = x if self.coding is None else self.coding(x, kept)
+        *convs, last = self.convs
+        for layer in convs:
+            x = layer(x)
+        logits: Tensor = self.logits(self.deconv(last(x)))
+        return logits if self.branch is None else logits + self.branch(x)
+
+
+class AllLevels(nn.Module):
+    """First layer after adaptive feature pooling: one convolution a pyramid level, fused by maximum (PANet)."""
+
+    def __init__(self, inputs: int, outputs: int, levels: int = 4) -> None:
+        super().__init__()
+        self.levels = nn.ModuleList(conv(inputs, outputs) for _ in range(levels))
+
+    def forward(self, regions: Tensor) -> Tensor:
+        """(R, levels, C, s, s) to (R, outputs, s, s)."""
+        return torch.stack([layer(regions[:, i]) for i, layer in enumerate(self.levels)]).amax(0)

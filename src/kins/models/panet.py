@@ -1,0 +1,70 @@
+"""PANet's parts: Liu, Qi, Qin, Shi, Jia: Path Aggregation Network for Instance Segmentation, CVPR 2018."""
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+from torchvision.ops import roi_align
+
+from kins.models.heads import conv
+
+
+class PathAugmentation(nn.Module):
+    """Bottom-up path after the feature pyramid: a short way from precise low levels to the high ones."""
+
+    levels = ("0", "1", "2", "3")
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.down = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(channels, channels, 3, 2, 1), nn.ReLU(inplace=True))
+            for _ in self.levels[1:]
+        )
+        self.merge = nn.ModuleList(conv(channels, channels) for _ in self.levels[1:])
+
+    def forward(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        x = features[self.levels[0]]
+        augmented: dict[str, Tensor] = OrderedDict({self.levels[0]: x})
+        for name, down, merge in zip(self.levels[1:], self.down, self.merge, strict=True):
+            x = merge(down(x) + features[name])
+            augmented[name] = x
+        augmented["pool"] = x[:, :, ::2, ::2]
+        return augmented
+
+
+class AdaptivePooling(nn.Module):
+    """RoIAlign from every pyramid level; `heads.AllLevels` fuses them after the first layer."""
+
+    strides = (4, 8, 16, 32)
+
+    def __init__(self, size: int, sampling_ratio: int = 2) -> None:
+        super().__init__()
+        self.size = size
+        self.sampling_ratio = sampling_ratio
+
+    def forward(
+        self, features: dict[str, Tensor], boxes: list[Tensor], sizes: list[tuple[int, int]]
+    ) -> Tensor:
+        """Pyramid levels and per-image (R_i, 4) boxes in image pixels to (R, 4, C, size, size)."""
+        maps = [features[name] for name in PathAugmentation.levels]
+        boxes = [b.to(maps[0].dtype) for b in boxes]
+        pooled = [
+            roi_align(level, boxes, self.size, 1 / stride, self.sampling_ratio)
+            for level, stride in zip(maps, self.strides, strict=True)
+        ]
+        return torch.stack(pooled, dim=1)
+
+
+class FullyConnectedBranch(nn.Module):
+    """Fully connected fusion: one foreground mask that knows where in the region it is, added to every class's."""
+
+    def __init__(self, channels: int, size: int = 14) -> None:
+        super().__init__()
+        self.convs = nn.Sequential(conv(channels, channels), conv(channels, channels // 2))
+        self.fc = nn.Linear(channels // 2 * size * size, (2 * size) ** 2)
+        self.size = 2 * size
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(R, C, 14, 14) to (R, 1, 28, 28)."""
+        mask: Tensor = self.fc(self.convs(x).flatten(1))
+        return mask.view(-1, 1, self.size, self.size)

@@ -1,0 +1,199 @@
+"""The region stage: from proposals to classes, amodal boxes, occlusion and masks."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.models.detection.roi_heads import RoIHeads, fastrcnn_loss
+
+from kins.models.heads import MaskHead, RegionHead
+from kins.models.mask_targets import draw_targets
+from kins.models.sampling import SeededSampler, target_seeds
+
+Target = dict[str, Tensor]
+"""One training image: boxes (N, 4) float x1, y1, x2, y2; labels (N,) int64 from 1; occluded (N,) int64, 0 or 1;
+amodal and inmodal (N, S, 3) float segments and affine (4,), both as in `mask_targets.draw_targets`; seed () int64, optional."""
+
+
+class AmodalRoIHeads(RoIHeads):
+    """torchvision's region stage with an occlusion head and several mask heads.
+
+    Losses are averages over images of each image's own average, so that a batch on one device, the same batch
+    spread over several, and the same batch accumulated image by image give the same gradients.
+
+    Args:
+        box_pool, mask_pool: RoIAlign to 7x7 and to 14x14; each head of that size gets the same RoI feature.
+        box_head, box_predictor: classes and amodal box regression.
+        mask_heads: by the name of the mask they predict, "amodal" and perhaps "inmodal".
+        occlusion_head, occlusion_predictor: occluded or not (logits of 2 classes), or None.
+        occluded_weight: weight of the occluded class in the occlusion loss; the other one's is 1.
+        regions: regions sampled per training image, a quarter of them foreground.
+        score_threshold, nms_threshold, detections: what is left of the boxes at prediction.
+    """
+
+    def __init__(
+        self,
+        *,
+        box_pool: nn.Module,
+        box_head: RegionHead,
+        box_predictor: nn.Module,
+        mask_pool: nn.Module,
+        mask_heads: Mapping[str, MaskHead],
+        occlusion_head: RegionHead | None = None,
+        occlusion_predictor: nn.Module | None = None,
+        occluded_weight: float = 8.0,
+        regions: int = 512,
+        score_threshold: float = 0.05,
+        nms_threshold: float = 0.5,
+        detections: int = 100,
+    ) -> None:
+        super().__init__(
+            box_pool,
+            box_head,
+            box_predictor,
+            0.5,
+            0.5,
+            regions,
+            0.25,
+            None,
+            score_threshold,
+            nms_threshold,
+            detections,
+        )
+        self.fg_bg_sampler = SeededSampler(regions, 0.25)
+        self.mask_pool = mask_pool
+        self.mask_heads = nn.ModuleDict(mask_heads)
+        self.occlusion_head = occlusion_head
+        self.occlusion_predictor = occlusion_predictor
+        self.coded = any(head.coding is not None for head in mask_heads.values())
+        self.register_buffer("occlusion_weights", torch.tensor([1.0, occluded_weight]), persistent=False)
+
+    def check_targets(self, targets: list[Target] | None) -> None:
+        """Called by torchvision's sampling; the targets are made by kins.data."""
+
+    def forward(
+        self,
+        features: dict[str, Tensor],
+        proposals: list[Tensor],
+        image_shapes: list[tuple[int, int]],
+        targets: list[Target] | None = None,
+    ) -> tuple[list[dict[str, Tensor]], dict[str, Tensor]]:
+        """See `predict` for the detections (evaluation) and `losses` for the losses (training)."""
+        if self.training:
+            assert targets is not None
+            return [], self.losses(features, proposals, image_shapes, targets)
+        return self.predict(features, proposals, image_shapes), {}
+
+    def losses(
+        self,
+        features: dict[str, Tensor],
+        proposals: list[Tensor],
+        image_shapes: list[tuple[int, int]],
+        targets: list[Target],
+    ) -> dict[str, Tensor]:
+        """loss_classifier, loss_box_reg, loss_occlusion and loss_mask_<name>, each a scalar."""
+        self.fg_bg_sampler.seeds = target_seeds(targets)
+        proposals, matched, labels, regression = self.select_training_samples(proposals, targets)
+        counts = [len(p) for p in proposals]
+
+        pooled = self.box_roi_pool(features, proposals, image_shapes)
+        box_vectors, box_map = self.box_head(pooled)
+        class_logits, box_deltas = self.box_predictor(box_vectors)
+        box_losses = [
+            fastrcnn_loss(scores.float(), deltas.float(), [label], [target])
+            for scores, deltas, label, target in zip(
+                class_logits.split(counts), box_deltas.split(counts), labels, regression, strict=True
+            )
+        ]
+        classifier, box_reg = (_mean(list(values)) for values in zip(*box_losses, strict=True))
+        losses = {"loss_classifier": classifier, "loss_box_reg": box_reg}
+
+        kept = [box_map]
+        if self.occlusion_head is not None and self.occlusion_predictor is not None:
+            occlusion_vectors, occlusion_map = self.occlusion_head(pooled)
+            logits = self.occlusion_predictor(occlusion_vectors).float()
+            losses["loss_occlusion"] = _mean(
+                [
+                    F.cross_entropy(logits_i, occlusion_labels(target, m, label), self.occlusion_weights)
+                    for logits_i, target, m, label in zip(
+                        logits.split(counts), targets, matched, labels, strict=True
+                    )
+                ]
+            )
+            kept = [occlusion_map, box_map]
+
+        positive = [torch.where(label > 0)[0] for label in labels]
+        foreground = torch.where(torch.cat(labels) > 0)[0]
+        boxes = [p[i] for p, i in zip(proposals, positive, strict=True)]
+        matched = [m[i] for m, i in zip(matched, positive, strict=True)]
+        masks = self.mask_pool(features, boxes, image_shapes)
+        kept = [k[foreground] for k in kept] if self.coded else []
+        channels = torch.cat(labels)[foreground]
+        for name, head in self.mask_heads.items():
+            logits = head(masks, kept)
+            logits = logits[torch.arange(len(logits), device=logits.device), channels].float()
+            drawn = torch.cat(
+                [
+                    draw_targets(t[name], t["affine"], b, m, logits.shape[-1])
+                    for t, b, m in zip(targets, boxes, matched, strict=True)
+                ]
+            )
+            pixels = F.binary_cross_entropy_with_logits(logits, drawn, reduction="none").mean((1, 2))
+            losses[f"loss_mask_{name}"] = _mean(
+                [p.sum() / max(1, len(p)) for p in pixels.split([len(b) for b in boxes])]
+            )
+        return losses
+
+    def predict(
+        self, features: dict[str, Tensor], proposals: list[Tensor], image_shapes: list[tuple[int, int]]
+    ) -> list[dict[str, Tensor]]:
+        """Detections of each image, best first.
+
+        Returns:
+            For each image boxes (D, 4), labels (D,), scores (D,), occlusion (D,) probability of being
+            occluded (only with an occlusion head), and mask_<name> (D, 28, 28) probabilities over the box.
+        """
+        vectors = self.box_head.after(
+            self.box_head.kept(self.box_roi_pool(features, proposals, image_shapes))
+        )
+        class_logits, box_deltas = self.box_predictor(vectors)
+        boxes, scores, labels = self.postprocess_detections(
+            class_logits.float(), box_deltas.float(), proposals, image_shapes
+        )
+        counts = [len(b) for b in boxes]
+        results = [
+            {"boxes": b, "labels": label, "scores": s}
+            for b, label, s in zip(boxes, labels, scores, strict=True)
+        ]
+        kept = []
+        if self.occlusion_head is not None or self.coded:  # the 7x7 heads run again, on the final boxes
+            pooled = self.box_roi_pool(features, boxes, image_shapes)
+            kept = [self.box_head.kept(pooled)] if self.coded else []
+            if self.occlusion_head is not None and self.occlusion_predictor is not None:
+                occlusion_vectors, occlusion_map = self.occlusion_head(pooled)
+                occluded = self.occlusion_predictor(occlusion_vectors).float().softmax(1)[:, 1]
+                for result, probability in zip(results, occluded.split(counts), strict=True):
+                    result["occlusion"] = probability
+                kept = [occlusion_map, *kept]
+        masks = self.mask_pool(features, boxes, image_shapes)
+        channels = torch.cat(labels)
+        for name, head in self.mask_heads.items():
+            logits = head(masks, kept)
+            probabilities = (
+                logits[torch.arange(len(logits), device=logits.device), channels].float().sigmoid()
+            )
+            for result, mask in zip(results, probabilities.split(counts), strict=True):
+                result[f"mask_{name}"] = mask
+        return results
+
+
+def occlusion_labels(target: Target, matched: Tensor, labels: Tensor) -> Tensor:
+    """(R,) int64: 1 where the instance that a region is matched with is occluded; background regions get 0."""
+    if not len(target["occluded"]):
+        return torch.zeros_like(labels)
+    return torch.where(labels > 0, target["occluded"][matched], 0)
+
+
+def _mean(values: list[Tensor]) -> Tensor:
+    return torch.stack(values).mean()

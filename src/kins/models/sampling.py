@@ -1,0 +1,76 @@
+"""Random choices of the network that depend on the image alone, not on the batch or the process it is in."""
+
+import torch
+from torch import Tensor
+from torchvision.models.detection._utils import BalancedPositiveNegativeSampler
+from torchvision.models.detection.image_list import ImageList
+from torchvision.models.detection.rpn import RegionProposalNetwork
+
+
+class SeededSampler(BalancedPositiveNegativeSampler):
+    """torchvision's sampler of positive and negative examples, with a seed for each image.
+
+    Attributes:
+        seeds: one for each image of the next call; None uses PyTorch's global generator.
+    """
+
+    seeds: list[int] | None = None
+
+    def __call__(self, matched_idxs: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        if self.seeds is None:
+            return super().__call__(matched_idxs)
+        positives, negatives = [], []
+        for labels, seed in zip(matched_idxs, self.seeds, strict=True):
+            generator = torch.Generator().manual_seed(seed)
+            positive, negative = torch.where(labels >= 1)[0], torch.where(labels == 0)[0]
+            count = min(len(positive), int(self.batch_size_per_image * self.positive_fraction))
+            rest = min(len(negative), self.batch_size_per_image - count)
+            for chosen, candidates, number in ((positives, positive, count), (negatives, negative, rest)):
+                order = torch.randperm(len(candidates), generator=generator)[:number].to(labels.device)
+                chosen.append(
+                    torch.zeros_like(labels, dtype=torch.uint8).index_fill_(0, candidates[order], 1)
+                )
+        return positives, negatives
+
+
+class ProposalNetwork(RegionProposalNetwork):
+    """torchvision's region proposals; the losses are averaged over images, and the sampling is seeded."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        sampler = self.fg_bg_sampler
+        self.fg_bg_sampler = SeededSampler(sampler.batch_size_per_image, sampler.positive_fraction)
+
+    def forward(
+        self, images: ImageList, features: dict[str, Tensor], targets: list[dict[str, Tensor]] | None = None
+    ) -> tuple[list[Tensor], dict[str, Tensor]]:
+        self.fg_bg_sampler.seeds = target_seeds(targets or [])
+        boxes, losses = super().forward(images, features, targets)
+        return boxes, losses
+
+    def compute_loss(
+        self,
+        objectness: Tensor,
+        pred_bbox_deltas: Tensor,
+        labels: list[Tensor],
+        regression_targets: list[Tensor],
+    ) -> tuple[Tensor, Tensor]:
+        objectness, pred_bbox_deltas = objectness.float(), pred_bbox_deltas.float()
+        if len(labels) == 1:
+            return super().compute_loss(objectness, pred_bbox_deltas, labels, regression_targets)
+        seeds, counts = self.fg_bg_sampler.seeds, [len(label) for label in labels]
+        losses = []
+        for i, (scores, deltas) in enumerate(
+            zip(objectness.flatten().split(counts), pred_bbox_deltas.split(counts), strict=True)
+        ):
+            self.fg_bg_sampler.seeds = None if seeds is None else seeds[i : i + 1]
+            losses.append(
+                super().compute_loss(scores, deltas, labels[i : i + 1], regression_targets[i : i + 1])
+            )
+        first, second = zip(*losses, strict=True)
+        return torch.stack(first).mean(), torch.stack(second).mean()
+
+
+def target_seeds(targets: list[dict[str, Tensor]]) -> list[int] | None:
+    """The images' seeds, or None if the targets carry none."""
+    return [int(t["seed"]) for t in targets] if targets and all("seed" in t for t in targets) else None
