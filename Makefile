@@ -1,0 +1,41 @@
+# Everything a fresh clone needs: Python 3.11 or newer and make. The environment lands in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help install demo test test-slow lint format clean
+
+help:
+	@echo "make install    the environment in .venv, with the kins command"
+	@echo "make demo       the whole way, from pictures to a report"
+	@echo "make test       lint and all tests but the slow ones"
+	@echo "make test-slow  the tests that take minutes"
+	@echo "make lint       formatting, lint and types"
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet uv -c constraints.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e ".[all,dev]"
+	@touch $@
+
+install: .venv/installed
+
+demo: install
+	$(BIN)/kins demo
+
+test: lint
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-slow: install
+	$(BIN)/python -m pytest -m slow
+
+lint: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: install
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist

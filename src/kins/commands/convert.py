@@ -1,0 +1,27 @@
+"""kins convert."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kins.commands.options import From, Images
+
+
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="Annotation file to read.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="Annotation file to write.")],
+    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="Format to write: kins2020.")],
+    from_: From = None,
+    images: Images = None,
+) -> None:
+    """Convert annotations from one format to another, and say what the target can't hold.
+
+    Example: kins convert COCO_amodal_val2014.json val.json --to kins2020
+    """
+    from kins.formats import load
+
+    dataset = load(source, images=images, format=from_)
+    for line in dataset.save(target, format=to):
+        typer.echo(f"not kept: {line}", err=True)
+    typer.echo(f"{target}: {len(dataset)} images, {sum(len(scene) for scene in dataset)} instances")

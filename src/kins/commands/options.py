@@ -1,0 +1,11 @@
+"""Options that several commands have."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Annotations = Annotated[Path, typer.Argument(metavar="ANN", help="Annotation file, in any of the formats.")]
+Images = Annotated[Path | None, typer.Option("--images", metavar="DIR", help="Folder of the pictures.")]
+From = Annotated[str | None, typer.Option("--from", metavar="FORMAT", help="Format of the file, if not recognised.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, alone on standard output.")]

@@ -1,0 +1,56 @@
+"""Annotation formats, one file each: how it is recognised, read and written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+from kins.errors import KinsError
+from kins.files import write_atomic
+from kins.formats import cocoa, kins2020
+from kins.formats.document import Document, encode, read_document
+from kins.records import Dataset
+
+FORMATS: dict[str, ModuleType] = {"kins2020": kins2020, "cocoa": cocoa}
+"""By name, in the sequence in which they are tried. Each has matches(document), read(document, images_dir) and
+write(dataset) -> (JSON value, lines on what it can't hold)."""
+
+
+def load(path: str | Path, images: str | Path | None = None, format: str | None = None) -> Dataset:
+    """Read an annotation file of any format.
+
+    Masks are decoded when they are used, so that loading takes about as long as reading the file.
+
+    Args:
+        path: the annotation file.
+        images: folder of the pictures; needed to open them, and where the file does not hold their sizes.
+        format: one of FORMATS; recognised by the content if None.
+
+    Raises:
+        KinsError: the file can't be read, or is not what it should be; with the place in it.
+    """
+    if images is not None and not Path(images).is_dir():
+        raise KinsError(f"{images}: no such image folder")
+    document = read_document(path)
+    return _module(format or recognise(document)).read(document, None if images is None else Path(images))
+
+
+def save(dataset: Dataset, path: str | Path, format: str) -> list[str]:
+    """Write an annotation file; returns a line for each kind of thing that the format can't hold."""
+    value, losses = _module(format).write(dataset)
+    write_atomic(path, encode(value))
+    return list(losses)
+
+
+def recognise(document: Document) -> str:
+    """The name of the format, by the content. Raises KinsError if it is none of them."""
+    for name, module in FORMATS.items():
+        if module.matches(document):
+            return name
+    raise KinsError(f"{document.path}: is in none of the formats {', '.join(FORMATS)}; name one with --from")
+
+
+def _module(name: str) -> ModuleType:
+    if name not in FORMATS:
+        raise KinsError(f"no format {name!r}; there are {', '.join(FORMATS)}")
+    return FORMATS[name]

@@ -1,0 +1,123 @@
+"""An annotation file as JSON of which only the frame has been decoded: the rest stays raw until it is used."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from kins.errors import KinsError
+from kins.files import read_bytes
+
+Raw = msgspec.Raw
+
+
+class _Frame(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """The usual top level. A file with other keys takes a second pass, which keeps them."""
+
+    images: list[Raw] | None = None
+    annotations: list[Raw] | None = None
+    categories: list[Raw] | None = None
+    info: Raw = Raw()
+    licenses: Raw = Raw()
+
+
+@dataclasses.dataclass(slots=True)
+class Document:
+    """A file's top level: the lists of a COCO-like file, or, if it is something else, all of it in `content`.
+
+    Attributes:
+        path: the file, for messages.
+        images, annotations, categories: raw entries; None where the file has no such list.
+        extra: other top-level fields, raw.
+        content: a raw value that is not an object with one of these lists, else None.
+    """
+
+    path: Path
+    images: list[Raw] | None = None
+    annotations: list[Raw] | None = None
+    categories: list[Raw] | None = None
+    extra: dict[str, Raw] = dataclasses.field(default_factory=dict)
+    content: Raw | None = None
+
+    def first_annotation(self) -> dict[str, Raw]:
+        """The fields of the first annotation, none if there is none: what formats are recognised by."""
+        if not self.annotations:
+            return {}
+        try:
+            return msgspec.json.decode(self.annotations[0], type=dict[str, Raw])
+        except msgspec.DecodeError:
+            return {}
+
+    def decode(self, raw: Raw, type: Any, place: str) -> Any:
+        """A raw value as `type`. Raises KinsError with the file and the place."""
+        try:
+            return msgspec.json.decode(raw, type=type)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise KinsError(f"{self.path}: {place}{describe(error)}") from None
+
+
+def read_document(path: str | Path) -> Document:
+    """Read a JSON file. Raises KinsError if it is missing, empty, or not JSON."""
+    path = Path(path)
+    content = read_bytes(path)
+    if content.startswith(b"\xef\xbb\xbf"):
+        content = content[3:]
+    if content[:64].lstrip()[:1] not in (b"{", b"["):
+        raise KinsError(f"{path}: is not a JSON file; annotations are expected")
+    try:
+        frame = msgspec.json.decode(content, type=_Frame)
+        extra = {key: raw for key in ("info", "licenses") if bytes(raw := getattr(frame, key))}
+        if frame.images is not None or frame.annotations is not None:
+            return Document(path, frame.images, frame.annotations, frame.categories, extra)
+    except msgspec.ValidationError:
+        pass
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise KinsError(
+            f"{path}: is not valid JSON{describe(error)}; was the download or the copy interrupted?"
+        ) from None
+    return _other_document(path, content)
+
+
+def _other_document(path: Path, content: bytes) -> Document:
+    document = Document(path)
+    try:
+        value = msgspec.json.decode(content, type=dict[str, Raw] | list[Raw])
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise KinsError(f"{path}: is not valid JSON{describe(error)}") from None
+    if isinstance(value, list) or not ({"images", "annotations"} & set(value)):
+        document.content = Raw(content)
+        return document
+    for key in ("images", "annotations", "categories"):
+        if key in value:
+            setattr(document, key, document.decode(value.pop(key), list[Raw], key))
+    document.extra = value
+    return document
+
+
+def describe(error: BaseException) -> str:
+    """msgspec's message as the end of a line: `.segmentation[0]: expected ...`, or `: malformed (byte 12)`."""
+    if isinstance(error, RecursionError):
+        return ": is nested too deeply"
+    text = " ".join(str(error).split())
+    if found := re.fullmatch(r"(.*) - at `(?:\$|key in `\$)(.*?)`", text):
+        text, place = found.groups()
+        return f"{place}: {text[:1].lower()}{text[1:]}"
+    return f": {text[:1].lower()}{text[1:]}"
+
+
+def encode(value: Any) -> bytes:
+    """JSON, a line for each image and annotation so that files can be compared with diff."""
+    if not isinstance(value, dict) or "annotations" not in value:
+        return msgspec.json.encode(value) + b"\n"
+    parts = []
+    for key, item in value.items():
+        if isinstance(item, list):
+            body = b"[\n" + b",\n".join(msgspec.json.encode(entry) for entry in item) + b"\n]"
+        else:
+            body = msgspec.json.encode(item)
+        parts.append(msgspec.json.encode(key) + b": " + body)
+    return b"{" + b",\n".join(parts) + b"}\n"

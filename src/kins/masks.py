@@ -1,0 +1,443 @@
+"""Run-length masks. The only module that calls the run-length library (hotcoco).
+
+Pixels are counted as in COCO: column by column, pixel (x, y) covers [x, x + 1) x [y, y + 1), and polygons are filled
+by COCO's own rule, so that areas and boxes equal those of pycocotools.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from hotcoco import mask as rle_library
+
+from kins.errors import KinsError
+
+Polygons = list[list[float]]
+Rle = dict[str, Any]
+Box = tuple[float, float, float, float]
+
+MAX_PIXELS = 2**28
+"""Largest image accepted, 16,384 x 16,384: a full-size array of it still fits into memory."""
+MAX_COORDINATE = 1e5
+"""Coordinates beyond this (or not finite) are damage, not geometry; the fill would overflow on them."""
+
+
+class Mask:
+    """The pixels of one object in one image: immutable, run-length encoded, rasterised when first needed.
+
+    Arguments of the constructors are checked; a mask read from a file (`from_segmentation`) is checked when its pixels
+    are first used, and a KinsError then names the place in the file.
+
+    Attributes:
+        height, width: size of the image in pixels.
+        stated_box: [x, y, width, height] as the annotation file gave it, or None. `box` is computed from the pixels.
+        stated_area: area as the annotation file gave it, or None. `area` is computed from the pixels.
+    """
+
+    __slots__ = ("_area", "_box", "_rle", "_source", "_where", "height", "stated_area", "stated_box", "width")
+
+    def __init__(self, height: int, width: int, rle: Rle | None, source: Any = None, where: str = "") -> None:
+        self.height = height
+        self.width = width
+        self.stated_box: Sequence[float] | None = None
+        self.stated_area: float | None = None
+        self._rle = rle
+        self._source = source
+        self._where = where
+        self._area: int | None = None
+        self._box: Box | None = None
+
+    @classmethod
+    def from_array(cls, array: npt.ArrayLike) -> Mask:
+        """From a (height, width) array; everything that is not zero belongs to the mask."""
+        pixels = np.asarray(array)
+        if pixels.ndim != 2:
+            raise KinsError(f"a mask array has 2 dimensions (height, width), not {pixels.ndim}")
+        height, width = pixels.shape
+        check_size(height, width)
+        return cls(height, width, rle_library.encode(np.asfortranarray(pixels != 0)))
+
+    @classmethod
+    def from_rle(cls, rle: Rle) -> Mask:
+        """From COCO's run-length form {"size": [height, width], "counts": str | bytes | list of runs}."""
+        height, width = _size(rle, "")
+        check_size(height, width)
+        mask = cls(height, width, None, rle)
+        _ = mask.rle
+        return mask
+
+    @classmethod
+    def from_polygons(cls, polygons: Polygons, height: int, width: int) -> Mask:
+        """From flat polygons [x1, y1, x2, y2, ...] in pixels; the mask is their union, clipped at the image."""
+        check_size(height, width)
+        mask = cls(height, width, None, polygons)
+        _ = mask.rle
+        return mask
+
+    @classmethod
+    def from_segmentation(cls, segmentation: Any, height: int, width: int, where: str = "") -> Mask:
+        """From a file's value, polygons or RLE, as Python values or as raw JSON; checked when first used.
+
+        Args:
+            where: file and place in it, for the error message.
+        """
+        return cls(height, width, None, segmentation, where)
+
+    @classmethod
+    def from_box(cls, box: Sequence[float], height: int, width: int) -> Mask:
+        """All pixels of the box (x, y, width, height), clipped at the image; fractions are rounded outwards."""
+        check_size(height, width)
+        if not all(math.isfinite(value) for value in box):
+            raise KinsError(f"box {list(box)} is not finite")
+        x0, y0 = max(math.floor(box[0]), 0), max(math.floor(box[1]), 0)
+        x1, y1 = min(math.ceil(box[0] + box[2]), width), min(math.ceil(box[1] + box[3]), height)
+        if x1 <= x0 or y1 <= y0:
+            return cls.empty(height, width)
+        starts = np.arange(x0, x1, dtype=np.int64) * height + y0
+        return _from_intervals(starts, starts + (y1 - y0), height, width)
+
+    @classmethod
+    def from_segments(cls, segments: npt.NDArray[np.int64], height: int, width: int) -> Mask:
+        """From what `segments` gives: (S, 3) column, first row, row after the last; sorted, inside of the image."""
+        check_size(height, width)
+        starts = segments[:, 0] * height
+        return _from_intervals(starts + segments[:, 1], starts + segments[:, 2], height, width)
+
+    @classmethod
+    def empty(cls, height: int, width: int) -> Mask:
+        """A mask without pixels."""
+        return cls(height, width, _encode_runs(np.array([height * width]), height, width))
+
+    @classmethod
+    def unknown(cls, height: int, width: int, why: str) -> Mask:
+        """Stands where a file has no such mask: `known` is False, and any use of its pixels raises KinsError(why)."""
+        return cls(height, width, None, None, why)
+
+    @property
+    def known(self) -> bool:
+        """False if the file this came from has no such mask."""
+        return self._rle is not None or self._source is not None
+
+    @property
+    def rle(self) -> Rle:
+        """{"size": [height, width], "counts": bytes}, COCO's compressed form. Not to be changed in place."""
+        if self._rle is None:
+            if self._source is None:
+                raise KinsError(self._where)
+            self._rle = _rasterise(self.segmentation, self.height, self.width, self._where)
+        return self._rle
+
+    @property
+    def segmentation(self) -> Any:
+        """What a file's field holds: the polygons it was made of, untouched, or else an RLE with a text `counts`."""
+        source = self._source
+        if isinstance(source, msgspec.Raw):
+            try:
+                return msgspec.json.decode(source)
+            except msgspec.DecodeError as error:
+                raise KinsError(f"{self._where}: {error}") from None
+        if source is not None:
+            return source
+        return {"size": [self.height, self.width], "counts": self.rle["counts"].decode()}
+
+    @property
+    def raw_segmentation(self) -> Any:
+        """`segmentation`, left as raw JSON if it was read from a file: the cheapest thing to write again."""
+        return self._source if isinstance(self._source, msgspec.Raw) else self.segmentation
+
+    @property
+    def polygons(self) -> Polygons | None:
+        """The polygons this mask was made of, or None."""
+        if self._source is None or isinstance(self._source, dict):
+            return None
+        segmentation = self.segmentation
+        return segmentation if isinstance(segmentation, list) else None
+
+    @property
+    def area(self) -> int:
+        """Number of pixels."""
+        if self._area is None:
+            self._area = int(rle_library.area(self.rle))
+        return self._area
+
+    @property
+    def box(self) -> Box:
+        """(x, y, width, height) of the pixels, zeros for an empty mask."""
+        if self._box is None:
+            x, y, width, height = rle_library.to_bbox(self.rle).tolist()
+            self._box = (x, y, width, height)
+        return self._box
+
+    @property
+    def runs(self) -> npt.NDArray[np.int64]:
+        """Lengths of the runs, column by column, starting with the background's (which may be 0)."""
+        return _decode_runs(self.rle["counts"])
+
+    @property
+    def segments(self) -> npt.NDArray[np.int64]:
+        """(S, 3) the runs of pixels, split at the columns' ends: column x, first row, row after the last; sorted."""
+        starts, ends = _split_at_columns(*_intervals(self.runs), self.height)
+        columns = starts // self.height
+        return np.stack([columns, starts - columns * self.height, ends - columns * self.height], axis=1)
+
+    def to_array(self) -> npt.NDArray[np.bool_]:
+        """(height, width) bool."""
+        array: npt.NDArray[np.bool_] = rle_library.decode(self.rle).view(np.bool_)
+        return array
+
+    def iou(self, other: Mask) -> float:
+        """Intersection over union in pixels; 0 for two empty masks."""
+        return float(ious([self], [other])[0, 0])
+
+    def mirrored(self) -> Mask:
+        """Left and right swapped."""
+        starts, ends = _split_at_columns(*_intervals(self.runs), self.height)
+        shift = (self.width - 1 - 2 * (starts // self.height)) * self.height
+        order = np.argsort(starts + shift)
+        return _from_intervals((starts + shift)[order], (ends + shift)[order], self.height, self.width)
+
+    def cropped(self, x: int, y: int, width: int, height: int) -> Mask:
+        """The part inside of a window of whole pixels, which must lie in the image; of the window's size."""
+        if x < 0 or y < 0 or width < 1 or height < 1 or x + width > self.width or y + height > self.height:
+            raise KinsError(f"window {x, y, width, height} leaves the image of {self.width} x {self.height} pixels")
+        starts, ends = _split_at_columns(*_intervals(self.runs), self.height)
+        columns = starts // self.height
+        tops = np.maximum(starts - columns * self.height, y) - y
+        bottoms = np.minimum(ends - columns * self.height, y + height) - y
+        keep = (columns >= x) & (columns < x + width) & (bottoms > tops)
+        offset = (columns[keep] - x) * height
+        return _from_intervals(offset + tops[keep], offset + bottoms[keep], height, width)
+
+    def with_stated(self, box: Sequence[float] | None, area: float | None) -> Mask:
+        """This mask with box and area as a file states them."""
+        mask = Mask(self.height, self.width, self._rle, self._source, self._where)
+        mask.stated_box, mask.stated_area = box, area
+        return mask
+
+    def __and__(self, other: Mask) -> Mask:
+        return self._merge(other, True)
+
+    def __or__(self, other: Mask) -> Mask:
+        return self._merge(other, False)
+
+    def __sub__(self, other: Mask) -> Mask:
+        return self & ~other
+
+    def __invert__(self) -> Mask:
+        runs = self.runs
+        inverse = runs[1:] if runs.size and runs[0] == 0 else np.concatenate([[0], runs])
+        return Mask(self.height, self.width, _encode_runs(inverse, self.height, self.width))
+
+    def __bool__(self) -> bool:
+        return self.area > 0
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mask):
+            return NotImplemented
+        if (self.height, self.width) != (other.height, other.width):
+            return False
+        if self.rle["counts"] == other.rle["counts"]:
+            return True
+        return self.area == other.area == (self & other).area
+
+    __hash__ = None  # type: ignore[assignment]  # equal pixels may come in different encodings
+
+    def __repr__(self) -> str:
+        if not self.known:
+            return f"Mask({self.height} x {self.width}, unknown)"
+        return f"Mask({self.height} x {self.width}, area {self.area}, box {self.box})"
+
+    def _merge(self, other: Mask, intersect: bool) -> Mask:
+        _check_same_size(self, other)
+        return Mask(self.height, self.width, rle_library.merge([self.rle, other.rle], intersect))
+
+
+def intersections(first: Sequence[Mask], second: Sequence[Mask]) -> npt.NDArray[np.int64]:
+    """(len(first), len(second)) number of pixels that each pair has in common, without decoding."""
+    if not first or not second:
+        return np.zeros((len(first), len(second)), np.int64)
+    for mask in (*first[1:], *second):
+        _check_same_size(first[0], mask)
+    areas = np.array([mask.area for mask in first], np.float64)
+    # A "crowd" IoU is the intersection over the first mask's area: exact after rounding, since areas are below 2^53.
+    shares = rle_library.iou([m.rle for m in first], [m.rle for m in second], [True] * len(second))
+    return np.rint(np.nan_to_num(shares) * areas[:, None]).astype(np.int64)
+
+
+def ious(first: Sequence[Mask], second: Sequence[Mask]) -> npt.NDArray[np.float64]:
+    """(len(first), len(second)) intersection over union of each pair; 0 where both are empty."""
+    common = intersections(first, second)
+    areas = np.array([mask.area for mask in first])[:, None] + np.array([mask.area for mask in second])[None, :]
+    total = np.maximum(areas - common, 1) if common.size else areas.reshape(common.shape)
+    return np.asarray(common / total, np.float64)
+
+
+def union(masks: Sequence[Mask], height: int, width: int) -> Mask:
+    """Every pixel that is in at least one of the masks."""
+    if not masks:
+        return Mask.empty(height, width)
+    for mask in masks:
+        if (mask.height, mask.width) != (height, width):
+            raise KinsError(f"a mask of {mask.width} x {mask.height} pixels in an image of {width} x {height}")
+    return Mask(height, width, rle_library.merge([mask.rle for mask in masks], False))
+
+
+def check_size(height: int, width: int, where: str = "") -> None:
+    """Raises KinsError unless the size is that of an image that can be worked with."""
+    if height < 1 or width < 1 or height * width > MAX_PIXELS:
+        place = f"{where}: " if where else ""
+        raise KinsError(f"{place}image size {width} x {height} is not between 1 x 1 and {MAX_PIXELS} pixels in all")
+
+
+def check_polygon(polygon: Any) -> str | None:
+    """What makes a polygon unusable, or None. Fewer than three points are harmless: they enclose nothing."""
+    if not isinstance(polygon, list):
+        return "is not a list of numbers [x1, y1, x2, y2, ...]"
+    if len(polygon) % 2:
+        return f"has {len(polygon)} numbers, not pairs x, y"
+    try:
+        points = np.array(polygon, np.float64)
+    except (TypeError, ValueError):
+        return "holds something that is not a number"
+    if points.ndim != 1 or any(isinstance(value, (str, bool)) for value in polygon):
+        return "holds something that is not a number"
+    if not np.isfinite(points).all():
+        return "has a coordinate that is not finite"
+    if points.size and np.abs(points).max() > MAX_COORDINATE:
+        return f"has the coordinate {points[np.abs(points).argmax()]:g}, far outside of any image"
+    return None
+
+
+def _check_same_size(a: Mask, b: Mask) -> None:
+    if a.height != b.height or a.width != b.width:
+        raise KinsError(f"masks of different images: {a.width} x {a.height} and {b.width} x {b.height} pixels")
+
+
+def _size(rle: Any, where: str) -> tuple[int, int]:
+    size = rle.get("size") if isinstance(rle, dict) else None
+    if not isinstance(size, (list, tuple)) or len(size) != 2 or any(type(n) is not int for n in size):
+        raise KinsError(f"{where}: RLE has no size [height, width]".removeprefix(": "))
+    return size[0], size[1]
+
+
+def _rasterise(segmentation: Any, height: int, width: int, where: str) -> Rle:
+    check_size(height, width, where)
+    if isinstance(segmentation, dict):
+        return _check_rle(segmentation, height, width, where)
+    if not isinstance(segmentation, list):
+        raise KinsError(f"{where}: is neither a list of polygons nor an RLE".removeprefix(": "))
+    parts = []
+    for index, polygon in enumerate(segmentation):
+        if problem := check_polygon(polygon):
+            raise KinsError(f"{where}[{index}]: {problem}; see kins validate --fix")
+        if len(polygon) >= 6:
+            parts.append(rle_library.fr_poly(polygon, height, width))
+    if not parts:
+        return _encode_runs(np.array([height * width]), height, width)
+    return parts[0] if len(parts) == 1 else rle_library.merge(parts, False)
+
+
+def _check_rle(rle: Rle, height: int, width: int, where: str) -> Rle:
+    """The RLE in compressed form, after making sure that it describes exactly height x width pixels."""
+    if problem := rle_problem(rle, height, width):
+        raise KinsError(f"{where}: {problem}; see kins validate".removeprefix(": "))
+    counts = rle["counts"]
+    if isinstance(counts, str):
+        counts = counts.encode()
+    runs = np.array(counts, np.int64) if isinstance(counts, (list, tuple)) else _decode_runs(counts)
+    if (runs[1:] == 0).any():  # legal, but it misleads the library's boxes
+        return _from_intervals(*_intervals(runs), height, width).rle
+    return (
+        {"size": [height, width], "counts": counts} if isinstance(counts, bytes) else _encode_runs(runs, height, width)
+    )
+
+
+def rle_problem(rle: Rle, height: int, width: int) -> str | None:
+    """What makes an RLE unusable for an image of this size, or None."""
+    try:
+        size = _size(rle, "")
+    except KinsError as error:
+        return str(error)
+    if size != (height, width):
+        return f"RLE is of size {size[1]} x {size[0]}, the image {width} x {height}"
+    counts = rle.get("counts")
+    if isinstance(counts, (list, tuple)):
+        if any(type(run) is not int or run < 0 or run > MAX_PIXELS for run in counts):
+            return "RLE has a run that is not a whole number of at least 0"
+        total = sum(counts)
+    elif isinstance(counts, (str, bytes)):
+        try:
+            runs = _decode_runs(counts.encode("ascii") if isinstance(counts, str) else counts)
+        except (UnicodeEncodeError, ValueError):
+            return "RLE has damaged counts"
+        if (runs < 0).any() or (runs > MAX_PIXELS).any():
+            return "RLE has damaged counts (a run is negative or huge)"
+        total = int(runs.sum())
+    else:
+        return "RLE has no counts"
+    if total != height * width:
+        return f"RLE runs add up to {total}, not to height x width = {height * width}"
+    return None
+
+
+def _decode_runs(counts: bytes) -> npt.NDArray[np.int64]:
+    """COCO's text form: 5 bits a character from the lowest, 0x20 says more follow, and from the fourth run on each is
+    stored as the difference to the run two before."""
+    codes = np.frombuffer(counts, np.uint8).astype(np.int64) - 48
+    if not codes.size:
+        return codes
+    last = (codes & 0x20) == 0
+    if not last[-1] or codes.min() < 0 or codes.max() > 63:
+        raise ValueError("damaged counts")
+    ends = np.flatnonzero(last)
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    lengths = ends - starts + 1
+    if lengths.max() > 10:
+        raise ValueError("damaged counts")
+    shifts = 5 * (np.arange(codes.size) - np.repeat(starts, lengths))
+    runs = np.add.reduceat((codes & 0x1F) << shifts, starts)
+    runs -= np.where(codes[ends] & 0x10, np.int64(1) << (5 * lengths), 0)
+    runs[1::2] = np.cumsum(runs[1::2])
+    runs[2::2] = np.cumsum(runs[2::2])
+    return np.asarray(runs, np.int64)
+
+
+def _encode_runs(runs: npt.NDArray[Any], height: int, width: int) -> Rle:
+    rle: Rle = rle_library.fr_py_objects({"size": [height, width], "counts": runs.tolist()}, height, width)
+    return rle
+
+
+def _intervals(runs: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """First and one-past-last pixel of each foreground run, column-major."""
+    edges = np.cumsum(runs)
+    starts, ends = edges[0::2][: edges.size // 2], edges[1::2]
+    keep = ends > starts
+    return starts[keep], ends[keep]
+
+
+def _split_at_columns(
+    starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], height: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The same pixels as intervals of which none goes on into the next column."""
+    first, last = starts // height, (ends - 1) // height
+    spans = last - first + 1
+    owner = np.repeat(np.arange(starts.size), spans)
+    column = np.arange(owner.size) - np.repeat(np.cumsum(spans) - spans, spans) + first[owner]
+    return np.maximum(starts[owner], column * height), np.minimum(ends[owner], (column + 1) * height)
+
+
+def _from_intervals(starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], height: int, width: int) -> Mask:
+    """From intervals in rising order that don't overlap; touching ones are joined."""
+    if not starts.size:
+        return Mask.empty(height, width)
+    apart = starts[1:] != ends[:-1]
+    starts, ends = starts[np.concatenate([[True], apart])], ends[np.concatenate([apart, [True]])]
+    edges = np.empty(2 * starts.size + 2, np.int64)
+    edges[0], edges[-1] = 0, height * width
+    edges[1:-1:2], edges[2:-1:2] = starts, ends
+    return Mask(height, width, _encode_runs(np.diff(edges), height, width))

@@ -1,0 +1,338 @@
+"""The records that every part of kins takes and returns: Image, Instance, Scene, Dataset.
+
+A Dataset has images; a Scene is one image with its instances; an Instance has two masks, the amodal one (the whole
+object, seen or not) and the inmodal one (what is seen).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kins.errors import KinsError
+from kins.files import inside, reason
+from kins.masks import Mask
+
+if TYPE_CHECKING:
+    from kins.occlusion import Occlusion
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Image:
+    """One picture: `file_name` is relative to the image folder, sizes are in pixels, `extra` keeps unknown fields."""
+
+    id: int
+    file_name: str
+    height: int
+    width: int
+    extra: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Instance:
+    """One object in one image.
+
+    Attributes:
+        id: as in the file; unique within a sound data set.
+        category_id, category: the file's id, and its name.
+        amodal: mask of the whole object, seen or not. Where the file has none,
+            `amodal.known` is False and using it raises KinsError.
+        inmodal: mask of the visible part, likewise.
+        crowd: COCO's iscrowd; None where the file does not say, which counts as False.
+        cluster: occlusion cluster within the image (KINS 2020's oco_id), None if not known.
+        order: relative order in that cluster, smaller is nearer (KINS 2020's ico_id), None if not known.
+        score: confidence of a detection, 0 to 1; None for ground truth.
+        occlusion_score: a detection's probability of being occluded, or None.
+        extra: fields of the file that kins has no name for, kept for writing.
+        position: index in the file's list of annotations, -1 if it came from none; keeps the sequence when writing.
+    """
+
+    id: int
+    category_id: int
+    category: str
+    amodal: Mask
+    inmodal: Mask
+    crowd: bool | None = None
+    cluster: int | None = None
+    order: int | None = None
+    score: float | None = None
+    occlusion_score: float | None = None
+    extra: dict[str, Any] = dataclasses.field(default_factory=dict)
+    position: int = -1
+
+    @property
+    def hidden(self) -> Mask:
+        """The amodal mask without the inmodal one: the part that something covers."""
+        return self.amodal - self.inmodal
+
+    @property
+    def occlusion_rate(self) -> float:
+        """1 - |inmodal| / |amodal| in pixels, without inmodal pixels outside of the amodal mask; 0 if that is empty."""
+        if not self.amodal.area:
+            return 0.0
+        return 1.0 - (self.amodal & self.inmodal).area / self.amodal.area
+
+    def replace(self, **changes: Any) -> Instance:
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Scene:
+    """One image and its instances: `for instance in scene`. `image_path` is None where no image folder was given."""
+
+    image: Image
+    instances: tuple[Instance, ...] = ()
+    image_path: Path | None = None
+
+    def __iter__(self) -> Iterator[Instance]:
+        return iter(self.instances)
+
+    def __len__(self) -> int:
+        return len(self.instances)
+
+    def __getitem__(self, index: int) -> Instance:
+        return self.instances[index]
+
+    def read_image(self) -> npt.NDArray[np.uint8]:
+        """(height, width, 3) uint8, RGB. Raises KinsError if the file is missing, damaged or of another size."""
+        if self.image_path is None:
+            raise KinsError(f"image {self.image.file_name}: no image folder given; name it with --images")
+        return read_image(self.image_path, (self.image.height, self.image.width))
+
+    def occlusion(self) -> Occlusion:
+        """Who hides whom: see kins.occlusion."""
+        from kins.occlusion import occlusion
+
+        return occlusion(self)
+
+    def replace(self, **changes: Any) -> Scene:
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+
+class Dataset:
+    """Images with their instances; a Scene is built each time it is asked for, so that a large file stays small.
+
+    `dataset[key]` takes an image id or a file name. Changing methods return a new Dataset.
+
+    Attributes:
+        images: by id, in the file's sequence.
+        categories: name by id, with the file's own ids, which need not be contiguous.
+        extra: the file's other top-level fields.
+        images_dir: folder of the pictures, or None.
+        path: the file this was read from, or None.
+    """
+
+    def __init__(
+        self,
+        images: Mapping[int, Image],
+        categories: Mapping[int, str],
+        instances: Mapping[int, Sequence[Instance]],
+        *,
+        extra: dict[str, Any] | None = None,
+        images_dir: str | Path | None = None,
+        path: str | Path | None = None,
+    ) -> None:
+        self.images = dict(images)
+        self.categories = dict(categories)
+        self.extra = extra or {}
+        self.images_dir = None if images_dir is None else Path(images_dir)
+        self.path = None if path is None else Path(path)
+        self._instances = instances
+        self._names: dict[str, int] | None = None
+
+    @classmethod
+    def from_scenes(
+        cls,
+        scenes: Iterable[Scene],
+        categories: Mapping[int, str],
+        *,
+        extra: dict[str, Any] | None = None,
+        images_dir: str | Path | None = None,
+    ) -> Dataset:
+        """A data set held in memory. Raises KinsError where two scenes have the same image id."""
+        images: dict[int, Image] = {}
+        instances: dict[int, Sequence[Instance]] = {}
+        for scene in scenes:
+            if scene.image.id in images:
+                raise KinsError(f"image id {scene.image.id} occurs twice; ids must differ")
+            images[scene.image.id] = scene.image
+            instances[scene.image.id] = scene.instances
+        return cls(images, categories, instances, extra=extra, images_dir=images_dir)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __iter__(self) -> Iterator[Scene]:
+        return map(self._scene, self.images.values())
+
+    def __getitem__(self, key: int | str) -> Scene:
+        return self._scene(self.find(key))
+
+    def __repr__(self) -> str:
+        return f"Dataset({self.path or 'in memory'}, {len(self)} images, {len(self.categories)} categories)"
+
+    def find(self, key: int | str) -> Image:
+        """The image with this id or file name (a number in text counts as an id if no file has that name)."""
+        if self._names is None:
+            self._names = {image.file_name: image.id for image in self.images.values()}
+        if isinstance(key, str):
+            number = int(key) if key.isdecimal() else None
+            key = self._names.get(key, number if number is not None else key)
+        if not isinstance(key, int) or key not in self.images:
+            where = f"{self.path}: " if self.path else ""
+            raise KinsError(f"{where}no image {key!r}; ids and file names are listed under `images`")
+        return self.images[key]
+
+    def image_path(self, image: Image) -> Path | None:
+        """Where the picture lies, or None without an image folder. Raises KinsError for a name that leads out of it."""
+        return None if self.images_dir is None else inside(self.images_dir, image.file_name)
+
+    def filter(
+        self,
+        keep: Callable[[Instance], bool] | None = None,
+        *,
+        images: Callable[[Image], bool] | None = None,
+        categories: Iterable[str] | None = None,
+    ) -> Dataset:
+        """Only some instances (by a test or by category name) and images (by a test). The categories listed stay."""
+        names = None if categories is None else set(categories)
+        if names and (unknown := names - set(self.categories.values())):
+            raise KinsError(
+                f"no category {', '.join(sorted(unknown))}; there are {', '.join(self.categories.values())}"
+            )
+
+        def change(scene: Scene) -> Scene:
+            chosen = (i for i in scene if (names is None or i.category in names) and (keep is None or keep(i)))
+            return scene.replace(instances=tuple(chosen))
+
+        return self.select(i.id for i in self.images.values() if images is None or images(i)).map(change)
+
+    def select(self, image_ids: Iterable[int]) -> Dataset:
+        """Only the images with these ids, in this sequence."""
+        return self._with(images={image_id: self.find(image_id) for image_id in image_ids})
+
+    def split(self, fraction: float, seed: int = 0) -> tuple[Dataset, Dataset]:
+        """Two data sets with `fraction` of the images in the first, chosen at random but the same for the same seed."""
+        if not 0 <= fraction <= 1:
+            raise KinsError(f"a split fraction lies between 0 and 1, not at {fraction}")
+        ids = list(self.images)
+        chosen = set(np.random.default_rng(seed).permutation(len(ids))[: round(fraction * len(ids))].tolist())
+        first = [image_id for index, image_id in enumerate(ids) if index in chosen]
+        second = [image_id for index, image_id in enumerate(ids) if index not in chosen]
+        return self.select(first), self.select(second)
+
+    def map(self, change: Callable[[Scene], Scene]) -> Dataset:
+        """Every scene changed by a function, applied when a scene is asked for. The image itself must stay the same."""
+        return self._with(instances=_Mapped(self, change))
+
+    def merge(self, other: Dataset) -> Dataset:
+        """Both together. Categories are joined by name; clashing image or instance ids of `other` get new ones.
+
+        Both must have the same image folder, or none.
+        """
+        if self.images_dir != other.images_dir:
+            raise KinsError(
+                f"can't merge data sets with different image folders, {self.images_dir} and {other.images_dir}"
+            )
+        categories = dict(self.categories)
+        renumbered = {}
+        ids = {name: category_id for category_id, name in categories.items()}
+        for category_id, name in other.categories.items():
+            free = category_id if category_id not in categories else max(categories) + 1
+            renumbered[category_id] = ids.setdefault(name, free)
+            categories.setdefault(ids[name], name)
+        scenes = list(self)
+        next_image = 1 + max([*self.images, *other.images], default=0)
+        used = {instance.id for scene in scenes for instance in scene}
+        next_id = 1 + max(used | {instance.id for scene in other for instance in scene}, default=0)
+        for scene in other:
+            image, instances = scene.image, []
+            if image.id in self.images:
+                image, next_image = dataclasses.replace(image, id=next_image), next_image + 1
+            for instance in scene:
+                changes = {
+                    "category_id": renumbered.get(instance.category_id, instance.category_id),
+                    "position": -1,
+                }
+                if instance.id in used:
+                    changes["id"], next_id = next_id, next_id + 1
+                instances.append(instance.replace(**changes))
+            scenes.append(scene.replace(image=image, instances=tuple(instances)))
+        return Dataset.from_scenes(scenes, categories, extra={**other.extra, **self.extra}, images_dir=self.images_dir)
+
+    def save(self, path: str | Path, format: str = "kins2020") -> list[str]:
+        """Write an annotation file; returns a line for each kind of thing that the format can't hold."""
+        from kins.formats import save
+
+        return save(self, path, format)
+
+    def _scene(self, image: Image) -> Scene:
+        return Scene(image, tuple(self._instances.get(image.id, ())), self.image_path(image))
+
+    def _with(
+        self,
+        images: Mapping[int, Image] | None = None,
+        instances: Mapping[int, Sequence[Instance]] | None = None,
+    ) -> Dataset:
+        return Dataset(
+            self.images if images is None else images,
+            self.categories,
+            self._instances if instances is None else instances,
+            extra=self.extra,
+            images_dir=self.images_dir,
+            path=self.path,
+        )
+
+
+class _Mapped(Mapping[int, Sequence[Instance]]):
+    """The instances of a data set after a change that is applied on access."""
+
+    def __init__(self, dataset: Dataset, change: Callable[[Scene], Scene]) -> None:
+        self._dataset = dataset
+        self._change = change
+
+    def __getitem__(self, image_id: int) -> Sequence[Instance]:
+        return self._change(self._dataset[image_id]).instances
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._dataset.images)
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+
+def read_image(path: str | Path, size: tuple[int, int] | None = None) -> npt.NDArray[np.uint8]:
+    """(height, width, 3) uint8 RGB of a picture file. Raises KinsError if it is missing, damaged or not of `size`."""
+    import PIL.Image
+
+    try:
+        with PIL.Image.open(path) as picture:
+            if size is not None and (picture.height, picture.width) != size:
+                raise KinsError(
+                    f"{path}: is {picture.width} x {picture.height} pixels, its annotation says {size[1]} x {size[0]}"
+                )
+            return np.asarray(picture.convert("RGB"), np.uint8)
+    except FileNotFoundError:
+        raise KinsError(f"{path}: no such image; check the image folder") from None
+    except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
+        raise KinsError(f"{path}: can't be read as an image ({reason(error)})") from None
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """(height, width) of a picture file, from its header alone. Raises KinsError."""
+    import PIL.Image
+
+    try:
+        with PIL.Image.open(path) as picture:
+            return picture.height, picture.width
+    except FileNotFoundError:
+        raise KinsError(f"{path}: no such image; check the image folder") from None
+    except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
+        raise KinsError(f"{path}: can't be read as an image ({reason(error)})") from None

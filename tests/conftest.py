@@ -1,0 +1,25 @@
+"""Fixtures that several test modules use."""
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """Folder of three real COCOA samples (1, 2, 4: .jpg and .json)."""
+    folder = SHARED / "cocoa"
+    if not folder.is_dir():
+        pytest.skip("the real COCOA samples are not on this machine")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def street_photo() -> Path:
+    """One real street photo of 1242 x 375 pixels."""
+    photo = SHARED / "kitti" / "street.png"
+    if not photo.is_file():
+        pytest.skip("the real street photo is not on this machine")
+    return photo
