@@ -6,6 +6,7 @@ from kins.errors import KinsError
 
 if TYPE_CHECKING:
     from kins.formats import load as load
+    from kins.formats import load_predictions as load_predictions
     from kins.masks import Mask as Mask
     from kins.records import Dataset as Dataset
     from kins.records import Image as Image
@@ -21,9 +22,10 @@ _HOMES = {
     "Mask": "kins.masks",
     "Scene": "kins.records",
     "load": "kins.formats",
+    "load_predictions": "kins.formats",
 }
 
-__all__ = ["Dataset", "Image", "Instance", "KinsError", "Mask", "Scene", "load"]
+__all__ = ["Dataset", "Image", "Instance", "KinsError", "Mask", "Scene", "load", "load_predictions"]
 
 
 def __getattr__(name: str) -> Any:

@@ -7,11 +7,12 @@ from types import ModuleType
 
 from kins.errors import KinsError
 from kins.files import write_atomic
-from kins.formats import cocoa, kins2020
+from kins.formats import cocoa, kins2020, predictions
 from kins.formats.document import Document, encode, read_document
+from kins.formats.predictions import load_predictions as load_predictions
 from kins.records import Dataset
 
-FORMATS: dict[str, ModuleType] = {"kins2020": kins2020, "cocoa": cocoa}
+FORMATS: dict[str, ModuleType] = {"kins2020": kins2020, "cocoa": cocoa, "predictions": predictions}
 """By name, in the sequence in which they are tried. Each has matches(document), read(document, images_dir) and
 write(dataset) -> (JSON value, lines on what it can't hold)."""
 
