@@ -4,18 +4,16 @@ import torch
 from torch import Tensor
 
 
-def draw_targets(
-    segments: Tensor, affine: Tensor, regions: Tensor, matched: Tensor, size: int = 28
-) -> Tensor:
+def draw_targets(segments: Tensor, scale: Tensor, regions: Tensor, matched: Tensor, size: int = 28) -> Tensor:
     """The share of each grid cell that the mask covers, exactly.
 
-    A mask is a list of vertical segments, one for each run of pixels in a column. Cell (i, j) is covered by a segment over the
-    product of their overlaps in x and in y, so all cells of a region are one small matrix product over its segments.
+    A mask is a list of vertical segments, one for each run of pixels in a column. A segment covers of cell (i, j) the product
+    of their overlaps in x and in y, so all cells of a region are one small matrix product over its segments.
 
     Args:
         segments: (N, S, 3) float, for each of N masks its segments (column x, first row, row after the last) in
-            pixels of the annotated image; padded with zeros.
-        affine: (4,) scale_x, scale_y, offset_x, offset_y from annotated image to network input; scale_x < 0 mirrors.
+            pixels of the annotated image (`Mask.segments`), padded with zeros.
+        scale: (2,) width and height of the network input over those of the annotated image.
         regions: (R, 4) x1, y1, x2, y2 in pixels of the network input.
         matched: (R,) int64, the mask of each region.
         size: cells along a side.
@@ -26,18 +24,17 @@ def draw_targets(
     targets = regions.new_zeros((len(regions), size, size), dtype=torch.float32)
     if not len(regions) or not segments.shape[1]:
         return targets
-    scale, offset = affine[:2], affine[2:]
-    x = torch.stack([segments[..., 0], segments[..., 0] + 1], dim=-1) * scale[0] + offset[0]
-    y = segments[..., 1:] * scale[1] + offset[1]
-    x = x.sort(dim=-1).values  # mirrored columns end before they begin
-    chunk = max(1, (1 << 23) // (segments.shape[1] * size))
+    x = torch.stack([segments[..., 0], segments[..., 0] + 1], dim=-1) * scale[0]
+    y = segments[..., 1:] * scale[1]
+    chunk = max(1, (1 << 23) // (segments.shape[1] * size))  # bounds the memory for masks with very many segments
     for start in range(0, len(regions), chunk):
         part = slice(start, start + chunk)
         left, top, right, bottom = regions[part].float().unbind(1)
         masks = matched[part]
         columns = _overlaps(x[masks], left, right, size)
         rows = _overlaps(y[masks], top, bottom, size)
-        targets[part] = torch.bmm(rows, columns.transpose(1, 2))
+        with torch.autocast(regions.device.type, enabled=False):
+            targets[part] = torch.bmm(rows, columns.transpose(1, 2))
     return targets.clamp_(0, 1)
 
 

@@ -13,7 +13,7 @@ from kins.models.sampling import SeededSampler, target_seeds
 
 Target = dict[str, Tensor]
 """One training image: boxes (N, 4) float x1, y1, x2, y2; labels (N,) int64 from 1; occluded (N,) int64, 0 or 1;
-amodal and inmodal (N, S, 3) float segments and affine (4,), both as in `mask_targets.draw_targets`; seed () int64, optional."""
+amodal and inmodal (N, S, 3) float segments and scale (2,), as in `mask_targets.draw_targets`; seed () int64, optional."""
 
 
 class AmodalRoIHeads(RoIHeads):
@@ -135,7 +135,7 @@ class AmodalRoIHeads(RoIHeads):
             logits = logits[torch.arange(len(logits), device=logits.device), channels].float()
             drawn = torch.cat(
                 [
-                    draw_targets(t[name], t["affine"], b, m, logits.shape[-1])
+                    draw_targets(t[name], t["scale"], b, m, logits.shape[-1])
                     for t, b, m in zip(targets, boxes, matched, strict=True)
                 ]
             )

@@ -1,0 +1,148 @@
+"""Random changes to training images. Image and both masks of every instance move together, boxes follow from the masks."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import PIL.Image
+import PIL.ImageFilter
+
+from kins.config import AugmentConfig
+from kins.masks import Mask
+from kins.records import Instance, Scene
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def augment(
+    scene: Scene,
+    image: Pixels,
+    config: AugmentConfig,
+    rng: np.random.Generator,
+    donor: Callable[[np.random.Generator], Scene],
+) -> tuple[Scene, Pixels]:
+    """Paste, crop, mirror and recolour, as `config` says.
+
+    Args:
+        scene: its masks have the image's size.
+        image: (h, w, 3) uint8.
+        donor: draws a scene to cut an instance out of.
+
+    Returns:
+        The changed scene, whose masks and `image` have the changed image's size, and the changed image.
+    """
+    if rng.random() < config.paste:
+        scene, image = paste_random(scene, image, donor(rng), rng)
+    if rng.random() < config.crop:
+        height, width = image.shape[:2]
+        h, w = (max(1, int(side * rng.uniform(config.crop_size, 1))) for side in (height, width))
+        scene, image = crop(scene, image, int(rng.integers(width - w + 1)), int(rng.integers(height - h + 1)), w, h)
+    if rng.random() < config.mirror:
+        scene, image = mirror(scene, image)
+    if config.color:
+        image = recolor(image, *rng.uniform(1 - 0.4 * config.color, 1 + 0.4 * config.color, 3))
+    return scene, image
+
+
+def mirror(scene: Scene, image: Pixels) -> tuple[Scene, Pixels]:
+    """Left and right swapped."""
+    return _moved(scene, Mask.mirrored, scene.image.width, scene.image.height), np.ascontiguousarray(image[:, ::-1])
+
+
+def crop(scene: Scene, image: Pixels, x: int, y: int, width: int, height: int) -> tuple[Scene, Pixels]:
+    """The window's part of everything; instances that it shows nothing of are left out."""
+    scene = _moved(scene, lambda mask: mask.cropped(x, y, width, height), width, height)
+    return scene, np.ascontiguousarray(image[y : y + height, x : x + width])
+
+
+def recolor(image: Pixels, brightness: float, contrast: float, saturation: float) -> Pixels:
+    """Each factor as in PIL.ImageEnhance: 1 changes nothing, 0 takes all of it away."""
+    values = image.astype(np.float32) * np.float32(brightness)
+    grey = values @ np.array([0.299, 0.587, 0.114], np.float32)
+    values = grey[..., None] + (values - grey[..., None]) * np.float32(saturation)
+    mean = np.float32(grey.mean())
+    return np.clip(mean + (values - mean) * np.float32(contrast), 0, 255).astype(np.uint8)
+
+
+def paste(
+    scene: Scene, image: Pixels, cutout: Pixels, shape: npt.NDArray[np.bool_], x: int, y: int, source: Instance
+) -> tuple[Scene, Pixels]:
+    """Put a cut-out in front of everything.
+
+    Args:
+        cutout: (h, w, 3) uint8.
+        shape: (h, w) bool, its pixels that count; edges are softened by one pixel.
+        x, y: where its upper left corner comes, perhaps outside of the image.
+        source: the instance it was cut from, for its class.
+
+    Returns:
+        The scene with one instance more, which hides what it covers; instances of which nothing stays visible are left out.
+    """
+    height, width = image.shape[:2]
+    x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + shape.shape[1], width), min(y + shape.shape[0], height)
+    if x1 <= x0 or y1 <= y0:
+        return scene, image
+    inside = slice(y0 - y, y1 - y), slice(x0 - x, x1 - x)
+    front = np.zeros((height, width), bool)
+    front[y0:y1, x0:x1] = shape[inside]
+    mask = Mask.from_array(front)
+    if not mask:
+        return scene, image
+    soft = np.asarray(PIL.Image.fromarray(np.pad(shape, 1).astype(np.uint8) * 255).filter(PIL.ImageFilter.BoxBlur(1)))
+    alpha = np.where(shape, np.maximum(soft[1:-1, 1:-1], 128), 0)[inside][..., None].astype(np.float32) / 255
+    image = image.copy()
+    window = image[y0:y1, x0:x1]
+    window[:] = np.rint(window * (1 - alpha) + cutout[inside] * alpha).astype(np.uint8)
+    behind = (i.replace(inmodal=i.inmodal - mask) if i.inmodal.known else i for i in scene)
+    new = Instance(
+        id=1 + max((i.id for i in scene), default=0),
+        category_id=source.category_id,
+        category=source.category,
+        amodal=mask,
+        inmodal=mask,
+    )
+    left = [i for i in behind if not i.inmodal.known or i.inmodal]
+    return scene.replace(instances=(*left, new)), image
+
+
+def paste_random(scene: Scene, image: Pixels, donor: Scene, rng: np.random.Generator) -> tuple[Scene, Pixels]:
+    """Paste an unoccluded instance of `donor` partly over a random instance of `scene`, scaled to stand a little nearer."""
+    border = donor.image.width, donor.image.height
+    whole = [i for i in donor if i.inmodal.known and not i.crowd and _whole(i, *border)]
+    targets = [i for i in scene if not i.crowd and i.amodal.box[3] >= 8]
+    if not whole or not targets:
+        return scene, image
+    source, target = whole[int(rng.integers(len(whole)))], targets[int(rng.integers(len(targets)))]
+    x, y, width, height = (int(value) for value in source.inmodal.box)
+    cutout = donor.read_image()[y : y + height, x : x + width]
+    shape = source.inmodal.cropped(x, y, width, height).to_array()
+    tx, ty, twidth, theight = target.amodal.box
+    ratio = float(np.clip(theight * rng.uniform(0.9, 1.4) / height, 0.3, 3))
+    size = max(1, round(width * ratio)), max(1, round(height * ratio))
+    cutout = np.asarray(PIL.Image.fromarray(cutout).resize(size, PIL.Image.Resampling.BILINEAR))
+    shape = np.asarray(PIL.Image.fromarray(shape.astype(np.uint8) * 255).resize(size, PIL.Image.Resampling.BILINEAR)) > 127
+    side = 1 if rng.random() < 0.5 else -1
+    center = tx + twidth / 2 + side * rng.uniform(0.25, 0.6) * (twidth + size[0]) / 2
+    bottom = ty + theight * (1 + rng.uniform(0, 0.15))
+    return paste(scene, image, cutout, shape, round(center - size[0] / 2), round(bottom - size[1]), source)
+
+
+def _whole(instance: Instance, width: int, height: int) -> bool:
+    x, y, w, h = instance.inmodal.box
+    touches = x < 1 or y < 1 or x + w > width - 1 or y + h > height - 1
+    return min(w, h) >= 12 and not touches and instance.occlusion_rate < 0.01
+
+
+def _moved(scene: Scene, change: Callable[[Mask], Mask], width: int, height: int) -> Scene:
+    moved = (
+        i.replace(
+            amodal=change(i.amodal) if i.amodal.known else i.amodal,
+            inmodal=change(i.inmodal) if i.inmodal.known else i.inmodal,
+        )
+        for i in scene
+    )
+    kept = tuple(i for i in moved if (i.inmodal if i.inmodal.known else i.amodal))
+    return scene.replace(image=dataclasses.replace(scene.image, width=width, height=height), instances=kept)

@@ -1,0 +1,206 @@
+"""Training samples: from a Scene to the network's image and targets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from kins.augment import augment
+from kins.config import AugmentConfig, DataConfig
+from kins.errors import KinsError
+from kins.records import Dataset, Instance, Scene
+
+Sample = tuple[Tensor, dict[str, Tensor]]
+Draw = tuple[int, int]
+"""Index of an image, and its place in the endless sequence of training images; together they fix its augmentation."""
+
+TRAIN_NAMES = ("train.json", "update_train_2020.json", "instances_train.json")
+TEST_NAMES = ("test.json", "update_test_2020.json", "instances_val.json")
+
+
+class TrainingSet(torch.utils.data.Dataset[Sample]):
+    """Images and targets for training, augmented; indexed by a Draw.
+
+    Args:
+        dataset: with an image folder.
+        data, augmentation: sizes and random changes.
+        seed: fixes all random choices, together with the Draw.
+        inmodal: whether the network learns inmodal masks; if not, they may be missing.
+
+    Raises:
+        KinsError: on access, for a missing image or mask.
+    """
+
+    def __init__(
+        self, dataset: Dataset, data: DataConfig, augmentation: AugmentConfig, seed: int = 0, inmodal: bool = True
+    ) -> None:
+        self.dataset = dataset
+        self.image_ids = list(dataset.images)
+        self.labels = label_of(dataset)
+        self.data = data
+        self.augmentation = augmentation
+        self.seed = seed
+        self.inmodal = inmodal
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    def __getitem__(self, draw: Draw) -> Sample:
+        index, position = draw
+        rng = np.random.default_rng((self.seed, position, 1))
+        scene = self.dataset[self.image_ids[index]]
+        image = scene.read_image()
+        scene, image = augment(scene, image, self.augmentation, rng, self._donor)
+        factor = float(rng.uniform(*self.augmentation.scale))
+        network_image, scale = to_network(image, self.data.short_side, self.data.long_side, factor)
+        target = make_target(scene, scale, self.labels, self.data, self.inmodal)
+        target["seed"] = torch.tensor(int(rng.integers(2**62)))
+        target["image_id"] = torch.tensor(scene.image.id)
+        return network_image, target
+
+    def _donor(self, rng: np.random.Generator) -> Scene:
+        return self.dataset[self.image_ids[int(rng.integers(len(self)))]]
+
+
+def to_network(
+    image: npt.NDArray[np.uint8], short_side: int, long_side: int, factor: float = 1.0
+) -> tuple[Tensor, Tensor]:
+    """Scale an image for the network.
+
+    Args:
+        image: (h, w, 3) uint8 RGB.
+        short_side: wanted short side in pixels; smaller if the long side would exceed `long_side`.
+        factor: multiplies the result's size.
+
+    Returns:
+        (3, H, W) uint8, and (2,) float32 W / w, H / h.
+    """
+    height, width = image.shape[:2]
+    ratio = factor * min(short_side / min(height, width), long_side / max(height, width))
+    size = (max(1, round(height * ratio)), max(1, round(width * ratio)))
+    tensor = torch.from_numpy(np.array(image)).permute(2, 0, 1)
+    if size != (height, width):
+        tensor = F.interpolate(tensor[None], size, mode="bilinear", antialias=True, align_corners=False)[0]
+    return tensor.contiguous(), torch.tensor([size[1] / width, size[0] / height])
+
+
+def make_target(
+    scene: Scene, scale: Tensor, labels: dict[int, int], data: DataConfig, inmodal: bool = True
+) -> dict[str, Tensor]:
+    """The targets of one image, as `kins.models.roi_heads.Target`; crowds and specks are left out."""
+    instances = [i for i in scene if not i.crowd and i.category_id in labels and (not inmodal or i.inmodal)]
+    boxes = torch.tensor([i.amodal.box for i in instances]).view(-1, 4)
+    boxes = torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], dim=1) * scale.repeat(2)
+    keep = ((boxes[:, 2:] - boxes[:, :2]) >= max(data.min_size, 1e-3)).all(dim=1)
+    instances = [i for i, kept in zip(instances, keep.tolist(), strict=True) if kept]
+    target = {
+        "boxes": boxes[keep],
+        "labels": torch.tensor([labels[i.category_id] for i in instances], dtype=torch.int64),
+        "occluded": torch.tensor([_occluded(i, data.occluded_rate) for i in instances], dtype=torch.int64),
+        "amodal": pad_segments([i.amodal.segments for i in instances]),
+        "scale": scale,
+    }
+    if inmodal:
+        target["inmodal"] = pad_segments([i.inmodal.segments for i in instances])
+    return target
+
+
+def _occluded(instance: Instance, rate: float) -> bool:
+    """Whether part of the instance is hidden, rounding slivers aside."""
+    return instance.inmodal.known and instance.occlusion_rate >= max(rate, 1e-9)
+
+
+def pad_segments(segments: Sequence[npt.NDArray[np.int64]]) -> Tensor:
+    """Each (S_i, 3) to one (N, S, 3) float32, filled up with segments of no length."""
+    padded = np.zeros((len(segments), max((len(s) for s in segments), default=0), 3), np.float32)
+    for place, values in zip(padded, segments, strict=True):
+        place[: len(values)] = values
+    return torch.from_numpy(padded)
+
+
+def label_of(dataset: Dataset) -> dict[int, int]:
+    """Contiguous training labels from 1 by category id; 0 is background."""
+    return {category_id: label for label, category_id in enumerate(sorted(dataset.categories), start=1)}
+
+
+def draws(length: int, seed: int, start: int = 0) -> Iterator[Draw]:
+    """The endless training sequence from place `start`: every image once, shuffled, then again in another order."""
+    position = start
+    while True:
+        order = np.random.default_rng((seed, position // length)).permutation(length)
+        for index in order[position % length :].tolist():
+            yield index, position
+            position += 1
+
+
+class Batches:
+    """Batch sampler for a DataLoader: the parts of each global batch that one process works on.
+
+    Args:
+        length: images in the data set.
+        batch: images per optimiser step over all processes.
+        micro_batch: images per forward pass; each item is one such list.
+        rank, world: this process and their number.
+        first_step: optimiser step to begin with.
+    """
+
+    def __init__(
+        self, length: int, seed: int, batch: int, micro_batch: int, rank: int = 0, world: int = 1, first_step: int = 0
+    ) -> None:
+        self.length, self.seed, self.batch, self.micro_batch = length, seed, batch, micro_batch
+        self.rank, self.world, self.first_step = rank, world, first_step
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        sequence = draws(self.length, self.seed, self.first_step * self.batch)
+        share = self.batch // self.world
+        while True:
+            step = [next(sequence) for _ in range(self.batch)]
+            own = step[self.rank * share : (self.rank + 1) * share]
+            for start in range(0, share, self.micro_batch):
+                yield own[start : start + self.micro_batch]
+
+
+def collate(samples: list[Sample]) -> tuple[list[Tensor], list[dict[str, Tensor]]]:
+    """Lists of images and of targets: images differ in size, targets in length."""
+    images, targets = zip(*samples, strict=True)
+    return list(images), list(targets)
+
+
+def find_data(data: DataConfig, folder: str | Path | None = None) -> tuple[Dataset, Dataset | None]:
+    """The training data and, if there is any, the test data that a configuration names.
+
+    Raises:
+        KinsError: no data folder given, or no training annotations in it.
+    """
+    from kins.formats import load
+
+    root = folder if folder is not None else data.root
+    if root is None and data.train is None:
+        raise KinsError("no data: name the folder with --data, or the annotations with data.train=FILE")
+    base = Path(root) if root is not None else Path()
+    train = _first(base, data.train, TRAIN_NAMES)
+    if train is None:
+        raise KinsError(f"{base}: holds none of {', '.join(TRAIN_NAMES)}; name the annotations with data.train=FILE")
+    test = _first(base, data.test, TEST_NAMES)
+
+    def read(path: Path, images: str | None, usual: str) -> Any:
+        candidates = [base / images] if images else [base / usual / "image_2", base / "training/image_2", path.parent]
+        return load(path, images=next((c for c in candidates if c.is_dir()), candidates[0]))
+
+    return (
+        read(train, data.train_images, "training"),
+        None if test is None else read(test, data.test_images, "testing"),
+    )
+
+
+def _first(base: Path, given: str | None, usual: Sequence[str]) -> Path | None:
+    if given is not None:
+        return base / given
+    return next((base / name for name in usual if (base / name).is_file()), None)

@@ -1,0 +1,193 @@
+"""Prediction: from pictures to scenes with both masks, occlusion score and order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from kins.config import Config
+from kins.data import to_network
+from kins.files import write_atomic
+from kins.masks import Mask
+from kins.models.asn import AmodalRCNN
+from kins.records import Image, Instance, Scene
+
+Pixels = npt.NDArray[np.uint8]
+
+
+class Predictor:
+    """A trained network that takes pictures and returns scenes.
+
+    Args:
+        model: the network; put into evaluation mode.
+        categories: name by category id, in the order of the network's labels.
+        config: for the size that pictures are scaled to.
+        device, precision: as in `kins.config.TrainConfig`.
+        score_threshold: detections under this are left out; None keeps what the network keeps.
+
+    Example:
+        predictor = Predictor.load("runs/tiny")
+        scene = predictor(image)                 # (h, w, 3) uint8 RGB
+        for instance in scene:
+            instance.category, instance.score, instance.amodal, instance.inmodal, instance.occlusion_score
+    """
+
+    def __init__(
+        self,
+        model: AmodalRCNN,
+        categories: Mapping[int, str],
+        config: Config,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        score_threshold: float | None = None,
+    ) -> None:
+        from kins.devices import autocast, pick_device
+
+        self.device = pick_device(device)
+        self.model = model.to(self.device).eval()
+        self.categories = dict(categories)
+        self.config = config
+        self.autocast = autocast(self.device, precision)
+        self.score_threshold = score_threshold
+
+    @classmethod
+    def load(cls, path: str | Path, **options: Any) -> Predictor:
+        """From a run folder (its best weights) or a weights file; `options` as for the constructor.
+
+        Raises:
+            KinsError: no such run or file, or not weights of kins.
+        """
+        from kins.weights import load_model
+
+        model, config, categories = load_model(path)
+        return cls(model, categories, config, **options)
+
+    def __call__(self, image: Pixels) -> Scene:
+        """(h, w, 3) uint8 RGB to a Scene of the same size, best detection first."""
+        return self.batch([image])[0]
+
+    def batch(self, images: Sequence[Pixels]) -> list[Scene]:
+        """Several images in one pass; they may differ in size."""
+        data = self.config.data
+        inputs, scales = zip(*(to_network(i, data.short_side, data.long_side) for i in images), strict=True)
+        with torch.inference_mode(), self.autocast():
+            detections = self.model([tensor.to(self.device) for tensor in inputs])
+        return [self._scene(d, s, i) for d, s, i in zip(detections, scales, images, strict=True)]
+
+    def _scene(self, detections: Mapping[str, Tensor], scale: Tensor, pixels: Pixels) -> Scene:
+        height, width = pixels.shape[:2]
+        found = {name: value.float().cpu() for name, value in detections.items()}
+        boxes = (found["boxes"] / scale.repeat(2)).numpy().astype(np.float64)
+        masks = {
+            name: draw_masks(found[f"mask_{name}"].numpy(), boxes, height, width)
+            if f"mask_{name}" in found
+            else [Mask.unknown(height, width, f"this network predicts no {name} masks")] * len(boxes)
+            for name in ("amodal", "inmodal")
+        }
+        ids = list(self.categories)
+        instances = []
+        for k, (label, score) in enumerate(zip(found["labels"].int().tolist(), found["scores"].tolist(), strict=True)):
+            if self.score_threshold is not None and score < self.score_threshold:
+                continue
+            x1, y1, x2, y2 = boxes[k].tolist()
+            category_id = ids[label - 1]
+            amodal = masks["amodal"][k].with_stated([x1, y1, x2 - x1, y2 - y1], None)
+            instances.append(
+                Instance(
+                    id=len(instances) + 1,
+                    category_id=category_id,
+                    category=self.categories[category_id],
+                    amodal=amodal,
+                    inmodal=masks["inmodal"][k],
+                    score=score,
+                    occlusion_score=float(found["occlusion"][k]) if "occlusion" in found else None,
+                )
+            )
+        return Scene(Image(0, "", height, width), tuple(instances))
+
+
+def draw_masks(
+    probabilities: npt.NDArray[np.float32], boxes: npt.NDArray[np.float64], height: int, width: int
+) -> list[Mask]:
+    """Masks over their boxes, drawn into the image: bilinear between the cells' middles, cut at one half.
+
+    Only the box's pixels are worked on; no image-sized array is made.
+
+    Args:
+        probabilities: (N, s, s).
+        boxes: (N, 4) x1, y1, x2, y2 in pixels.
+    """
+    masks = []
+    for grid, (x1, y1, x2, y2) in zip(probabilities, boxes.tolist(), strict=True):
+        left, right = max(0, int(np.floor(x1))), min(width, int(np.ceil(x2)))
+        top, bottom = max(0, int(np.floor(y1))), min(height, int(np.ceil(y2)))
+        if right <= left or bottom <= top:
+            masks.append(Mask.empty(height, width))
+            continue
+        columns = _interpolation(left, right, x1, x2, grid.shape[1])
+        rows = _interpolation(top, bottom, y1, y2, grid.shape[0])
+        inside = columns @ grid.T @ rows.T >= 0.5  # (columns, rows): column by column, as masks are stored
+        masks.append(_from_columns(inside, left, top, height, width))
+    return masks
+
+
+def _interpolation(first: int, stop: int, low: float, high: float, cells: int) -> npt.NDArray[np.float32]:
+    """(stop - first, cells) weights of the cells at the middle of each pixel; pixels outside of low..high get none."""
+    middles = np.arange(first, stop) + 0.5
+    place = (middles - low) / max(high - low, 1e-6) * cells - 0.5
+    weights = np.maximum(0, 1 - np.abs(np.clip(place, 0, cells - 1)[:, None] - np.arange(cells)))
+    weights[(place < -0.5) | (place > cells - 0.5)] = 0
+    return weights.astype(np.float32)
+
+
+def _from_columns(inside: npt.NDArray[np.bool_], left: int, top: int, height: int, width: int) -> Mask:
+    padded = np.zeros((inside.shape[0], inside.shape[1] + 2), np.int8)
+    padded[:, 1:-1] = inside
+    change = np.diff(padded, axis=1)
+    column, first = np.nonzero(change == 1)
+    last = np.nonzero(change == -1)[1]
+    return Mask.from_segments(np.stack([column + left, first + top, last + top], axis=1), height, width)
+
+
+def with_order(scene: Scene) -> Scene:
+    """The scene with cluster (oco_id) and relative order (ico_id), derived from its masks; unchanged without inmodal masks."""
+    if not all(instance.inmodal.known for instance in scene):
+        return scene
+    occlusion = scene.occlusion()
+    return scene.replace(
+        instances=tuple(
+            i.replace(cluster=c, order=o)
+            for i, c, o in zip(scene, occlusion.clusters, occlusion.order, strict=True)
+        )
+    )
+
+
+def save_predictions(scenes: Iterable[Scene], path: str | Path) -> None:
+    """Write the prediction file: a JSON list of detections, masks as RLE, as `kins.load_predictions` reads it."""
+    write_atomic(path, json.dumps([_detection(i, s.image.id) for s in scenes for i in s], separators=(",", ":")))
+
+
+def _detection(instance: Instance, image_id: int) -> dict[str, Any]:
+    detection: dict[str, Any] = {
+        "image_id": image_id,
+        "category_id": instance.category_id,
+        "score": round(instance.score or 0.0, 6),
+    }
+    for letter, mask in (("a", instance.amodal), ("i", instance.inmodal)):
+        if mask.known:
+            box = mask.stated_box if mask.stated_box is not None else mask.box
+            detection[f"{letter}_bbox"] = [round(value, 2) for value in box]
+            detection[f"{letter}_segm"] = mask.segmentation
+    if instance.occlusion_score is not None:
+        detection["occlusion_score"] = round(instance.occlusion_score, 6)
+    if instance.cluster is not None:
+        detection["oco_id"], detection["ico_id"] = instance.cluster, instance.order
+    return detection

@@ -1,0 +1,64 @@
+"""Logs of a training run: CSV files for spreadsheets and scripts, TensorBoard for looking at."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kins.config import Config
+from kins.files import write_atomic
+
+if TYPE_CHECKING:
+    from kins.train import Progress
+
+
+class RunLog:
+    """Writes log.csv, evaluations.csv and tensorboard/ of a run folder; what lies after `step` is cut off first,
+    for a run that goes on repeats the steps after its last checkpoint."""
+
+    def __init__(self, out: Path, step: int, config: Config) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        out.mkdir(parents=True, exist_ok=True)
+        write_atomic(out / "config.json", json.dumps(config.model_dump(mode="json"), indent=2) + "\n")
+        self.every = config.train.log_every
+        self.paths = {"log": out / "log.csv", "evaluations": out / "evaluations.csv"}
+        for path in self.paths.values():
+            _cut(path, step)
+        self.board = SummaryWriter(str(out / "tensorboard"), purge_step=step + 1)
+
+    def write(self, progress: Progress, seconds: float) -> None:
+        """A row every `log_every` steps, and one for each evaluation."""
+        if progress.step % self.every == 0 or progress.share >= 1:
+            figures = {"lr": progress.lr, "images_per_second": progress.images_per_second, **progress.losses}
+            self._row("log", progress.step, seconds, figures)
+        if progress.evaluation is not None:
+            self._row("evaluations", progress.step, seconds, progress.evaluation)
+
+    def close(self) -> None:
+        self.board.close()
+
+    def _row(self, name: str, step: int, seconds: float, figures: dict[str, float]) -> None:
+        path = self.paths[name]
+        new = not path.exists()
+        with path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            if new:
+                writer.writerow(["step", "seconds", *figures])
+            writer.writerow([step, round(seconds, 2), *(f"{value:.9g}" for value in figures.values())])
+        for key, value in figures.items():
+            self.board.add_scalar(f"{name}/{key}", value, step)
+
+
+def _cut(path: Path, step: int) -> None:
+    if not path.exists():
+        return
+    with path.open(newline="", encoding="utf-8") as file:
+        header, *rows = list(csv.reader(file)) or [[]]
+    kept = [row for row in rows if row and len(row) == len(header) and row[0].isdigit() and int(row[0]) <= step]
+    text = io.StringIO()
+    csv.writer(text).writerows([header, *kept])
+    write_atomic(path, text.getvalue())
