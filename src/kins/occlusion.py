@@ -1,0 +1,415 @@
+"""Who hides whom in one image: occlusion edges, clusters, relative order, levels. All on run-length masks.
+
+With A_i the amodal and I_i the inmodal mask of instance i:
+
+- hidden region H_i = A_i - I_i, occlusion rate |H_i| / |A_i|;
+- i occludes j, an edge i -> j, where I_i covers part of H_j; its weight is o_ij = |I_i & H_j| in pixels;
+- cluster (KINS 2020's oco_id): instances whose amodal masks overlap, or touch along a pixel's side, directly or through
+  others;
+- order (KINS 2020's ico_id): 0 for an instance that nothing occludes, otherwise 1 + the largest order among its
+  occluders. Where two hide parts of each other, the larger weight decides; a cycle is broken at its weakest edge.
+
+Instances are named by their index in the scene throughout.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from kins.errors import KinsError
+from kins.masks import Mask, intersections, ious
+from kins.records import Instance, Scene
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+LEVELS = ("none", "partial", "heavy")
+PARTIAL, HEAVY = 0.01, 0.25
+"""Occlusion levels as COCOA's evaluation splits them: none below 0.01, partial up to and with 0.25, heavy above."""
+OCCLUDED = 0.15
+"""An instance counts as occluded above this rate, as later papers on KINS have it."""
+SAME_OBJECT = 0.5
+"""Detections whose visible masks have at least this IoU are taken for one object."""
+
+
+class Edge(NamedTuple):
+    """`occluder` hides part of `occluded` (both indices in the scene): `pixels` of it."""
+
+    occluder: int
+    occluded: int
+    pixels: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Cycle:
+    """Instances of which each hides the next and the last the first, and the edge left out of the order for it."""
+
+    members: tuple[int, ...]
+    removed: Edge
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Slivers:
+    """Which overlaps are too small to be occlusion: what rounding the corners of polygons leaves along outlines.
+
+    An overlap makes no edge if it has fewer than `pixels` pixels, less than `fraction` of the hidden one's amodal area,
+    or is thin: fewer than `pixels` of its pixels lie in squares of `width` x `width` pixels inside of it. An overlap of
+    more pixels than the outline of the box that both masks share is never thin.
+
+    Corners moved by rounding (at most half a pixel in x and y) move an outline by less than a pixel, and a strip that
+    narrow never holds a square of 2 x 2 pixels; hence the width. Slivers(1, 0, 1) keeps every pixel.
+    """
+
+    pixels: int = 4
+    fraction: float = 0.001
+    width: int = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Occlusion:
+    """Who hides whom among the n instances of a scene.
+
+    Attributes:
+        instances: those of the scene.
+        edges: every edge, both directions where two hide parts of each other; sorted by occluder, then occluded.
+        clusters: (n,) int64, 0-based, numbered by the lowest annotation id in each.
+        order: (n,) int64, 0 is nearest.
+        cycles: those that were broken to get an order.
+    """
+
+    instances: tuple[Instance, ...]
+    edges: tuple[Edge, ...]
+    clusters: Ints
+    order: Ints
+    cycles: tuple[Cycle, ...]
+
+    @cached_property
+    def rates(self) -> Floats:
+        """(n,) |H| / |A| of each instance; NaN where it has no inmodal mask."""
+        return np.array([i.occlusion_rate if i.inmodal.known else np.nan for i in self.instances], np.float64)
+
+    @property
+    def levels(self) -> list[str]:
+        """The occlusion level of each instance: one of LEVELS."""
+        return [level(rate) for rate in self.rates]
+
+    @property
+    def occluded(self) -> npt.NDArray[np.bool_]:
+        """(n,) whether the rate is above OCCLUDED."""
+        return np.asarray(self.rates > OCCLUDED)
+
+    @property
+    def hidden(self) -> list[Mask]:
+        """The hidden region of each instance."""
+        return [instance.hidden for instance in self.instances]
+
+    @property
+    def weights(self) -> Ints:
+        """(n, n) the edges' pixels, 0 where there is none: weights[i, j] of j are hidden by i."""
+        weights = np.zeros((len(self.instances),) * 2, np.int64)
+        for edge in self.edges:
+            weights[edge.occluder, edge.occluded] = edge.pixels
+        return weights
+
+    def matrix(self) -> npt.NDArray[np.int8]:
+        """(n, n) 1 where i occludes j, -1 where j occludes i, 0 where neither does; the larger weight decides.
+
+        This is the form that order-recovery code uses (Zhan et al., Self-Supervised Scene De-occlusion, CVPR 2020).
+        """
+        ahead = _direction(self.weights, self.instances)
+        return ahead.astype(np.int8) - ahead.T.astype(np.int8)
+
+    def occluders(self, index: int) -> list[int]:
+        """Those that hide part of an instance, most pixels first."""
+        found = sorted((-edge.pixels, edge.occluder) for edge in self.edges if edge.occluded == index)
+        return [occluder for _, occluder in found]
+
+
+def level(rate: float) -> str:
+    """The name of an occlusion rate's level."""
+    return LEVELS[0] if not rate >= PARTIAL else LEVELS[1] if rate <= HEAVY else LEVELS[2]
+
+
+def occlusion(scene: Scene, slivers: Slivers = Slivers(), predicted: bool | None = None) -> Occlusion:
+    """From the masks.
+
+    Args:
+        slivers: overlaps to ignore.
+        predicted: treat the instances as detections, which may show one object twice; None asks whether all of them
+            have scores. An edge then needs more pixels than both claim to be visible in (of two that show the same
+            pixels neither hides the other), and those with a visible IoU of at least SAME_OBJECT get the same order.
+
+    Raises:
+        KinsError: an instance has no amodal or no inmodal mask, or one that is damaged.
+    """
+    instances = scene.instances
+    if predicted is None:
+        predicted = bool(instances) and all(instance.score is not None for instance in instances)
+    amodal = [instance.amodal for instance in instances]
+    inmodal = [instance.inmodal for instance in instances]
+    covered = intersections(inmodal, amodal)
+    areas = np.array([mask.area for mask in amodal], np.int64)
+    hiding = [j for j in range(len(instances)) if covered[j, j] < areas[j]]
+    weights = np.zeros_like(covered)
+    if hiding:
+        # |I_i & H_j| = |I_i & A_j| - |I_i & A_j & I_j|: no hidden region has to be made.
+        seen = [amodal[j] & inmodal[j] for j in hiding]
+        weights[:, hiding] = covered[:, hiding] - intersections(inmodal, seen)
+    np.fill_diagonal(weights, 0)
+    groups = list(range(len(instances)))
+    if predicted:
+        weights[weights <= intersections(inmodal, inmodal)] = 0
+        groups = _same_objects(instances)
+    weights = _without_slivers(weights, areas, inmodal, amodal, slivers, lambda j: amodal[j] - inmodal[j])
+    leaks = np.array([mask.area for mask in inmodal], np.int64) != np.diagonal(covered)
+    overlap = np.where(leaks[:, None], 0, covered)  # a visible part outside of its own amodal mask proves no contact
+    return _relations(instances, weights, overlap, groups)
+
+
+def occlusion_from_depth(
+    scene: Scene,
+    depths: Sequence[float],
+    slivers: Slivers = Slivers(),
+) -> Occlusion:
+    """From distances: of two instances whose amodal masks overlap the nearer one hides the other, equal ones neither.
+
+    An edge's weight is the size of that overlap. Inmodal masks are not needed.
+
+    Args:
+        depths: (n,) distance of each instance from the camera, in any unit.
+    """
+    if len(depths) != len(scene):
+        raise KinsError(f"image {scene.image.file_name}: {len(depths)} depths for {len(scene)} instances")
+    distance = np.asarray(depths, np.float64)
+    if not np.isfinite(distance).all():
+        raise KinsError(f"image {scene.image.file_name}: a depth is not finite")
+    return _from_nearness(scene, distance[:, None] < distance[None, :], slivers)
+
+
+def occlusion_from_order(
+    scene: Scene,
+    constraints: Iterable[tuple[int, int]] = (),
+    slivers: Slivers = Slivers(),
+) -> Occlusion:
+    """From the order that the instances already have (KINS 2020's ico_id, COCOA's `order`).
+
+    Of two whose amodal masks overlap and that are of one stored cluster (or of none), the one with the smaller order
+    hides the other.
+
+    Args:
+        constraints: (occluder, occluded) index pairs, which override the order (COCOA's `depth_constraint`).
+
+    Raises:
+        KinsError: an instance that overlaps another has no order, and no constraint for that pair.
+    """
+    n = len(scene)
+    order = np.array([np.nan if i.order is None else i.order for i in scene], np.float64)
+    cluster = np.array([-1 if i.cluster is None else i.cluster for i in scene], np.int64)
+    nearer = (order[:, None] < order[None, :]) & (cluster[:, None] == cluster[None, :])
+    stated = np.zeros((n, n), bool)
+    for occluder, occluded in constraints:
+        if not (0 <= occluder < n and 0 <= occluded < n) or occluder == occluded:
+            raise KinsError(f"image {scene.image.file_name}: no pair {occluder}, {occluded} among {n} instances")
+        stated[occluder, occluded] = True
+    nearer = np.where(stated | stated.T, stated, nearer)
+    unknown = np.isnan(order)[:, None] & ~stated & ~stated.T
+    if unknown.any():
+        amodal = [instance.amodal for instance in scene]
+        overlap = intersections(amodal, amodal)
+        np.fill_diagonal(overlap, 0)
+        found = np.argwhere(unknown & (overlap > 0))
+        if found.size:
+            instance = scene[int(found[0, 0])]
+            raise KinsError(
+                f"image {scene.image.file_name}: instance {instance.id} has no order; derive it with kins order"
+            )
+    return _from_nearness(scene, nearer, slivers)
+
+
+def with_order(scene: Scene, relations: Occlusion | None = None) -> Scene:
+    """The scene with `cluster` and `order` of its instances set, derived from the masks unless relations are given."""
+    if relations is None:
+        relations = occlusion(scene)
+    pairs = zip(scene, relations.clusters.tolist(), relations.order.tolist(), strict=True)
+    return scene.replace(instances=tuple(i.replace(cluster=cluster, order=order) for i, cluster, order in pairs))
+
+
+def _from_nearness(scene: Scene, nearer: npt.NDArray[np.bool_], slivers: Slivers) -> Occlusion:
+    amodal = [instance.amodal for instance in scene]
+    overlap = intersections(amodal, amodal)
+    areas = np.diagonal(overlap)
+    weights = _without_slivers(np.where(nearer, overlap, 0), areas, amodal, amodal, slivers, lambda j: amodal[j])
+    return _relations(scene.instances, weights, overlap, list(range(len(amodal))))
+
+
+def _relations(instances: tuple[Instance, ...], weights: Ints, overlap: Ints, groups: list[int]) -> Occlusion:
+    """The graph's parts from its weights.
+
+    Args:
+        weights: (n, n) pixels, slivers removed.
+        overlap: (n, n) pixels; those above 0 are known to touch, the others are looked at.
+        groups: (n,) an index for each instance, the same for those that count as one object.
+    """
+    pairs = np.argwhere(weights).tolist()
+    edges = tuple(Edge(i, j, int(weights[i, j])) for i, j in pairs)
+    order, cycles = _order(instances, weights, groups) if edges else (np.zeros(len(instances), np.int64), ())
+    return Occlusion(instances, edges, _clusters(instances, (overlap > 0) | (weights > 0)), order, cycles)
+
+
+def _without_slivers(
+    weights: Ints,
+    areas: Ints,
+    front: Sequence[Mask],
+    back: Sequence[Mask],
+    slivers: Slivers,
+    hidden: Callable[[int], Mask],
+) -> Ints:
+    """The weights with slivers set to 0. `hidden(j)` is the mask that front[i] has weights[i, j] pixels in common with;
+    back[j] contains it."""
+    least = np.maximum(slivers.pixels, slivers.fraction * areas)
+    weights = np.where(weights >= least[None, :], weights, 0)
+    if slivers.width < 2 or not weights.any():
+        return weights
+    boxes = _corners(front), _corners(back)
+    low = np.maximum(boxes[0][:, None, :2], boxes[1][None, :, :2])
+    high = np.minimum(boxes[0][:, None, 2:], boxes[1][None, :, 2:])
+    outline = 2 * (slivers.width - 1) * (high - low).sum(2)
+    made: dict[int, Mask] = {}
+    for i, j in np.argwhere((weights > 0) & (weights <= outline)).tolist():
+        if j not in made:
+            made[j] = hidden(j)
+        if _solid(front[i] & made[j], slivers.width) < slivers.pixels:
+            weights[i, j] = 0
+    return weights
+
+
+def _solid(region: Mask, width: int) -> int:
+    """Number of the region's pixels that lie in a square of width x width of its pixels."""
+    height = region.height
+    starts, ends = _intervals(region)
+    lengths = ends - starts
+    pixels = np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
+    steps = (np.arange(width)[:, None] * height + np.arange(width)[None, :]).ravel()
+    corners = pixels[pixels % height <= height - width]
+    for step in steps[1:]:
+        at = np.searchsorted(pixels, corners + step)
+        corners = corners[pixels[np.minimum(at, pixels.size - 1)] == corners + step]
+    return int(np.unique(corners[:, None] + steps).size)
+
+
+def _clusters(instances: tuple[Instance, ...], linked: npt.NDArray[np.bool_]) -> Ints:
+    """(n,) connected components of the masks that are linked, overlap or touch."""
+    from networkx.utils import UnionFind
+
+    amodal = [instance.amodal for instance in instances]
+    parts = UnionFind(range(len(amodal)))
+    boxes = _corners(amodal)
+    near = (boxes[:, None, :2] <= boxes[None, :, 2:]).all(2)
+    near &= near.T
+    linked = linked | linked.T
+    for i, j in np.argwhere(np.triu(linked, 1)).tolist():
+        parts.union(i, j)
+    for i, j in np.argwhere(np.triu(near & ~linked, 1)).tolist():
+        if parts[i] != parts[j] and _touch(amodal[i], amodal[j]):
+            parts.union(i, j)
+    ids = _ids(instances)
+    clusters = np.zeros(len(amodal), np.int64)
+    ranked = sorted(parts.to_sets(), key=lambda members: min(ids[i] for i in members))
+    for number, members in enumerate(ranked):
+        clusters[list(members)] = number
+    return clusters
+
+
+def _touch(first: Mask, second: Mask) -> bool:
+    """Whether two masks overlap, or a pixel of one has a side in common with a pixel of the other."""
+    height = first.height
+    starts, ends = _intervals(first)
+    others = _intervals(second)
+    if not starts.size or not others[0].size:
+        return False
+    for shift in (0, height, -height):
+        at = np.searchsorted(ends, others[0] + shift, side="right")
+        if (starts[np.minimum(at, starts.size - 1)] < others[1] + shift)[at < starts.size].any():
+            return True
+    below = np.intersect1d(ends, others[0]), np.intersect1d(starts, others[1])
+    return bool((np.concatenate(below) % height).any())  # at 0 the second pixel is the next column's first
+
+
+def _intervals(mask: Mask) -> tuple[Ints, Ints]:
+    """First and one-past-last pixel of each run of pixels, column by column."""
+    edges = np.cumsum(mask.runs)
+    starts, ends = edges[0::2][: edges.size // 2], edges[1::2]
+    return starts, ends
+
+
+def _corners(masks: Sequence[Mask]) -> Floats:
+    """(n, 4) x0, y0, x1, y1 of the boxes; those of empty masks are near to nothing."""
+    boxes = np.array([mask.box for mask in masks], np.float64).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    boxes[boxes[:, 2] <= boxes[:, 0]] = (np.inf, np.inf, -np.inf, -np.inf)
+    return boxes
+
+
+def _ids(instances: Sequence[Instance]) -> list[tuple[int, int]]:
+    """What decides where nothing else does: the annotation id, so that the file's sequence doesn't matter."""
+    return [(instance.id, index) for index, instance in enumerate(instances)]
+
+
+def _direction(weights: Ints, instances: Sequence[Instance]) -> npt.NDArray[np.bool_]:
+    """(n, n) whether i counts as in front of j: more pixels, or else the larger share of j's area, or the lower id."""
+    ahead = weights > weights.T
+    for i, j in np.argwhere(np.triu((weights == weights.T) & (weights > 0), 1)).tolist():
+        keys = [(-instances[b].amodal.area, -instances[a].id, -a) for a, b in ((i, j), (j, i))]
+        ahead[(i, j) if keys[0] > keys[1] else (j, i)] = True
+    return ahead
+
+
+def _order(instances: Sequence[Instance], weights: Ints, groups: list[int]) -> tuple[Ints, tuple[Cycle, ...]]:
+    """(n,) the longest way from an instance that nothing occludes, and the cycles broken for it."""
+    import networkx as nx
+
+    if groups != list(range(len(groups))):
+        joined = np.zeros_like(weights)
+        np.maximum.at(joined, (np.array(groups)[:, None], np.array(groups)[None, :]), weights)
+        np.fill_diagonal(joined, 0)
+        weights = joined
+    ahead = _direction(weights, instances)
+    ids = _ids(instances)
+    graph = nx.DiGraph()
+    graph.add_edges_from(sorted(((i, j) for i, j in np.argwhere(ahead).tolist()), key=lambda e: (ids[e[0]], ids[e[1]])))
+    tied = np.argwhere(ahead & (weights == weights.T)).tolist()
+    cycles = [Cycle((i, j), Edge(j, i, int(weights[j, i]))) for i, j in tied]
+
+    def strength(edge: tuple[int, int]) -> tuple[int, float, tuple[int, int], tuple[int, int]]:
+        i, j = edge
+        return int(weights[i, j]), weights[i, j] / max(instances[j].amodal.area, 1), ids[i], ids[j]
+
+    order = np.zeros(len(instances), np.int64)
+    while not nx.is_directed_acyclic_graph(graph):
+        rings = [members for members in nx.strongly_connected_components(graph) if len(members) > 1]
+        i, j = min((e for ring in rings for e in graph.subgraph(ring).edges), key=strength)
+        graph.remove_edge(i, j)
+        cycles.append(Cycle(tuple(nx.shortest_path(graph, j, i)), Edge(i, j, int(weights[i, j]))))
+    for depth, generation in enumerate(nx.topological_generations(graph)):
+        order[generation] = depth
+    return order[groups], tuple(cycles)
+
+
+def _same_objects(instances: Sequence[Instance]) -> list[int]:
+    """(n,) for each detection the index of the best-scored one that shows the same object; often itself."""
+    same = ious([i.inmodal for i in instances], [i.inmodal for i in instances]) >= SAME_OBJECT
+    ids = _ids(instances)
+    groups = list(range(len(instances)))
+    leaders: list[int] = []
+    for index in sorted(groups, key=lambda i: (-(instances[i].score or 0.0), ids[i])):
+        leader = next((other for other in leaders if same[index, other]), index)
+        groups[index] = leader
+        if leader == index:
+            leaders.append(index)
+    return groups
