@@ -11,6 +11,7 @@ import typer
 
 from kins import __version__
 from kins.commands.convert import convert
+from kins.commands.synth import synth
 from kins.errors import KinsError
 
 app = typer.Typer(
@@ -22,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (convert,):
+for command in (convert, synth):
     app.command()(command)
 
 

@@ -1,0 +1,37 @@
+"""kins synth."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def synth(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make, or to go on with.")],
+    train: Annotated[int, typer.Option("--train", metavar="N", min=0, help="Pictures for training.")] = 0,
+    test: Annotated[int, typer.Option("--test", metavar="N", min=0, help="Pictures for testing.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, help="Other seeds give other streets.")] = 0,
+    size: Annotated[str, typer.Option("--size", metavar="WxH", help="Picture size in pixels.")] = "1242x375",
+    workers: Annotated[
+        int | None, typer.Option("--workers", metavar="N", min=1, help="Processes; one for each core if not given.")
+    ] = None,
+    quality: Annotated[str, typer.Option("--quality", metavar="Q", help="fast, normal or high.")] = "normal",
+) -> None:
+    """Make street scenes with exact amodal masks and order, in KITTI's folders and the KINS 2020 format.
+
+    An interrupted run goes on where it stopped when the same command is given again.
+
+    Example: kins synth streets --train 200 --test 50 --size 621x188 --quality fast
+    """
+    from kins.errors import KinsError
+    from kins.streets import Settings, generate
+
+    width, _, height = size.partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise KinsError(f"--size {size}: give width and height in pixels, as in 1242x375")
+    settings = Settings(seed=seed, width=int(width), height=int(height), quality=quality)
+    if train + test == 0:
+        raise KinsError("nothing to make; give --train N, --test N or both")
+    for split, dataset in generate(out, {"training": train, "testing": test}, settings, workers).items():
+        labelled = sum(len(scene) for scene in dataset)
+        typer.echo(f"{out / split}: {len(dataset)} pictures, {labelled} labelled instances")

@@ -1,0 +1,234 @@
+"""Triangle soups, and the few ways of making them that street objects need.
+
+Object frame: x forward, y left, z up, metres, origin on the ground below the object's middle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+# What a triangle is made of. From TEXTURED on, `surface - TEXTURED` is the index of a texture.
+MATTE, PAINT, GLASS, METAL, TEXTURED = 0, 1, 2, 3, 8
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """m triangles that share no vertices.
+
+    points, normals: (m, 3 corners, 3); uv: (m, 3 corners, 2), read by textured surfaces only;
+    color: (m, 3) linear RGB, read by all others; surface: (m,) uint8.
+    """
+
+    points: Floats
+    normals: Floats
+    uv: Floats
+    color: Floats
+    surface: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def moved(self, x: float = 0.0, y: float = 0.0, z: float = 0.0, yaw: float = 0.0) -> Mesh:
+        """Turned by `yaw` (radians, counter-clockwise seen from above), then shifted."""
+        c, s = np.cos(yaw), np.sin(yaw)
+        turn = np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
+        return replace(self, points=self.points @ turn + (x, y, z), normals=self.normals @ turn)
+
+    def rotated(self, matrix: ArrayLike) -> Mesh:
+        """Turned about the origin by a (3, 3) rotation matrix."""
+        turn = np.asarray(matrix).T
+        return replace(self, points=self.points @ turn, normals=self.normals @ turn)
+
+    def scaled(self, x: float, y: float, z: float) -> Mesh:
+        normals = self.normals / (x, y, z)
+        return replace(self, points=self.points * (x, y, z), normals=_unit(normals))
+
+    def bounds(self) -> tuple[Floats, Floats]:
+        """Smallest and largest x, y, z."""
+        flat = self.points.reshape(-1, 3)
+        return flat.min(0), flat.max(0)
+
+
+def join(meshes: Sequence[Mesh]) -> Mesh:
+    if not meshes:
+        return Mesh(
+            np.zeros((0, 3, 3)),
+            np.zeros((0, 3, 3)),
+            np.zeros((0, 3, 2)),
+            np.zeros((0, 3)),
+            np.zeros(0, np.uint8),
+        )
+    return Mesh(
+        np.concatenate([m.points for m in meshes]),
+        np.concatenate([m.normals for m in meshes]),
+        np.concatenate([m.uv for m in meshes]),
+        np.concatenate([m.color for m in meshes]),
+        np.concatenate([m.surface for m in meshes]),
+    )
+
+
+def _unit(vectors: Floats) -> Floats:
+    length = np.sqrt((vectors * vectors).sum(-1, keepdims=True))
+    return vectors / np.maximum(length, 1e-12)
+
+
+def indexed(
+    vertices: ArrayLike,
+    faces: NDArray[np.int64],
+    color: ArrayLike = (0.5, 0.5, 0.5),
+    surface: ArrayLike = MATTE,
+    crease: float = 0.7,
+    uv: Floats | None = None,
+) -> Mesh:
+    """Soup of an indexed mesh, smooth where neighbouring faces differ by less than acos(`crease`)."""
+    points = np.asarray(vertices, float)[faces]
+    cross = np.cross(points[:, 1] - points[:, 0], points[:, 2] - points[:, 0])
+    area = np.sqrt((cross * cross).sum(-1))
+    keep = area > 1e-10
+    points, cross, faces, area = points[keep], cross[keep], faces[keep], area[keep]
+    flat = cross / area[:, None]
+    count = len(np.asarray(vertices))
+    corner = faces.ravel()
+    summed = np.stack([np.bincount(corner, np.repeat(cross[:, k], 3), count) for k in range(3)], -1)
+    smooth = _unit(summed)[faces]
+    sharp = (smooth * flat[:, None]).sum(-1) < crease
+    normals = np.where(sharp[..., None], flat[:, None], smooth)
+    colors = np.asarray(color, float)
+    surfaces = np.asarray(surface, np.uint8)
+    return Mesh(
+        points,
+        normals,
+        np.zeros((len(points), 3, 2)) if uv is None else uv[faces],
+        colors[keep] if colors.ndim == 2 else np.broadcast_to(colors, (len(points), 3)).copy(),
+        surfaces[keep] if surfaces.ndim == 1 else np.full(len(points), surfaces, np.uint8),
+    )
+
+
+def grid_faces(rows: int, columns: int, closed: bool = False) -> NDArray[np.int64]:
+    """Two triangles for every cell of a (rows, columns) grid of vertices; `closed` joins the last column
+    to the first. Cell (r, c) has the triangles 2 * (r * cells + c) and the next."""
+    r, c = np.meshgrid(np.arange(rows - 1), np.arange(columns if closed else columns - 1), indexing="ij")
+    n = (c + 1) % columns
+    a, b, d, e = r * columns + c, r * columns + n, (r + 1) * columns + n, (r + 1) * columns + c
+    return np.stack([np.stack([a, b, d], -1), np.stack([a, d, e], -1)], 2).reshape(-1, 3)
+
+
+def box(low: ArrayLike, high: ArrayLike, color: ArrayLike, surface: int = MATTE, bevel: float = 0.0) -> Mesh:
+    """Axis-parallel box; with a bevel (metres) its upright and upper edges are rounded off."""
+    lo, hi = np.asarray(low, float), np.asarray(high, float)
+    if bevel <= 0.0:
+        corners = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], float)
+        return indexed(lo + corners * (hi - lo), _BOX, color, surface)
+    b = min(bevel, *(hi - lo) * 0.49)
+    plan = _rounded_rectangle(lo[0], hi[0], lo[1], hi[1], b)
+    middle = (lo[:2] + hi[:2]) / 2
+    shrink = (hi[:2] - lo[:2] - 2 * b) / np.maximum(hi[:2] - lo[:2], 1e-9)
+    mid = middle + (plan - middle) * (1 - (1 - shrink) * 0.3)
+    top = middle + (plan - middle) * shrink
+    rings = [
+        np.column_stack([plan, np.full(len(plan), lo[2])]),
+        np.column_stack([plan, np.full(len(plan), hi[2] - b)]),
+        np.column_stack([mid, np.full(len(plan), hi[2] - b * 0.3)]),
+        np.column_stack([top, np.full(len(plan), hi[2])]),
+    ]
+    return loft(rings, color, surface, caps=True, crease=0.93)
+
+
+_BOX = np.array(
+    [
+        [0, 1, 3], [0, 3, 2], [4, 6, 7], [4, 7, 5], [0, 4, 5], [0, 5, 1],
+        [2, 3, 7], [2, 7, 6], [0, 2, 6], [0, 6, 4], [1, 5, 7], [1, 7, 3],
+    ]
+)  # fmt: skip
+
+
+def _rounded_rectangle(x0: float, x1: float, y0: float, y1: float, radius: float) -> Floats:
+    """Plan outline, counter-clockwise, three points a corner."""
+    angles = np.array([0.0, 0.25, 0.5]) * np.pi
+    parts = []
+    for k, (cx, cy) in enumerate(((x1, y1), (x0, y1), (x0, y0), (x1, y0))):
+        sx, sy = (-1 if cx == x1 else 1), (-1 if cy == y1 else 1)
+        turn = angles + k * np.pi / 2
+        center = np.array([cx + sx * radius, cy + sy * radius])
+        parts.append(center + radius * np.column_stack([np.cos(turn), np.sin(turn)]))
+    return np.concatenate(parts)
+
+
+def loft(
+    rings: Sequence[Floats],
+    color: ArrayLike,
+    surface: int = MATTE,
+    caps: bool = True,
+    crease: float = 0.7,
+) -> Mesh:
+    """Skin over closed rings of as many points each, (k, 3), listed counter-clockwise about the direction
+    in which the rings follow one another."""
+    stack = np.stack(rings)
+    rows, columns = stack.shape[:2]
+    vertices = stack.reshape(-1, 3)
+    faces = grid_faces(rows, columns, closed=True)
+    if caps:
+        first, last = stack[0].mean(0), stack[-1].mean(0)
+        n = len(vertices)
+        vertices = np.concatenate([vertices, [first, last]])
+        c = np.arange(columns)
+        d = (c + 1) % columns
+        top = (rows - 1) * columns
+        faces = np.concatenate(
+            [
+                faces,
+                np.stack([d, c, np.full(columns, n)], -1),
+                np.stack([top + c, top + d, np.full(columns, n + 1)], -1),
+            ]
+        )
+    return indexed(vertices, faces, color, surface, crease)
+
+
+def tube(path: ArrayLike, radii: ArrayLike, color: ArrayLike, sides: int = 8, surface: int = MATTE) -> Mesh:
+    """Round tube through the points of `path` (n, 3); radii (n,), or (n, 2) for elliptic ones (first
+    radius across, second fore and aft)."""
+    points = np.asarray(path, float)
+    r = np.broadcast_to(np.asarray(radii, float).reshape(len(points), -1), (len(points), 2))
+    along = np.gradient(points, axis=0) if len(points) > 2 else np.repeat(points[1:] - points[:1], 2, 0)
+    along = _unit(along)
+    side = np.array([0.0, 1.0, 0.0]) if abs(along[:, 1]).max() < 0.9 else np.array([1.0, 0.0, 0.0])
+    across = _unit(side - along * (along @ side)[:, None])
+    other = np.cross(along, across)
+    angle = np.arange(sides) * 2 * np.pi / sides
+    ring = (
+        points[:, None]
+        + across[:, None] * (np.cos(angle)[None, :, None] * r[:, 0, None, None])
+        + other[:, None] * (np.sin(angle)[None, :, None] * r[:, 1, None, None])
+    )
+    return loft(list(ring), color, surface)
+
+
+def ellipsoid(center: ArrayLike, radii: ArrayLike, color: ArrayLike, sides: int = 10, surface: int = MATTE) -> Mesh:
+    lat = np.linspace(-np.pi / 2, np.pi / 2, max(5, sides // 2 + 2))
+    z = np.sin(lat)
+    path = np.column_stack([np.zeros_like(z), np.zeros_like(z), z])
+    unit = tube(path, np.maximum(np.cos(lat), 0.02), color, sides, surface)
+    return unit.scaled(*np.asarray(radii, float)).moved(*np.asarray(center, float))
+
+
+def disc(center: ArrayLike, axis: int, radius: float, sides: int, color: ArrayLike, surface: int = MATTE) -> Mesh:
+    """Flat disc facing along +-axis (0, 1, 2); color (3,) or (sides, 3) for a pie of colours."""
+    angle = np.arange(sides) * 2 * np.pi / sides
+    ring = np.zeros((sides + 1, 3))
+    ring[:sides, (axis + 1) % 3] = np.cos(angle) * radius
+    ring[:sides, (axis + 2) % 3] = np.sin(angle) * radius
+    c = np.arange(sides)
+    faces = np.stack([c, (c + 1) % sides, np.full(sides, sides)], -1)
+    return indexed(ring + np.asarray(center, float), faces, color, surface)
+
+
+def panel(corners: ArrayLike, color: ArrayLike, surface: int = MATTE, uv: ArrayLike | None = None) -> Mesh:
+    """Flat four-cornered panel, corners (4, 3) counter-clockwise seen from its front."""
+    texture = None if uv is None else np.asarray(uv, float)
+    return indexed(corners, np.array([[0, 1, 2], [0, 2, 3]]), color, surface, uv=texture)

@@ -1,0 +1,50 @@
+"""From light to a photograph: haze, exposure, blur, noise, gamma."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from kins.streets.sky import Weather
+
+
+def develop(
+    radiance: NDArray[np.float32], depth: NDArray[np.float32], weather: Weather, rng: Generator
+) -> NDArray[np.uint8]:
+    """(h, w, 3) 8-bit sRGB from linear radiance and (h, w) depth in metres (inf for the sky)."""
+    clear = np.exp(-weather.haze * np.minimum(depth, 600.0)).astype(np.float32)[..., None]
+    light = radiance * clear + weather.air.astype(np.float32) * (1 - clear)
+    gray = light @ np.array([0.2126, 0.7152, 0.0722], np.float32)
+    land = gray[np.isfinite(depth)]
+    middle = float(np.exp(np.mean(np.log(land + 0.01)))) if land.size else 0.2
+    light *= np.float32(0.17 / middle * np.exp(rng.normal(0.0, 0.22)))
+    light *= np.exp(rng.normal(0, 0.03, 3)).astype(np.float32)  # white balance
+    light = _blur(light, float(rng.uniform(0.25, 0.65)) * radiance.shape[1] / 1242)
+    grain = rng.uniform(0.002, 0.008)
+    noise = rng.standard_normal(light.shape, np.float32)
+    light += noise * np.sqrt(np.maximum(light, 0) * (grain * 0.35) + grain**2 * 0.2).astype(np.float32)
+    light = np.maximum(light, 0)
+    knee = np.float32(0.75)  # highlights roll off instead of clipping at once
+    over = np.maximum(light - knee, 0)
+    light = np.minimum(light, knee) + (1 - knee) * (1 - np.exp(-over / (1 - knee)))
+    return _srgb(light)
+
+
+def _srgb(linear: NDArray[np.float32]) -> NDArray[np.uint8]:
+    steps = np.arange(4097) / 4096
+    curve = np.where(steps <= 0.0031308, 12.92 * steps, 1.055 * steps ** (1 / 2.4) - 0.055)
+    table = np.round(np.clip(curve, 0, 1) * 255).astype(np.uint8)
+    coded: NDArray[np.uint8] = table[(np.clip(linear, 0, 1) * 4096).astype(np.int16)]
+    return coded
+
+
+def _blur(image: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    side = np.float32(np.exp(-0.5 / max(sigma, 0.05) ** 2))
+    a, b = side / (1 + 2 * side), 1 / (1 + 2 * side)
+    for axis in (0, 1):
+        padded = np.concatenate([image.take([0], axis), image, image.take([-1], axis)], axis)
+        n = image.shape[axis]
+        lo, mid, hi = (padded[k : k + n] if axis == 0 else padded[:, k : k + n] for k in range(3))
+        image = (lo + hi) * np.float32(a) + mid * np.float32(b)
+    return image

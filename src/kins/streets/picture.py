@@ -1,0 +1,84 @@
+"""One picture of a set, from its place in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.random import Generator, Philox, SeedSequence
+from numpy.typing import NDArray
+
+from kins.errors import KinsError
+from kins.records import Image, Scene
+from kins.streets.annotate import Sighting, eyes, kitti_calibration, kitti_labels, make_scene, sightings
+from kins.streets.camera import Camera
+from kins.streets.layout import Street, Traffic, make_street
+from kins.streets.mesh import join
+from kins.streets.photo import develop
+from kins.streets.trace import Tracer
+
+QUALITIES = ("fast", "normal", "high")
+SPLITS = ("training", "testing")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides the bytes of picture k of a split, together with k. Raises KinsError for what can't be drawn."""
+
+    seed: int = 0
+    width: int = 1242
+    height: int = 375
+    quality: str = "normal"
+    traffic: Traffic = field(default_factory=Traffic)
+
+    def __post_init__(self) -> None:
+        if self.quality not in QUALITIES:
+            raise KinsError(f"no quality {self.quality!r}; there are {', '.join(QUALITIES)}")
+        if not (64 <= self.width <= 4096 and 32 <= self.height <= 4096):
+            raise KinsError(f"pictures of {self.width} x {self.height} can't be made; 64 x 32 to 4096 x 4096 can")
+        if self.seed < 0:
+            raise KinsError(f"seed {self.seed}: must not be negative")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """pixels: (height, width, 3) uint8 RGB; scene: its annotations; labels and calibration: KITTI's texts."""
+
+    pixels: NDArray[np.uint8]
+    scene: Scene
+    labels: str
+    calibration: str
+    street: Street
+    sightings: list[Sighting]
+
+
+def generator(settings: Settings, split: str, index: int, purpose: int) -> Generator:
+    """Random numbers for one purpose (0 the street, 1 its photograph) of one picture, independent of all others."""
+    return Generator(Philox(SeedSequence([settings.seed, SPLITS.index(split), index, purpose])))
+
+
+def make_picture(settings: Settings, split: str, index: int) -> Picture:
+    """Picture `index` of `split` ("training" or "testing"), the same whenever and wherever it is made."""
+    camera = Camera.kitti(settings.width, settings.height)
+    street = make_street(generator(settings, split, index, 0), camera, settings.traffic)
+    rng = generator(settings, split, index, 1)
+    meshes = [street.ground, *(thing.mesh for thing in street.things)]
+    mesh = join(meshes)
+    tracer = Tracer(mesh.points)
+    rays = camera.pixel_rays()
+    hits = tracer.first_hits(eyes(len(rays)), rays)
+    depth = hits.distance.reshape(camera.height, camera.width)
+    owners = np.repeat(np.arange(-1, len(street.things)), [len(m) for m in meshes])
+    owner = np.where(hits.triangle >= 0, owners[hits.triangle], -1).reshape(depth.shape)
+    if settings.quality == "fast":
+        from kins.streets.shade import render_fast
+
+        light = render_fast(tracer, mesh, street.textures, street.weather, camera, hits, rng)
+    else:
+        from kins.streets.render import render
+
+        light = render(mesh, street.textures, street.weather, camera, settings.quality, rng)
+    pixels = develop(light, depth, street.weather, rng)
+    seen = sightings(street.things, owner, depth, camera)
+    scene = make_scene(seen, Image(index, f"{index:06d}.png", camera.height, camera.width))
+    return Picture(pixels, scene, kitti_labels(seen, camera), kitti_calibration(camera), street, seen)

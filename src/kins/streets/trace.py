@@ -1,0 +1,44 @@
+"""Exact visibility: which triangle every pixel's ray meets, by Embree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Hits:
+    """First hits of n rays. triangle: (n,) int64, -1 where nothing is met; distance: (n,) in units of the
+    ray direction's length, inf where nothing is met; u, v: (n,) weights of the corners 1 and 2."""
+
+    triangle: NDArray[np.int64]
+    distance: Floats32
+    u: Floats32
+    v: Floats32
+
+
+class Tracer:
+    """An Embree scene of (m, 3, 3) triangle corners."""
+
+    def __init__(self, points: NDArray[np.floating]) -> None:
+        from embreex.mesh_construction import TriangleMesh
+        from embreex.rtcore_scene import EmbreeScene
+
+        self._scene = EmbreeScene()
+        self._mesh = TriangleMesh(self._scene, np.ascontiguousarray(points, np.float32))
+
+    def first_hits(self, origins: Floats32, directions: Floats32) -> Hits:
+        found = self._scene.run(origins, directions, output=1)
+        triangle = found["primID"].astype(np.int64)
+        missed = triangle < 0
+        distance = np.where(missed, np.float32(np.inf), found["tfar"])
+        return Hits(triangle, distance, found["u"], found["v"])
+
+    def distances(self, origins: Floats32, directions: Floats32) -> Floats32:
+        """(n,) distance of the first hit; about 1e37 where nothing is met."""
+        result: Floats32 = self._scene.run(origins, directions, query="DISTANCE")
+        return result
