@@ -63,14 +63,17 @@ def temporary_name(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_atomic(path: str | Path, content: bytes | str) -> None:
-    """Write the whole file under a temporary name, then rename it. Raises KinsError where that fails."""
-    with temporary_name(path) as temporary:
-        data = content.encode() if isinstance(content, str) else content
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+def write_atomic(path: str | Path, content: bytes | str | Iterable[bytes]) -> None:
+    """Write the whole file (in pieces, if given so) under a temporary name, then rename it.
+
+    Raises KinsError where that fails.
+    """
+    if isinstance(content, str):
+        content = content.encode()
+    with temporary_name(path) as temporary, open(temporary, "wb") as file:
+        file.writelines([content] if isinstance(content, bytes) else content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def inside(folder: str | Path, name: str) -> Path:

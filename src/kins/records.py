@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -127,6 +127,7 @@ class Dataset:
         extra: the file's other top-level fields.
         images_dir: folder of the pictures, or None.
         path: the file this was read from, or None.
+        left_out: a line for each kind of thing in the file that has no place here (annotations of unknown images).
     """
 
     def __init__(
@@ -138,12 +139,14 @@ class Dataset:
         extra: dict[str, Any] | None = None,
         images_dir: str | Path | None = None,
         path: str | Path | None = None,
+        left_out: Iterable[str] = (),
     ) -> None:
         self.images = dict(images)
         self.categories = dict(categories)
         self.extra = extra or {}
         self.images_dir = None if images_dir is None else Path(images_dir)
         self.path = None if path is None else Path(path)
+        self.left_out = tuple(left_out)
         self._instances = instances
         self._names: dict[str, int] | None = None
 
@@ -264,14 +267,23 @@ class Dataset:
                 if instance.id in used:
                     changes["id"], next_id = next_id, next_id + 1
                 instances.append(instance.replace(**changes))
+            if "depth_constraint" in image.extra:
+                ids_now = {old.id: new.id for old, new in zip(scene, instances, strict=True)}
+                pairs = [[ids_now.get(side, side) for side in pair] for pair in image.extra["depth_constraint"]]
+                image = dataclasses.replace(image, extra={**image.extra, "depth_constraint": pairs})
             scenes.append(scene.replace(image=image, instances=tuple(instances)))
         return Dataset.from_scenes(scenes, categories, extra={**other.extra, **self.extra}, images_dir=self.images_dir)
 
-    def save(self, path: str | Path, format: str = "kins2020") -> list[str]:
-        """Write an annotation file; returns a line for each kind of thing that the format can't hold."""
+    def save(
+        self, path: str | Path, format: str = "kins2020", masks: Literal["amodal", "inmodal"] | None = None
+    ) -> list[str]:
+        """Write an annotation file; returns a line for each kind of thing that the format can't hold.
+
+        `masks` says which masks to write where the format is plain COCO, which has one an instance.
+        """
         from kins.formats import save
 
-        return save(self, path, format)
+        return save(self, path, format, masks)
 
     def _scene(self, image: Image) -> Scene:
         return Scene(image, tuple(self._instances.get(image.id, ())), self.image_path(image))
@@ -288,6 +300,7 @@ class Dataset:
             extra=self.extra,
             images_dir=self.images_dir,
             path=self.path,
+            left_out=self.left_out,
         )
 
 

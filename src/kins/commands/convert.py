@@ -5,14 +5,18 @@ from typing import Annotated
 
 import typer
 
-from kins.commands.options import From, Images
+from kins.commands.options import As, From, Images
 
 
 def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="Annotation file to read.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="Annotation file to write.")],
-    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="Format to write: kins2020.")],
+    to: Annotated[
+        str,
+        typer.Option("--to", metavar="FORMAT", help="kins2020, kins2019, cocoa, cocoa-cls, d2sa or coco."),
+    ],
     from_: From = None,
+    as_: As = None,
     images: Images = None,
 ) -> None:
     """Convert annotations from one format to another, and say what the target can't hold.
@@ -21,7 +25,7 @@ def convert(
     """
     from kins.formats import load
 
-    dataset = load(source, images=images, format=from_)
-    for line in dataset.save(target, format=to):
+    dataset = load(source, images=images, format=from_, masks=as_)
+    for line in dataset.save(target, format=to, masks=as_):
         typer.echo(f"not kept: {line}", err=True)
     typer.echo(f"{target}: {len(dataset)} images, {sum(len(scene) for scene in dataset)} instances")

@@ -1,7 +1,7 @@
 """Options that several commands have."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -9,3 +9,6 @@ Annotations = Annotated[Path, typer.Argument(metavar="ANN", help="Annotation fil
 Images = Annotated[Path | None, typer.Option("--images", metavar="DIR", help="Folder of the pictures.")]
 From = Annotated[str | None, typer.Option("--from", metavar="FORMAT", help="Format of the file, if not recognised.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, alone on standard output.")]
+As = Annotated[
+    Literal["amodal", "inmodal"] | None, typer.Option("--as", help="What the masks of a plain COCO file are.")
+]

@@ -4,20 +4,33 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import ModuleType
+from typing import Literal
 
 from kins.errors import KinsError
 from kins.files import write_atomic
-from kins.formats import cocoa, kins2020, predictions
+from kins.formats import coco, cocoa, cocoa_cls, kins2019, kins2020, predictions
 from kins.formats.document import Document, encode, read_document
 from kins.formats.predictions import load_predictions as load_predictions
 from kins.records import Dataset
 
-FORMATS: dict[str, ModuleType] = {"kins2020": kins2020, "cocoa": cocoa, "predictions": predictions}
+Masks = Literal["amodal", "inmodal"]
+
+FORMATS: dict[str, ModuleType] = {
+    "kins2020": kins2020,
+    "kins2019": kins2019,
+    "cocoa": cocoa,
+    "cocoa-cls": cocoa_cls,
+    "d2sa": cocoa_cls,
+    "coco": coco,
+    "predictions": predictions,
+}
 """By name, in the sequence in which they are tried. Each has matches(document), read(document, images_dir) and
-write(dataset) -> (JSON value, lines on what it can't hold)."""
+write(dataset) -> (JSON value, lines on what it can't hold); COCO's read and write also take what its masks are."""
 
 
-def load(path: str | Path, images: str | Path | None = None, format: str | None = None) -> Dataset:
+def load(
+    path: str | Path, images: str | Path | None = None, format: str | None = None, masks: Masks | None = None
+) -> Dataset:
     """Read an annotation file of any format.
 
     Masks are decoded when they are used, so that loading takes about as long as reading the file.
@@ -26,6 +39,7 @@ def load(path: str | Path, images: str | Path | None = None, format: str | None 
         path: the annotation file.
         images: folder of the pictures; needed to open them, and where the file does not hold their sizes.
         format: one of FORMATS; recognised by the content if None.
+        masks: what the masks of a plain COCO file are, amodal or inmodal.
 
     Raises:
         KinsError: the file can't be read, or is not what it should be; with the place in it.
@@ -33,14 +47,25 @@ def load(path: str | Path, images: str | Path | None = None, format: str | None 
     if images is not None and not Path(images).is_dir():
         raise KinsError(f"{images}: no such image folder")
     document = read_document(path)
-    return _module(format or recognise(document)).read(document, None if images is None else Path(images))
+    module = _module(format or recognise(document))
+    folder = None if images is None else Path(images)
+    if module is coco:
+        return coco.read(document, folder, masks)
+    dataset: Dataset = module.read(document, folder)
+    return dataset
 
 
-def save(dataset: Dataset, path: str | Path, format: str) -> list[str]:
-    """Write an annotation file; returns a line for each kind of thing that the format can't hold."""
-    value, losses = _module(format).write(dataset)
+def save(dataset: Dataset, path: str | Path, format: str, masks: Masks | None = None) -> list[str]:
+    """Write an annotation file; returns a line for each kind of thing that the format can't hold.
+
+    Args:
+        format: one of FORMATS.
+        masks: which masks to write as plain COCO; the one that there is if None.
+    """
+    module = _module(format)
+    value, losses = coco.write(dataset, masks) if module is coco else module.write(dataset)
     write_atomic(path, encode(value))
-    return list(losses)
+    return [*dataset.left_out, *losses]
 
 
 def recognise(document: Document) -> str:

@@ -1,10 +1,16 @@
 """COCOA (`COCO_amodal_train2014.json`): an annotation is one annotator's whole image, a list of regions front to back.
 
 A file may also hold one annotation (or a list of them) without `images`; sizes then come from an RLE or the picture.
+Where several annotators did one image, the first keeps its id and each further one becomes a scene of its own.
+
+What has no place in the records is kept in the image's `extra`: `cocoa` holds the annotation's other fields, and
+`depth_constraint` the annotator's pairs [id of the instance in front, id of the one behind].
 """
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +19,20 @@ import msgspec
 from kins.errors import KinsError
 from kins.files import inside
 from kins.formats import layout
+from kins.formats.cocoa_cls import visible_fields
 from kins.formats.document import Document, Raw
+from kins.formats.layout import Losses, Number
 from kins.masks import Mask, check_size
-from kins.records import Dataset, Image, Instance, image_size
+from kins.records import Dataset, Image, Instance, Scene, image_size
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 class _Region(msgspec.Struct):
-    segmentation: Raw
+    segmentation: Raw = Raw()
     name: str = ""
-    area: int | float | None = None
-    isStuff: int | None = None
-    occlude_rate: int | float | None = None
+    area: Number | None = None
+    occlude_rate: Number | None = None
     order: int | None = None
     visible_mask: Raw = Raw()
     invisible_mask: Raw = Raw()
@@ -33,15 +40,15 @@ class _Region(msgspec.Struct):
 
 class _Entry(msgspec.Struct):
     image_id: int
-    regions: list[_Region]
-    id: int | None = None
+    regions: list[Raw]
+    depth_constraint: str | None = None
     url: str = ""
 
 
 def matches(document: Document) -> bool:
-    """Recognised by `regions`, in the first annotation or in the file itself."""
+    """Recognised by `regions`, in the annotations or in the file itself."""
     if document.content is None:
-        return "regions" in document.first_annotation()
+        return "regions" in document.annotation_fields()
     try:
         value = msgspec.json.decode(document.content, type=dict[str, Raw] | list[dict[str, Raw]])
     except msgspec.DecodeError:
@@ -52,61 +59,118 @@ def matches(document: Document) -> bool:
 
 def read(document: Document, images_dir: Path | None) -> Dataset:
     """A data set from the file: a category for each name, the annotator's front-to-back sequence as `order`."""
-    entries = _entries(document)
     listed = {}
     for index, raw in enumerate(document.images or ()):
         image = layout.read_image_entry(document, raw, f"images[{index}]")
         listed[image.id] = image
-    names = sorted({_name(region) for _, entry in entries for region in entry.regions})
-    category_ids = {name: index for index, name in enumerate(names, 1)}
-    images: dict[int, Image] = {}
-    instances: dict[int, list[Instance]] = {}
+    left_out: list[str] = []
+    scenes: dict[int, Scene] = {}
     count = 0
-    for place, entry in entries:
-        image = listed.get(entry.image_id) or _image(document, entry, images_dir, place)
-        images[image.id] = image
-        for index, region in enumerate(entry.regions):
+    for place, raw in _raw_entries(document):
+        entry = document.decode(raw, _Entry, place)
+        dot = f"{place}." if place else ""
+        regions = [document.decode(r, _Region, f"{dot}regions[{i}]") for i, r in enumerate(entry.regions)]
+        image = listed.get(entry.image_id) or _image(document, entry, regions, images_dir, dot)
+        kept = {key: value for key, value in msgspec.json.decode(raw).items() if key not in ("regions", "image_id")}
+        if image.id in scenes:
+            kept["image_id"] = image.id
+            image = dataclasses.replace(image, id=1 + max(*listed, *scenes, 0))
+        extra = {**image.extra, "cocoa": kept}
+        if (text := kept.pop("depth_constraint", None)) is not None:
+            extra["depth_constraint"], ignored = _pairs(text, count + 1, len(regions))
+            left_out += [f"{dot}depth_constraint: {part!r} is no pair of regions" for part in ignored]
+        image = dataclasses.replace(image, extra=extra)
+        instances = []
+        for index, region in enumerate(regions):
             count += 1
-            where = f"{document.path}: {place}regions[{index}]"
-            instances.setdefault(image.id, []).append(_instance(region, image, count, category_ids, where))
-    images = {**images, **{key: image for key, image in listed.items() if key not in images}}
-    categories = {index: name for name, index in category_ids.items()}
-    return Dataset(images, categories, instances, images_dir=images_dir, path=document.path)
+            where = f"{document.path}: {dot}regions[{index}]"
+            instances.append(_instance(region, entry.regions[index], image, count, where))
+        scenes[image.id] = Scene(image, tuple(instances))
+    images = {image_id: scenes[image_id].image if image_id in scenes else image for image_id, image in listed.items()}
+    images |= {image_id: scene.image for image_id, scene in scenes.items()}
+    names = sorted({instance.category for scene in scenes.values() for instance in scene})
+    ids = {name: category_id for category_id, name in enumerate(names, 1)}
+    numbered = {
+        image_id: [instance.replace(category_id=ids[instance.category]) for instance in scene]
+        for image_id, scene in scenes.items()
+    }
+    return Dataset(
+        images,
+        {category_id: name for name, category_id in ids.items()},
+        numbered,
+        extra={name: msgspec.json.decode(raw) for name, raw in document.extra.items()},
+        images_dir=images_dir,
+        path=document.path,
+        left_out=left_out,
+    )
 
 
 def write(dataset: Dataset) -> tuple[Any, list[str]]:
-    """Not written yet."""
-    raise KinsError("format cocoa can be read, not written")
+    """The file's JSON value, and what it can't hold. The invisible masks and their shares are computed."""
+    losses = Losses()
+    images: dict[int, dict[str, Any]] = {}
+    annotations = []
+    for number, scene in enumerate(dataset, 1):
+        image = scene.image
+        cocoa = dict(image.extra.get("cocoa", {}))
+        image_id = cocoa.pop("image_id", image.id)
+        fields = layout.image_entry(image)
+        images.setdefault(
+            image_id, {k: v for k, v in fields.items() if k not in ("cocoa", "depth_constraint")} | {"id": image_id}
+        )
+        if not scene.instances and "cocoa" not in image.extra:
+            continue
+        entry = {"id": number, **cocoa, "image_id": image_id, "regions": _regions(scene, losses)}
+        if "depth_constraint" in image.extra:
+            numbers = {instance.id: index for index, instance in enumerate(scene, 1)}
+            pairs = [pair for pair in image.extra["depth_constraint"] if all(side in numbers for side in pair)]
+            entry["depth_constraint"] = ",".join(f"{numbers[front]}-{numbers[back]}" for front, back in pairs)
+        annotations.append(entry)
+    lines = losses.lines()
+    used = sorted({instance.category for scene in dataset for instance in scene})
+    if dataset.categories != dict(enumerate(used, 1)) or "categories" in dataset.extra:
+        lines.append("category ids, and categories without instances (COCOA has names only)")
+    extra = {name: value for name, value in dataset.extra.items() if name != "categories"}
+    return {**extra, "images": list(images.values()), "annotations": annotations}, lines
 
 
-def _entries(document: Document) -> list[tuple[str, _Entry]]:
+def _raw_entries(document: Document) -> list[tuple[str, Raw]]:
     if document.content is None:
-        raws = document.annotations or []
-        return [(f"annotations[{i}].", document.decode(raw, _Entry, f"annotations[{i}]")) for i, raw in enumerate(raws)]
+        return [(f"annotations[{index}]", raw) for index, raw in enumerate(document.annotations or ())]
     if bytes(document.content).lstrip()[:1] == b"[":
-        raws = document.decode(document.content, list[Raw], "")
-        return [(f"[{i}].", document.decode(raw, _Entry, f"[{i}]")) for i, raw in enumerate(raws)]
-    return [("", document.decode(document.content, _Entry, ""))]
+        return [(f"[{index}]", raw) for index, raw in enumerate(document.decode(document.content, list[Raw], ""))]
+    return [("", document.content)]
 
 
-def _name(region: _Region) -> str:
-    return region.name.strip() or "unnamed"
+def _pairs(text: str, first_id: int, count: int) -> tuple[list[list[int]], list[str]]:
+    """Pairs of instance ids from "1-2,1-3", and the parts that are no pair of regions."""
+    pairs, ignored = [], []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        found = re.fullmatch(r"([0-9]{1,9}) *- *([0-9]{1,9})", part)
+        numbers = [int(number) for number in found.groups()] if found else []
+        if numbers and all(1 <= number <= count for number in numbers):
+            pairs.append([first_id + number - 1 for number in numbers])
+        else:
+            ignored.append(part)
+    return pairs, ignored
 
 
-def _instance(region: _Region, image: Image, number: int, category_ids: dict[str, int], where: str) -> Instance:
-    name = _name(region)
+def _instance(region: _Region, raw: Raw, image: Image, number: int, where: str) -> Instance:
+    name = region.name.strip()
     amodal = _mask(region.segmentation, image, f"{where}.segmentation")
-    amodal.stated_area = region.area
-    seen = region.visible_mask
-    inmodal = _mask(seen, image, f"{where}.visible_mask") if bytes(seen) else amodal
-    extra = {} if region.isStuff is None else {"isStuff": region.isStuff}
+    inmodal = _mask(region.visible_mask, image, f"{where}.visible_mask")
+    if not inmodal.known:
+        inmodal = amodal.with_stated(None, None)
+    extra = {key: value for key, value in msgspec.json.decode(raw).items() if key not in _Region.__struct_fields__}
+    if name != region.name:
+        extra["name"] = region.name
     return Instance(
         number,
-        category_ids[name],
+        0,
         name,
-        amodal,
+        amodal.with_stated(None, region.area),
         inmodal,
-        cluster=0,
+        cluster=None if region.order is None else 0,
         order=region.order,
         extra=extra,
         position=number - 1,
@@ -114,21 +178,64 @@ def _instance(region: _Region, image: Image, number: int, category_ids: dict[str
 
 
 def _mask(raw: Raw, image: Image, where: str) -> Mask:
-    segmentation = msgspec.json.decode(raw)
-    if isinstance(segmentation, list) and segmentation and not isinstance(segmentation[0], list):
-        segmentation = [segmentation]  # COCOA has one flat polygon a region
-    return Mask.from_segmentation(segmentation, image.height, image.width, where)
+    text = bytes(raw)
+    if text in (b"", b"null"):
+        return Mask.unknown(image.height, image.width, f"{where}: the region has no such mask")
+    if re.match(rb"\[\s*[^\[\s\]]", text):  # COCOA has one flat polygon a region
+        raw = Raw(b"[" + text + b"]")
+    return Mask.from_segmentation(raw, image.height, image.width, where)
 
 
-def _image(document: Document, entry: _Entry, images_dir: Path | None, place: str) -> Image:
+def _regions(scene: Scene, losses: Losses) -> list[dict[str, Any]]:
+    orders = _front_to_back(scene, losses)
+    regions = []
+    for index, instance in enumerate(scene):
+        name = instance.extra.get("name")
+        region: dict[str, Any] = {"name": instance.category}
+        if isinstance(name, str) and name.strip() == instance.category:
+            region["name"] = name
+        amodal = instance.amodal
+        if amodal.known:
+            polygons = amodal.polygons
+            region["segmentation"] = polygons[0] if polygons and len(polygons) == 1 else amodal.raw_segmentation
+            if polygons is None or len(polygons) > 1:
+                losses.add("one polygon: masks of several, or without, are written as in COCO, which COCOA has not")
+            region["area"] = layout.stated_area(amodal)
+            losses.box(amodal, "amodal")
+        region |= visible_fields(instance, losses)
+        if orders:
+            region["order"] = orders[index]
+        if instance.crowd:
+            losses.add("iscrowd")
+        losses.scores(instance)
+        regions.append(region | {k: v for k, v in instance.extra.items() if k not in region})
+    return regions
+
+
+def _front_to_back(scene: Scene, losses: Losses) -> list[int]:
+    """The order of each instance, 1 in front; none where no order is known.
+
+    Orders that hold within clusters become one sequence that agrees with all of them.
+    """
+    if all(instance.order is None for instance in scene):
+        return []
+    given = [instance.order for instance in scene]
+    if len({instance.cluster for instance in scene}) == 1 and None not in given and len(set(given)) == len(given):
+        return [order or 0 for order in given]
+    for _ in scene:
+        losses.add("occlusion clusters; the order becomes one sequence, front to back")
+    ranked = sorted(range(len(scene)), key=lambda index: given[index] or 0)
+    return [ranked.index(index) + 1 for index in range(len(scene))]
+
+
+def _image(document: Document, entry: _Entry, regions: list[_Region], images_dir: Path | None, place: str) -> Image:
     """An image that the file does not list: its name from the folder, its size from an RLE or the picture."""
     file_name = _file_name(document, entry, images_dir)
     size = None
-    for region in entry.regions:
+    for region in regions:
         for raw in (region.visible_mask, region.invisible_mask):
-            if bytes(raw) and size is None:
-                rle = document.decode(raw, dict[str, Any], f"{place}regions")
-                found = rle.get("size")
+            if bytes(raw) not in (b"", b"null") and size is None:
+                found = document.decode(raw, dict[str, Any], f"{place}regions").get("size")
                 if isinstance(found, list) and len(found) == 2 and all(type(n) is int for n in found):
                     size = (found[0], found[1])
     if size is None and images_dir is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +44,15 @@ class Document:
     extra: dict[str, Raw] = dataclasses.field(default_factory=dict)
     content: Raw | None = None
 
-    def first_annotation(self) -> dict[str, Raw]:
-        """The fields of the first annotation, none if there is none: what formats are recognised by."""
-        if not self.annotations:
-            return {}
-        try:
-            return msgspec.json.decode(self.annotations[0], type=dict[str, Raw])
-        except msgspec.DecodeError:
-            return {}
+    def annotation_fields(self) -> set[str]:
+        """Names of the fields that occur in the first annotations: what formats are recognised by."""
+        names: set[str] = set()
+        for raw in (self.annotations or ())[:1000]:
+            try:
+                names.update(msgspec.json.decode(raw, type=dict[str, Raw]))
+            except msgspec.DecodeError:
+                continue
+        return names
 
     def decode(self, raw: Raw, type: Any, place: str) -> Any:
         """A raw value as `type`. Raises KinsError with the file and the place."""
@@ -109,15 +111,21 @@ def describe(error: BaseException) -> str:
     return f": {text[:1].lower()}{text[1:]}"
 
 
-def encode(value: Any) -> bytes:
-    """JSON, a line for each image and annotation so that files can be compared with diff."""
+def encode(value: Any) -> Iterator[bytes]:
+    """JSON in pieces, with a line for each image and annotation so that files can be compared with diff."""
     if not isinstance(value, dict) or "annotations" not in value:
-        return msgspec.json.encode(value) + b"\n"
-    parts = []
+        yield msgspec.json.encode(value) + b"\n"
+        return
+    start = b"{"
     for key, item in value.items():
-        if isinstance(item, list):
-            body = b"[\n" + b",\n".join(msgspec.json.encode(entry) for entry in item) + b"\n]"
-        else:
-            body = msgspec.json.encode(item)
-        parts.append(msgspec.json.encode(key) + b": " + body)
-    return b"{" + b",\n".join(parts) + b"}\n"
+        yield start + msgspec.json.encode(key) + b": "
+        start = b",\n"
+        if not isinstance(item, list):
+            yield msgspec.json.encode(item)
+            continue
+        for index, entry in enumerate(item):
+            yield (b",\n" if index else b"[\n") + (
+                bytes(entry) if isinstance(entry, Raw) else msgspec.json.encode(entry)
+            )
+        yield b"\n]" if item else b"[]"
+    yield b"}\n"

@@ -6,35 +6,55 @@ from pathlib import Path
 from typing import Any
 
 from kins.formats import layout
-from kins.formats.document import Document
+from kins.formats.document import Document, Raw
+from kins.formats.layout import Losses, Number
 from kins.records import Dataset, Image, Instance
 
 CATEGORIES = {1: "cyclist", 2: "pedestrian", 3: "rider", 4: "car", 5: "tram", 6: "truck", 7: "van", 8: "misc"}
 """The published files' categories. They hold no instance of 3, which is why seven classes are seen."""
 
 
+class _Fields(layout.Fields, gc=False):
+    a_segm: Raw = Raw()
+    i_segm: Raw = Raw()
+    a_bbox: list[Number] | None = None
+    i_bbox: list[Number] | None = None
+    a_area: Number | None = None
+    i_area: Number | None = None
+    oco_id: int | None = None
+    ico_id: int | None = None
+
+
 def matches(document: Document) -> bool:
-    """Recognised by the fields a_segm and i_segm."""
-    fields = document.first_annotation()
-    return "a_segm" in fields or "i_segm" in fields
+    """Recognised by the fields a_segm and i_segm; a file without annotations is taken for this format too."""
+    if document.images is not None and not document.annotations:
+        return True
+    return not {"a_segm", "i_segm"}.isdisjoint(document.annotation_fields())
 
 
 def read(document: Document, images_dir: Path | None) -> Dataset:
     """A data set from the file."""
-    return layout.read(document, images_dir, _instance)
+    return layout.read(document, images_dir, _Fields, _instance)
 
 
 def write(dataset: Dataset) -> tuple[Any, list[str]]:
-    """The file's JSON value; this format holds everything."""
-    return layout.write(dataset, _annotation), []
+    """The file's JSON value; this format holds everything but a detection's scores."""
+    losses = Losses()
+
+    def annotation(instance: Instance, image: Image) -> dict[str, Any]:
+        losses.scores(instance)
+        return _annotation(instance, image)
+
+    return layout.write(dataset, annotation), losses.lines()
 
 
 def _instance(annotation: layout.Annotation) -> Instance:
+    fields = annotation.fields
     return annotation.instance(
-        annotation.mask("a_segm", "a_bbox", "a_area"),
-        annotation.mask("i_segm", "i_bbox", "i_area"),
-        cluster=annotation.take("oco_id", int),
-        order=annotation.take("ico_id", int),
+        annotation.mask("a_segm", fields.a_bbox, fields.a_area),
+        annotation.mask("i_segm", fields.i_bbox, fields.i_area),
+        fields.oco_id,
+        fields.ico_id,
     )
 
 
@@ -43,10 +63,12 @@ def _annotation(instance: Instance, image: Image) -> dict[str, Any]:
     for prefix, mask in (("a", instance.amodal), ("i", instance.inmodal)):
         if mask.known:
             fields[f"{prefix}_segm"] = mask.raw_segmentation
+        if mask.known or mask.stated_box is not None:
             fields[f"{prefix}_bbox"] = layout.stated_box(mask)
+        if mask.known or mask.stated_area is not None:
             fields[f"{prefix}_area"] = layout.stated_area(mask)
     if instance.cluster is not None:
         fields["oco_id"] = instance.cluster
     if instance.order is not None:
         fields["ico_id"] = instance.order
-    return fields | instance.extra
+    return fields

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,115 +13,136 @@ from kins.formats.document import Document, Raw
 from kins.masks import Mask, check_size
 from kins.records import Dataset, Image, Instance
 
-Fields = dict[str, Raw]
 Number = int | float
-MakeInstance = Callable[["Annotation"], Instance]
 
 
-class _Key(msgspec.Struct, gc=False):
-    """What has to be known of every annotation when a file is loaded."""
+class Fields(msgspec.Struct, gc=False):
+    """The fields of an annotation that every format has; a format's own struct adds to them."""
 
     id: int
     image_id: int
     category_id: int
+    iscrowd: int | None = None
 
 
 class Annotation:
-    """One raw annotation on its way to an Instance: fields are taken out one by one, what is left is `extra`."""
+    """One annotation on its way to an Instance."""
 
-    __slots__ = ("category", "document", "fields", "image", "key", "position")
+    __slots__ = ("category", "document", "fields", "image", "position")
 
-    def __init__(self, document: Document, position: int, key: _Key, image: Image, category: str) -> None:
-        assert document.annotations is not None
+    def __init__(self, document: Document, position: int, fields: Any, image: Image, category: str) -> None:
         self.document = document
         self.position = position
-        self.key = key
+        self.fields = fields
         self.image = image
         self.category = category
-        self.fields: Fields = document.decode(document.annotations[position], dict[str, Raw], self.place(""))
-        for name in ("id", "image_id", "category_id"):
-            self.fields.pop(name, None)
 
-    def place(self, name: str) -> str:
-        """The place of a field in the file, for messages."""
-        return f"annotations[{self.position}]" + (f".{name}" if name else "")
-
-    def take(self, name: str, type: Any) -> Any:
-        """Remove and decode a field; None if the annotation has none or null."""
-        raw = self.fields.pop(name, None)
-        return None if raw is None else self.document.decode(raw, type | None, self.place(name))
-
-    def mask(self, segmentation: str, box: str | None = None, area: str | None = None) -> Mask:
-        """The mask in a field, with box and area as stated in theirs; unknown if there is no such field."""
-        raw = self.fields.pop(segmentation, None)
-        where = f"{self.document.path}: {self.place(segmentation)}"
+    def mask(self, name: str, box: Sequence[Number] | None = None, area: Number | None = None) -> Mask:
+        """The mask in a field, with box and area as the file states them; unknown if there is no such field."""
+        raw = getattr(self.fields, name)
+        where = f"{self.document.path}: annotations[{self.position}].{name}"
         height, width = self.image.height, self.image.width
-        if raw is None or bytes(raw) == b"null":
-            mask = Mask.unknown(height, width, f"{where}: annotation {self.key.id} has no such mask")
+        if bytes(raw) in (b"", b"null"):
+            mask = Mask.unknown(height, width, f"{where}: annotation {self.fields.id} has no such mask")
         else:
             mask = Mask.from_segmentation(raw, height, width, where)
-        mask.stated_box = self.take(box, list[Number]) if box else None
-        mask.stated_area = self.take(area, Number) if area else None
+        mask.stated_box, mask.stated_area = box, area
         return mask
 
-    def instance(self, amodal: Mask, inmodal: Mask, **fields: Any) -> Instance:
-        """The Instance with these masks; what no `take` has asked for becomes `extra`."""
-        crowd = self.take("iscrowd", int)
+    def instance(self, amodal: Mask, inmodal: Mask, cluster: int | None = None, order: int | None = None) -> Instance:
+        """The Instance with these masks; fields that the format does not know become `extra`."""
+        fields = self.fields
+        crowd = fields.iscrowd
         return Instance(
-            self.key.id,
-            self.key.category_id,
+            fields.id,
+            fields.category_id,
             self.category,
             amodal,
             inmodal,
-            crowd=None if crowd is None else bool(crowd),
-            extra={name: msgspec.json.decode(raw) for name, raw in self.fields.items()},
+            None if crowd is None else bool(crowd),
+            cluster,
+            order,
+            extra={} if type(fields).__struct_config__.forbid_unknown_fields else self._unknown_fields(),
             position=self.position,
-            **fields,
         )
+
+    def _unknown_fields(self) -> dict[str, Any]:
+        assert self.document.annotations is not None
+        fields = msgspec.json.decode(self.document.annotations[self.position])
+        for name in self.fields.__struct_fields__:
+            fields.pop(name, None)
+        return fields
 
 
 class Annotations(Mapping[int, Sequence[Instance]]):
-    """Instances by image id, made from raw annotations on access."""
+    """Instances by image id, made on access from annotations whose masks are left raw.
+
+    Attributes:
+        lost: number of annotations whose image the file does not list.
+    """
 
     def __init__(
-        self, document: Document, images: dict[int, Image], categories: dict[int, str], make: MakeInstance
+        self,
+        document: Document,
+        images: dict[int, Image],
+        categories: dict[int, str],
+        fields: type[Fields],
+        make: Callable[[Annotation], Instance],
     ) -> None:
         self._document = document
         self._images = images
         self._categories = categories
         self._make = make
-        self._by_image: dict[int, list[tuple[int, _Key]]] = {}
-        decoder = msgspec.json.Decoder(_Key)
-        for position, raw in enumerate(document.annotations or ()):
-            try:
-                key = decoder.decode(raw)
-            except msgspec.DecodeError:
-                key = document.decode(raw, _Key, f"annotations[{position}]")
-            self._by_image.setdefault(key.image_id, []).append((position, key))
+        self._by_image: dict[int, list[tuple[int, Fields]]] = {}
+        self.lost = 0
+        for position, entry in enumerate(_decode(document, fields)):
+            if entry.image_id in images:
+                self._by_image.setdefault(entry.image_id, []).append((position, entry))
+            else:
+                self.lost += 1
 
     def __getitem__(self, image_id: int) -> Sequence[Instance]:
         image = self._images[image_id]
         names = self._categories
         return tuple(
             self._make(
-                Annotation(self._document, position, key, image, names.get(key.category_id, str(key.category_id)))
+                Annotation(
+                    self._document, position, fields, image, names.get(fields.category_id) or str(fields.category_id)
+                )
             )
-            for position, key in self._by_image[image_id]
+            for position, fields in self._by_image[image_id]
         )
 
     def __iter__(self) -> Iterator[int]:
-        return (image_id for image_id in self._by_image if image_id in self._images)
+        return iter(self._by_image)
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return len(self._by_image)
 
 
-def read(document: Document, images_dir: Path | None, make: MakeInstance) -> Dataset:
+def _decode(document: Document, fields: type[Fields]) -> Iterator[Fields]:
+    """Every annotation. As long as none has unknown fields, nobody needs to look for them later."""
+    strict: Any = msgspec.defstruct(fields.__name__, [], bases=(fields,), gc=False, forbid_unknown_fields=True)
+    decoder = msgspec.json.Decoder(strict)
+    for position, raw in enumerate(document.annotations or ()):
+        try:
+            yield decoder.decode(raw)
+        except msgspec.DecodeError:
+            decoder = msgspec.json.Decoder(fields)
+            yield document.decode(raw, fields, f"annotations[{position}]")
+
+
+def read(
+    document: Document, images_dir: Path | None, fields: type[Fields], make: Callable[[Annotation], Instance]
+) -> Dataset:
     """A data set whose instances `make` builds from annotations, lazily. Raises KinsError with file and place."""
     images: dict[int, Image] = {}
+    left_out = []
     for index, raw in enumerate(document.images or ()):
         image = read_image_entry(document, raw, f"images[{index}]")
         images.setdefault(image.id, image)
+    if repeated := len(document.images or ()) - len(images):
+        left_out.append(f"{repeated} entries of images whose id another entry has; see kins validate")
     categories: dict[int, str] = {}
     for index, raw in enumerate(document.categories or ()):
         category = document.decode(raw, _Category, f"categories[{index}]")
@@ -128,8 +150,12 @@ def read(document: Document, images_dir: Path | None, make: MakeInstance) -> Dat
     extra = {name: msgspec.json.decode(raw) for name, raw in document.extra.items()}
     if document.categories is not None:
         extra["categories"] = [msgspec.json.decode(raw) for raw in document.categories]
-    annotations = Annotations(document, images, categories, make)
-    return Dataset(images, categories, annotations, extra=extra, images_dir=images_dir, path=document.path)
+    annotations = Annotations(document, images, categories, fields, make)
+    if annotations.lost:
+        left_out.append(f"{annotations.lost} annotations of images that the file does not list; see kins validate")
+    return Dataset(
+        images, categories, annotations, extra=extra, images_dir=images_dir, path=document.path, left_out=left_out
+    )
 
 
 class _Category(msgspec.Struct):
@@ -154,28 +180,78 @@ def read_image_entry(document: Document, raw: Raw, place: str) -> Image:
     return Image(entry.id, entry.file_name, entry.height, entry.width, extra)
 
 
+class Losses:
+    """Counts what a format can't hold."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def add(self, what: str) -> None:
+        """One instance loses this."""
+        self._counts[what] += 1
+
+    def scores(self, instance: Instance) -> None:
+        """A detection's scores, which only prediction files hold."""
+        if instance.score is not None or instance.occlusion_score is not None:
+            self.add("score and occlusion_score, which belong into prediction files")
+
+    def order(self, instance: Instance) -> None:
+        """Cluster and relative order."""
+        if instance.cluster is not None or instance.order is not None:
+            self.add("occlusion cluster and order (oco_id, ico_id)")
+
+    def polygons(self, mask: Mask, which: str) -> None:
+        """Polygons where the format has RLE: the pixels stay the same."""
+        if mask.known and mask.polygons is not None:
+            self.add(f"{which} polygons, written as RLE of the same pixels")
+
+    def box(self, mask: Mask, which: str) -> None:
+        """A stated box, if it is not the pixels' box."""
+        if mask.stated_box is not None and mask.known and list(mask.stated_box) != list(mask.box):
+            self.add(f"{which} box as stated, which is not that of the pixels")
+
+    def area(self, mask: Mask, which: str) -> None:
+        """A stated area, if it is not the number of pixels."""
+        if mask.stated_area is not None and mask.known and mask.stated_area != mask.area:
+            self.add(f"{which} area as stated, which is not the number of pixels")
+
+    def lines(self) -> list[str]:
+        """A line for each kind of loss."""
+        return [f"{what} ({count} instance{'s' if count > 1 else ''})" for what, count in self._counts.items()]
+
+
 def write(dataset: Dataset, annotation: Callable[[Instance, Image], dict[str, Any]]) -> dict[str, Any]:
     """The file's JSON value, annotations in the sequence in which they were read."""
-    rows = [(instance.position, scene.image, instance) for scene in dataset for instance in scene]
+    rows = []
+    for scene in dataset:
+        for instance in scene:
+            fields = annotation(instance, scene.image)
+            for name, value in instance.extra.items():
+                fields.setdefault(name, value)
+            rows.append((instance.position, msgspec.Raw(msgspec.json.encode(fields))))
     rows.sort(key=lambda row: row[0] if row[0] >= 0 else len(rows))
-    images = [
-        {
-            "id": image.id,
-            "file_name": image.file_name,
-            "height": image.height,
-            "width": image.width,
-            **image.extra,
-        }
-        for image in dataset.images.values()
-    ]
-    known = {category["id"]: category for category in dataset.extra.get("categories", ())}
-    categories = [
-        {**known.get(category_id, {}), "id": category_id, "name": name}
-        for category_id, name in dataset.categories.items()
-    ]
     extra = {name: value for name, value in dataset.extra.items() if name != "categories"}
-    annotations = [annotation(instance, image) for _, image, instance in rows]
-    return {**extra, "images": images, "annotations": annotations, "categories": categories}
+    known = {category["id"]: category for category in dataset.extra.get("categories", ())}
+    return {
+        **extra,
+        "images": [image_entry(image) for image in dataset.images.values()],
+        "annotations": [row for _, row in rows],
+        "categories": [
+            {**known.get(category_id, {}), "id": category_id, "name": name}
+            for category_id, name in dataset.categories.items()
+        ],
+    }
+
+
+def image_entry(image: Image) -> dict[str, Any]:
+    """An entry of `images`."""
+    return {
+        "id": image.id,
+        "file_name": image.file_name,
+        "height": image.height,
+        "width": image.width,
+        **image.extra,
+    }
 
 
 def common_fields(instance: Instance, image: Image) -> dict[str, Any]:
@@ -183,6 +259,18 @@ def common_fields(instance: Instance, image: Image) -> dict[str, Any]:
     crowd = instance.crowd if instance.crowd is not None or instance.position >= 0 else False
     fields = {"id": instance.id, "image_id": image.id, "category_id": instance.category_id}
     return fields if crowd is None else fields | {"iscrowd": int(crowd)}
+
+
+def coco_fields(mask: Mask) -> dict[str, Any]:
+    """COCO's fields of a mask: segmentation, bbox, area."""
+    fields: dict[str, Any] = {}
+    if mask.known:
+        fields["segmentation"] = mask.raw_segmentation
+    if mask.known or mask.stated_box is not None:
+        fields["bbox"] = stated_box(mask)
+    if mask.known or mask.stated_area is not None:
+        fields["area"] = stated_area(mask)
+    return fields
 
 
 def stated_box(mask: Mask) -> Any:
@@ -193,3 +281,9 @@ def stated_box(mask: Mask) -> Any:
 def stated_area(mask: Mask) -> Any:
     """The area to write: as read, or else the number of pixels."""
     return mask.area if mask.stated_area is None else mask.stated_area
+
+
+def rle(mask: Mask) -> dict[str, Any]:
+    """The mask as an RLE for a file."""
+    encoded = mask.rle
+    return {"size": encoded["size"], "counts": encoded["counts"].decode()}

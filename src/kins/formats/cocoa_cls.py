@@ -1,0 +1,78 @@
+"""COCOA-cls and D2SA: COCO's fields are amodal; what is occluded has visible_mask, invisible_mask and occlude_rate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kins.formats import layout
+from kins.formats.document import Document, Raw
+from kins.formats.layout import Losses, Number
+from kins.records import Dataset, Image, Instance
+
+NAMES = {"visible_mask", "invisible_mask", "occlude_rate"}
+
+
+class _Fields(layout.Fields, gc=False):
+    segmentation: Raw = Raw()
+    bbox: list[Number] | None = None
+    area: Number | None = None
+    visible_mask: Raw = Raw()
+    invisible_mask: Raw = Raw()
+    occlude_rate: Number | None = None
+
+
+def matches(document: Document) -> bool:
+    """Recognised by the field visible_mask, invisible_mask or occlude_rate."""
+    return not NAMES.isdisjoint(document.annotation_fields())
+
+
+def read(document: Document, images_dir: Path | None) -> Dataset:
+    """A data set from the file; an annotation without visible_mask is fully visible."""
+    return layout.read(document, images_dir, _Fields, _instance)
+
+
+def write(dataset: Dataset) -> tuple[Any, list[str]]:
+    """The file's JSON value, and what it can't hold. The invisible mask and its share are computed."""
+    losses = Losses()
+
+    def annotation(instance: Instance, image: Image) -> dict[str, Any]:
+        fields = layout.common_fields(instance, image) | layout.coco_fields(instance.amodal)
+        fields |= visible_fields(instance, losses)
+        losses.order(instance)
+        losses.scores(instance)
+        return fields
+
+    return layout.write(dataset, annotation), losses.lines()
+
+
+def visible_fields(instance: Instance, losses: Losses) -> dict[str, Any]:
+    """visible_mask, invisible_mask and occlude_rate, as COCOA and COCOA-cls have them.
+
+    Both masks are left out where they would say nothing new: the two masks of the instance are the same.
+    """
+    amodal, inmodal = instance.amodal, instance.inmodal
+    if not inmodal.known:
+        losses.add("that the inmodal mask is unknown: without one, this format takes an object for fully visible")
+        return {}
+    if not amodal.known:
+        return {"visible_mask": layout.rle(inmodal)}
+    if inmodal is amodal or inmodal == amodal:
+        losses.box(inmodal, "inmodal")
+        losses.area(inmodal, "inmodal")
+        return {"occlude_rate": 0.0}
+    losses.polygons(inmodal, "inmodal")
+    losses.box(inmodal, "inmodal")
+    losses.area(inmodal, "inmodal")
+    return {
+        "visible_mask": layout.rle(inmodal),
+        "invisible_mask": layout.rle(instance.hidden),
+        "occlude_rate": instance.occlusion_rate,
+    }
+
+
+def _instance(annotation: layout.Annotation) -> Instance:
+    fields = annotation.fields
+    amodal = annotation.mask("segmentation", fields.bbox, fields.area)
+    inmodal = annotation.mask("visible_mask")
+    return annotation.instance(amodal, inmodal if inmodal.known else amodal.with_stated(None, None))

@@ -1,0 +1,60 @@
+"""KINS 2019 (`instances_train.json`): COCO's fields are amodal, `inmodal_seg` and `inmodal_bbox` are beside them.
+
+An image may have `amodal_full`, the RLE of its occluded regions; it is kept as a field of the image.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kins.formats import layout
+from kins.formats.document import Document, Raw
+from kins.formats.layout import Losses, Number
+from kins.records import Dataset, Image, Instance
+
+
+class _Fields(layout.Fields, gc=False):
+    segmentation: Raw = Raw()
+    bbox: list[Number] | None = None
+    area: Number | None = None
+    inmodal_seg: Raw = Raw()
+    inmodal_bbox: list[Number] | None = None
+
+
+def matches(document: Document) -> bool:
+    """Recognised by the field inmodal_seg."""
+    return "inmodal_seg" in document.annotation_fields()
+
+
+def read(document: Document, images_dir: Path | None) -> Dataset:
+    """A data set from the file; it has no order."""
+    return layout.read(document, images_dir, _Fields, _instance)
+
+
+def write(dataset: Dataset) -> tuple[Any, list[str]]:
+    """The file's JSON value, and what it can't hold."""
+    losses = Losses()
+
+    def annotation(instance: Instance, image: Image) -> dict[str, Any]:
+        fields = layout.common_fields(instance, image) | layout.coco_fields(instance.amodal)
+        inmodal = instance.inmodal
+        if inmodal.known:
+            fields["inmodal_seg"] = layout.rle(inmodal)
+            losses.polygons(inmodal, "inmodal")
+        if inmodal.known or inmodal.stated_box is not None:
+            fields["inmodal_bbox"] = layout.stated_box(inmodal)
+        losses.area(inmodal, "inmodal")
+        losses.order(instance)
+        losses.scores(instance)
+        return fields
+
+    return layout.write(dataset, annotation), losses.lines()
+
+
+def _instance(annotation: layout.Annotation) -> Instance:
+    fields = annotation.fields
+    return annotation.instance(
+        annotation.mask("segmentation", fields.bbox, fields.area),
+        annotation.mask("inmodal_seg", fields.inmodal_bbox),
+    )
