@@ -11,6 +11,7 @@ import typer
 
 from kins import __version__
 from kins.commands.convert import convert
+from kins.commands.eval import evaluate
 from kins.commands.synth import synth
 from kins.errors import KinsError
 
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 for command in (convert, synth):
     app.command()(command)
+app.command("eval")(evaluate)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,0 +1,51 @@
+"""kins eval."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from kins.commands.options import Annotations, From, Images, Json
+
+
+def evaluate(
+    annotations: Annotations,
+    predictions: Annotated[
+        list[Path], typer.Argument(metavar="PRED...", help="Prediction files; several are compared.")
+    ],
+    json_: Json = False,
+    masks: Annotated[
+        Literal["amodal", "inmodal"] | None,
+        typer.Option("--masks", help="What the masks of plain COCO results are."),
+    ] = None,
+    slices: Annotated[
+        str,
+        typer.Option(
+            "--slices",
+            metavar="NAMES",
+            help="Occlusion slices: none, partial, heavy, occluded, or ranges of the rate such as 0.5-0.75.",
+        ),
+    ] = "none,partial,heavy,occluded",
+    per_class: Annotated[bool, typer.Option("--per-class", help="Also print a table of the classes.")] = False,
+    images: Images = None,
+    from_: From = None,
+) -> None:
+    """Compare predictions with ground truth: boxes, amodal and inmodal masks, hidden parts, order.
+
+    Example: kins eval streets/test.json pred.json --per-class
+    """
+    import json
+
+    from kins.evaluation import evaluate as run
+    from kins.evaluation.slices import parse_slices
+    from kins.evaluation.tables import print_results
+    from kins.formats import load, load_predictions
+
+    parts = parse_slices(slices)
+    dataset = load(annotations, images=images, format=from_)
+    runs = {str(path): run(dataset, load_predictions(path, dataset, masks=masks), parts) for path in predictions}
+    if json_:
+        values = [{"predictions": name, **results.to_dict()} for name, results in runs.items()]
+        typer.echo(json.dumps(values[0] if len(values) == 1 else values, indent=2))
+    else:
+        print_results(runs, per_class)

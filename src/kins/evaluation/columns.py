@@ -1,0 +1,163 @@
+"""The instances of a batch of images as columns, which is what evaluation computes with."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from hotcoco.primitives import mask_iou
+
+from kins.errors import KinsError
+from kins.masks import Mask, Rle
+from kins.records import Instance, Scene
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+KINDS = ("box", "amodal", "inmodal")
+"""What is compared: amodal boxes, amodal masks, inmodal masks. Arrays of three rows follow this sequence."""
+BOX, AMODAL, INMODAL = range(3)
+
+
+@dataclasses.dataclass(slots=True)
+class Columns:
+    """N instances of some images, ground truth or detections; rows are the last axis of every array.
+
+    Attributes:
+        image: (N,) index of the image in the batch, rising.
+        id, category, crowd, score, occlusion_score: (N,) as in Instance; NaN where there is none.
+        cluster, order: (N,) as in Instance; -1 where there is none.
+        known: (3, N) whether the instance has that kind.
+        box: (4, N) x, y, width, height of the amodal box: as the file states it, otherwise that of the mask's pixels.
+        area: (3, N) what decides between small, medium and large, one row a kind. For ground truth it is the area of
+            the mask, as stated or otherwise counted; a detection's box has its own (width times height), as in COCO.
+        pixels: (3, N) number of pixels, row 0 unused.
+        seen: (N,) number of pixels in both masks; pixels[AMODAL] - seen are hidden.
+        tight: (2, 4, N) box of the pixels of the amodal and of the inmodal mask.
+    """
+
+    image: Ints
+    id: Ints
+    category: Ints
+    crowd: Bools
+    score: Floats
+    occlusion_score: Floats
+    cluster: Ints
+    order: Ints
+    known: Bools
+    box: Floats
+    area: Floats
+    pixels: Floats
+    seen: Floats
+    tight: Floats
+
+    def __len__(self) -> int:
+        return self.image.size
+
+    @property
+    def rate(self) -> Floats:
+        """(N,) occlusion rate, 0 for empty amodal masks; NaN where a mask is unknown."""
+        known = self.known[AMODAL] & self.known[INMODAL]
+        rate = 1 - self.seen / np.maximum(self.pixels[AMODAL], 1)
+        return np.where(known, np.where(self.pixels[AMODAL] > 0, rate, 0), np.nan)
+
+    def take(self, rows: Ints) -> Columns:
+        """Some of the rows."""
+        return Columns(**{f.name: getattr(self, f.name)[..., rows] for f in dataclasses.fields(self)})
+
+    @classmethod
+    def joined(cls, parts: Sequence[Columns]) -> Columns:
+        """One after the other; the caller has made the images' indices differ."""
+        fields = dataclasses.fields(cls)
+        return cls(**{f.name: np.concatenate([getattr(part, f.name) for part in parts], axis=-1) for f in fields})
+
+
+@dataclasses.dataclass(slots=True)
+class Masks:
+    """Run-length masks of the same rows, None where unknown."""
+
+    amodal: list[Rle | None]
+    inmodal: list[Rle | None]
+
+    def take(self, rows: Ints) -> Masks:
+        """Some of the rows."""
+        index = rows.tolist()
+        return Masks([self.amodal[row] for row in index], [self.inmodal[row] for row in index])
+
+
+def columns(scenes: Sequence[Scene], found: bool) -> tuple[Columns, Masks]:
+    """The instances of scenes as columns.
+
+    Args:
+        found: these are detections, which need scores. Raises KinsError for one without, or out of 0..1.
+    """
+    instances = [instance for scene in scenes for instance in scene]
+    count = len(instances)
+    image = np.repeat(np.arange(len(scenes)), [len(scene) for scene in scenes]) if scenes else np.zeros(0)
+    masks = ([i.amodal for i in instances], [i.inmodal for i in instances])
+    known = np.ones((3, count), bool)
+    pixels, area = np.zeros((3, count)), np.zeros((3, count))
+    tight = np.zeros((2, 4, count))
+    rles: tuple[list[Rle | None], list[Rle | None]] = ([], [])
+    for k, column in enumerate(masks):
+        for n, mask in enumerate(column):
+            known[k + 1, n] = mask.known
+            rles[k].append(mask.rle if mask.known else None)
+            if mask.known:
+                pixels[k + 1, n], tight[k, :, n] = mask.area, mask.box
+        stated = [mask.stated_area for mask in column]
+        area[k + 1] = [p if s is None or found else s for s, p in zip(stated, pixels[k + 1], strict=True)]
+    box = np.array([_box(mask) for mask in masks[0]], np.float64).reshape(-1, 4).T
+    known[BOX] = ~np.isnan(box[0])
+    area[BOX] = box[2] * box[3] if found else np.where(known[AMODAL], area[AMODAL], box[2] * box[3])
+    both = known[AMODAL] & known[INMODAL]
+    seen = np.zeros(count)
+    for n in np.flatnonzero(both).tolist():
+        seen[n] = _seen(rles[0][n], rles[1][n], pixels[AMODAL, n])
+    table = Columns(
+        image.astype(np.int64),
+        np.array([i.id for i in instances], np.int64),
+        np.array([i.category_id for i in instances], np.int64),
+        np.array([bool(i.crowd) for i in instances], bool),
+        np.array([_score(i) if found else np.nan for i in instances], np.float64),
+        _optional([i.occlusion_score for i in instances], np.nan),
+        _optional([i.cluster for i in instances], -1).astype(np.int64),
+        _optional([i.order for i in instances], -1).astype(np.int64),
+        known,
+        box,
+        area,
+        pixels,
+        seen,
+        tight,
+    )
+    return table, Masks(*rles)
+
+
+def _optional(values: Sequence[float | None], missing: float) -> Floats:
+    return np.array([missing if value is None else value for value in values], np.float64)
+
+
+def _box(mask: Mask) -> Sequence[float]:
+    if mask.stated_box is not None:
+        return mask.stated_box
+    return mask.box if mask.known else (np.nan,) * 4
+
+
+def _seen(amodal: Any, inmodal: Any, area: float) -> float:
+    """Number of pixels in both masks."""
+    if amodal["counts"] == inmodal["counts"]:
+        return area
+    # A crowd's IoU is the intersection over the first mask's area.
+    return float(np.rint(np.nan_to_num(mask_iou([amodal], [inmodal], [True])[0, 0]) * area))
+
+
+def _score(instance: Instance) -> float:
+    score = instance.score
+    if score is None or not 0 <= score <= 1:
+        what = "has no score" if score is None else f"has a score of {score}, which is not between 0 and 1"
+        raise KinsError(f"detection {instance.id} {what}; evaluation needs scored predictions")
+    return score

@@ -1,0 +1,176 @@
+"""Evaluation image by image: masks are compared when an image comes in, figures computed at the end."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from kins.errors import KinsError
+from kins.evaluation.columns import Columns, Ints, Masks, columns
+from kins.evaluation.overlap import Pairs, pairs
+from kins.evaluation.precision import DETECTIONS
+from kins.evaluation.results import Results, summarise
+from kins.evaluation.slices import SLICES, Slice
+from kins.files import progress
+from kins.records import Dataset, Scene
+
+BATCH = 256
+"""Images that are compared together: large enough for NumPy, small enough to keep few masks in memory."""
+
+
+@dataclasses.dataclass(slots=True)
+class Table:
+    """What evaluation keeps of images once their masks are no longer needed.
+
+    Attributes:
+        images: their ids; `image` of the columns are indices into it.
+        truth, found: the instances; of detections the best 100 an image and category, best first.
+        place: (D,) how many detections of the same image and category score better.
+        pairs: those with an IoU of at least 0.5.
+    """
+
+    images: list[int]
+    truth: Columns
+    found: Columns
+    place: Ints
+    pairs: Pairs
+
+
+class Evaluator:
+    """Collects images, then computes results; pickles, so that processes can evaluate parts and merge them.
+
+    Example:
+        evaluator = Evaluator(dataset.categories)
+        for scene in dataset:
+            evaluator.update(scene, model(scene))
+        print(evaluator.results().amodal["AP50"])
+    """
+
+    def __init__(self, categories: Mapping[int, str], slices: Sequence[Slice] = SLICES) -> None:
+        self.categories = dict(categories)
+        self.slices = tuple(slices)
+        self._waiting: list[tuple[Scene, Scene]] = []
+        self._tables: list[Table] = []
+        self._seen: set[int] = set()
+
+    def update(self, scene: Scene, prediction: Scene) -> None:
+        """Add one image's ground truth and detections (instances with scores).
+
+        Raises KinsError for an image that came before, a score outside of 0 to 1, or a damaged mask.
+        """
+        if scene.image.id in self._seen:
+            raise KinsError(f"image {scene.image.id} was evaluated before; each one counts once")
+        self._seen.add(scene.image.id)
+        self._waiting.append((scene, prediction))
+        if len(self._waiting) >= BATCH:
+            self._flush()
+
+    def merge(self, other: Evaluator) -> None:
+        """Take over the images of another evaluator. Raises KinsError if both have the same image."""
+        other._flush()
+        if self.categories != other.categories:
+            raise KinsError("evaluators with different categories can't be merged")
+        if common := self._seen & other._seen:
+            raise KinsError(f"image {min(common)} is in both evaluators; each one counts once")
+        self._seen |= other._seen
+        self._tables += other._tables
+
+    def results(self) -> Results:
+        """Every figure over the images so far."""
+        self._flush()
+        return summarise(join(self._tables), self.categories, self.slices)
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        truth, truth_masks = columns([scene for scene, _ in self._waiting], False)
+        found, found_masks = columns([prediction for _, prediction in self._waiting], True)
+        images = [scene.image.id for scene, _ in self._waiting]
+        self._tables.append(compare(images, truth, found, truth_masks, found_masks, self.categories))
+        self._waiting = []
+
+
+def evaluate(dataset: Dataset, predictions: Dataset, slices: Sequence[Slice] = SLICES) -> Results:
+    """Compare predictions with a ground truth, over all images of the latter.
+
+    Args:
+        predictions: instances with scores, as kins.load_predictions reads them.
+        slices: occlusion levels to report on their own.
+
+    Raises:
+        KinsError: a damaged mask, a score outside of 0 to 1, or masks that only some of the instances have.
+    """
+    evaluator = Evaluator(dataset.categories, slices)
+    for scene in progress(dataset, "evaluating", len(dataset)):
+        found = predictions[scene.image.id] if scene.image.id in predictions.images else Scene(scene.image)
+        evaluator.update(scene, found)
+    return evaluator.results()
+
+
+def compare(
+    images: Sequence[int],
+    truth: Columns,
+    found: Columns,
+    truth_masks: Masks,
+    found_masks: Masks,
+    categories: Iterable[int],
+) -> Table:
+    """A batch of images compared."""
+    listed = np.array(sorted(categories), np.int64)
+    for table, masks in ((truth, truth_masks), (found, found_masks)):
+        if not np.isin(table.category, listed).all():
+            keep = np.flatnonzero(np.isin(table.category, listed))
+            if table is truth:
+                truth, truth_masks = table.take(keep), masks.take(keep)
+            else:
+                found, found_masks = table.take(keep), masks.take(keep)
+    rows, place = _best(found)
+    found, found_masks = found.take(rows), found_masks.take(rows)
+    return Table(list(images), truth, found, place, pairs(truth, found, truth_masks, found_masks))
+
+
+def join(tables: Sequence[Table]) -> Table:
+    """One table of all images, in the sequence of their ids, so that ties do not depend on the sequence of updates."""
+    ids = [image for table in tables for image in table.images]
+    if not ids:
+        raise KinsError("nothing to evaluate: no image came in")
+    position = np.empty(len(ids), np.int64)
+    position[np.argsort(ids, kind="stable")] = np.arange(len(ids))
+    parts: dict[str, list[Columns]] = {"truth": [], "found": []}
+    joined = []
+    offset = 0
+    rows = {"truth": 0, "found": 0}
+    for table in tables:
+        for side, start in list(rows.items()):
+            part: Columns = getattr(table, side)
+            parts[side].append(dataclasses.replace(part, image=position[part.image + offset]))
+            rows[side] = start + len(part)
+        joined.append((table.pairs, rows["truth"] - len(table.truth), rows["found"] - len(table.found)))
+        offset += len(table.images)
+    truth, found = Columns.joined(parts["truth"]), Columns.joined(parts["found"])
+    place = np.concatenate([table.place for table in tables])
+    order = {"truth": np.argsort(truth.image, kind="stable"), "found": np.argsort(found.image, kind="stable")}
+    inverse = {}
+    for side, sequence in order.items():
+        inverse[side] = np.empty_like(sequence)
+        inverse[side][sequence] = np.arange(sequence.size)
+    all_pairs = Pairs(
+        np.concatenate([inverse["found"][p.found + f] for p, _, f in joined]),
+        np.concatenate([inverse["truth"][p.truth + t] for p, t, _ in joined]),
+        np.concatenate([p.iou for p, _, _ in joined], axis=1),
+        np.concatenate([p.hidden for p, _, _ in joined]),
+    )
+    return Table(sorted(ids), truth.take(order["truth"]), found.take(order["found"]), place[order["found"]], all_pairs)
+
+
+def _best(found: Columns) -> tuple[Ints, Ints]:
+    """Rows of the best 100 detections an image and category, best first, and their place there."""
+    rows = np.lexsort((-found.score, found.category, found.image))
+    group = np.stack([found.image[rows], found.category[rows]])
+    new = np.concatenate([[True], (np.diff(group) != 0).any(0)])[: rows.size]
+    index = np.arange(rows.size)
+    place = index - np.maximum.accumulate(np.where(new, index, 0)) if rows.size else index
+    keep = place < DETECTIONS[-1]
+    return rows[keep], place[keep]

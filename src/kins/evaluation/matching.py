@@ -1,0 +1,106 @@
+"""COCO's greedy matching, for all images, classes and thresholds at once.
+
+Detections of one image and class take, in the sequence of their scores, the free ground truth they overlap most
+(Lin et al., Microsoft COCO, ECCV 2014; the rules in detail are those of pycocotools' COCOeval.evaluateImg). Only pairs
+that overlap enough matter, and they fall apart into many small groups that share no instance: the k-th detection of
+every group is handled in one step.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+
+from kins.evaluation.columns import Bools, Floats, Ints
+
+THRESHOLDS: Floats = np.linspace(0.5, 0.95, 10)
+"""IoU thresholds of COCO's AP."""
+
+Matches = npt.NDArray[np.int32]
+
+
+@dataclasses.dataclass(slots=True)
+class Plan:
+    """Pairs in the sequence in which they are tried.
+
+    Attributes:
+        found, truth: (P,) row of the detection and of the ground truth.
+        iou: (P,)
+        steps: for each place in the groups' sequence of detections, and for each choice of that detection (best IoU
+            first; of equal ones the later ground truth first), a slice of the pairs.
+        sizes: number of detections and of ground truths.
+    """
+
+    found: Ints
+    truth: Ints
+    iou: Floats
+    steps: list[list[slice]]
+    sizes: tuple[int, int]
+
+
+def plan(found: Ints, truth: Ints, iou: Floats, sizes: tuple[int, int], least: float = THRESHOLDS[0]) -> Plan:
+    """Sort the pairs of at least some IoU into steps. Rows of detections must be in the sequence of their scores."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    keep = iou >= min(least, 1 - 1e-10)
+    found, truth, iou = found[keep], truth[keep], iou[keep]
+    if not found.size:
+        return Plan(found, truth, iou, [], sizes)
+    nodes = sum(sizes)
+    graph = coo_matrix((np.ones(found.size, bool), (found, truth + sizes[0])), (nodes, nodes))
+    group = connected_components(graph, directed=False)[1][found]
+    order = np.lexsort((-truth, -iou, found, group))
+    found, truth, iou, group = found[order], truth[order], iou[order], group[order]
+    place, choice = _places(group, found)
+    order = np.lexsort((choice, place))
+    found, truth, iou, place, choice = found[order], truth[order], iou[order], place[order], choice[order]
+    bounds = np.flatnonzero((np.diff(place) != 0) | (np.diff(choice) != 0)) + 1
+    starts = [0, *bounds.tolist()]
+    steps: list[list[slice]] = [[] for _ in range(int(place[-1]) + 1)]
+    for start, end in zip(starts, [*starts[1:], found.size], strict=True):
+        steps[int(place[start])].append(slice(start, end))
+    return Plan(found, truth, iou, steps, sizes)
+
+
+def match(plan: Plan, crowd: Bools, ignored: Bools, thresholds: Floats = THRESHOLDS) -> Matches:
+    """Who is matched with whom.
+
+    Args:
+        crowd: (G,) ground truths that any number of detections may match.
+        ignored: (G,) ground truths that are only taken where no other can be; crowds belong to them.
+
+    Returns:
+        (D, T) row of the ground truth matched at each threshold, or -1.
+    """
+    limits = np.minimum(thresholds, 1 - 1e-10)
+    matched = np.full((plan.sizes[0], limits.size), -1, np.int32)
+    taken = np.zeros((plan.sizes[1], limits.size), bool)
+    enough = plan.iou[:, None] >= limits
+    last = ignored[plan.truth]
+    for choices in plan.steps:
+        for wanted in (False, True):
+            for part in choices:
+                chosen = np.flatnonzero(last[part] == wanted) + part.start
+                if not chosen.size:
+                    continue
+                found, truth = plan.found[chosen], plan.truth[chosen]
+                used = taken[truth]
+                before = matched[found]
+                ok = enough[chosen] & (before < 0) & (~used | crowd[truth][:, None])
+                matched[found] = np.where(ok, truth[:, None], before)
+                taken[truth] = used | ok
+    return matched
+
+
+def _places(group: Ints, found: Ints) -> tuple[Ints, Ints]:
+    """For pairs sorted by group and detection: place of the detection in its group, number of the pair within it."""
+    index = np.arange(found.size)
+    new_found = np.concatenate([[True], found[1:] != found[:-1]])
+    new_group = np.concatenate([[True], group[1:] != group[:-1]])
+    choice = index - np.maximum.accumulate(np.where(new_found, index, 0))
+    count = np.cumsum(new_found) - 1
+    place = count - np.maximum.accumulate(np.where(new_group, count, 0))
+    return place, choice

@@ -1,0 +1,183 @@
+"""All figures of an evaluation."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kins.errors import KinsError
+from kins.evaluation.columns import AMODAL, BOX, INMODAL, KINDS, Bools
+from kins.evaluation.matching import match, plan
+from kins.evaluation.precision import Curves, curves, mean, ranking
+from kins.evaluation.slices import SIZES, Slice
+
+if TYPE_CHECKING:
+    from kins.evaluation.evaluator import Table
+
+SIZE_NAMES = {"small": "s", "medium": "m", "large": "l"}
+
+
+@dataclasses.dataclass(slots=True)
+class Precision:
+    """AP and AR of one kind, in percent; NaN where there is nothing to count.
+
+    Attributes:
+        overall: AP, AP50, AP75, APs, APm, APl, AR1, AR10, AR100, ARs, ARm, ARl.
+        classes: by category name AP, AP50, AP75, AR100 and `instances`.
+        slices: by slice name AP, AP50, AP75, AR100 and `instances`.
+        curves: precision and recall over all ground truths.
+    """
+
+    overall: dict[str, float]
+    classes: dict[str, dict[str, float]]
+    slices: dict[str, dict[str, float]]
+    curves: Curves
+
+    def __getitem__(self, name: str) -> float:
+        return self.overall[name]
+
+
+@dataclasses.dataclass(slots=True)
+class Results:
+    """Figures of one set of predictions, in percent.
+
+    Attributes:
+        images, instances, detections: how many were compared (crowds not among the instances).
+        kinds: Precision by kind, `box`, `amodal`, `inmodal`, as far as both sides have it.
+        notes: what a reader should know, one line each.
+    """
+
+    images: int
+    instances: int
+    detections: int
+    categories: dict[int, str]
+    kinds: dict[str, Precision]
+    notes: list[str]
+
+    @property
+    def box(self) -> Precision:
+        """Of the amodal boxes. Raises KinsError, as the next two, if one side has none."""
+        return self._kind("box")
+
+    @property
+    def amodal(self) -> Precision:
+        """Of the amodal masks."""
+        return self._kind("amodal")
+
+    @property
+    def inmodal(self) -> Precision:
+        """Of the inmodal masks."""
+        return self._kind("inmodal")
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON; what is not defined is None."""
+        value = {
+            "images": self.images,
+            "instances": self.instances,
+            "detections": self.detections,
+            **{
+                name: {"overall": kind.overall, "classes": kind.classes, "slices": kind.slices}
+                for name, kind in self.kinds.items()
+            },
+            "notes": self.notes,
+        }
+        cleaned: dict[str, Any] = _without_nan(value)
+        return cleaned
+
+    def _kind(self, name: str) -> Precision:
+        if name not in self.kinds:
+            raise KinsError(f"no {name} figures: ground truth or predictions have no such masks")
+        return self.kinds[name]
+
+
+def summarise(table: Table, categories: Mapping[int, str], slices: Sequence[Slice]) -> Results:
+    """All figures from compared images."""
+    names = dict(sorted(categories.items()))
+    notes: list[str] = []
+    known = _known(table)
+    sliced = bool(table.truth.known[1:].all())
+    if not sliced:
+        notes.append("no occlusion slices: the ground truth does not have both masks of every instance")
+    elif not table.found.known[1:].all() and slices:
+        notes.append(
+            "predictions do not have both masks: in occlusion slices every unmatched detection counts as wrong,"
+            " since its own occlusion is unknown"
+        )
+    kinds = {
+        KINDS[kind]: _precision(table, kind, list(names), list(names.values()), slices if sliced else ())
+        for kind in (BOX, AMODAL, INMODAL)
+        if known[kind]
+    }
+    if not kinds:
+        raise KinsError("nothing to compare: ground truth and predictions have neither boxes nor masks in common")
+    instances = int(np.count_nonzero(~table.truth.crowd))
+    return Results(len(table.images), instances, len(table.found), names, kinds, notes)
+
+
+def _known(table: Table) -> list[bool]:
+    """Which kinds both sides have. Raises KinsError if only some of the detections have one."""
+    known = []
+    for kind, name in enumerate(KINDS):
+        truth, found = table.truth.known[kind], table.found.known[kind]
+        if found.any() and not found.all():
+            missing = int(table.found.id[np.flatnonzero(~found)[0]])
+            raise KinsError(
+                f"detection {missing} has no {name}{' mask' if kind else ''}, others have; give it to all or none"
+            )
+        known.append(bool(truth.all() and (found.all() or not found.size)))
+    return known
+
+
+def _precision(table: Table, kind: int, ids: list[int], names: list[str], slices: Sequence[Slice]) -> Precision:
+    truth, found = table.truth, table.found
+    label_truth, label_found = (np.searchsorted(ids, side.category) for side in (truth, found))
+    rank = ranking(label_found, found.score, table.place, len(ids))
+    steps = plan(table.pairs.found, table.pairs.truth, table.pairs.iou[kind], (len(found), len(truth)))
+
+    def run(ignored: Bools, outside: Bools) -> Curves:
+        return curves(rank, match(steps, truth.crowd, ignored), label_truth, ignored, outside)
+
+    everything = run(truth.crowd, np.zeros(len(found), bool))
+    overall = _figures(everything)
+    overall |= {"AR1": _recall(everything, 0), "AR10": _recall(everything, 1)}
+    for part in SIZES:
+        of_size = run(truth.crowd | ~part.holds(truth.area[kind]), ~part.holds(found.area[kind]))
+        letter = SIZE_NAMES[part.name]
+        overall |= {f"AP{letter}": mean(of_size.precision), f"AR{letter}": _recall(of_size, 2)}
+    by_slice = {}
+    rates = truth.rate, found.rate
+    for part in slices:
+        unknown = np.isnan(rates[1])
+        by_slice[part.name] = _row(run(truth.crowd | ~part.holds(rates[0]), ~part.holds(rates[1]) & ~unknown))
+    classes = {name: _row(everything, k) for k, name in enumerate(names)}
+    sequence = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
+    return Precision({name: overall[name] for name in sequence}, classes, by_slice, everything)
+
+
+def _figures(part: Curves, classes: slice | int = slice(None)) -> dict[str, float]:
+    precision = part.precision[:, :, classes]
+    return {
+        "AP": mean(precision),
+        "AP50": mean(precision[0]),
+        "AP75": mean(precision[5]),
+        "AR100": _recall(part, 2, classes),
+    }
+
+
+def _row(part: Curves, classes: slice | int = slice(None)) -> dict[str, float]:
+    return {**_figures(part, classes), "instances": int(np.sum(part.instances[classes]))}
+
+
+def _recall(part: Curves, most: int, classes: slice | int = slice(None)) -> float:
+    return mean(part.recall[:, classes, most])
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nan(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and np.isnan(value) else value

@@ -1,0 +1,58 @@
+"""Parts of the ground truth that are evaluated on their own: by size, and by how much of an object is hidden."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from kins.errors import KinsError
+from kins.evaluation.columns import Bools, Floats
+from kins.occlusion import HEAVY, OCCLUDED, PARTIAL
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Slice:
+    """Values from `low` to `high`, both included (`np.nextafter` leaves one out)."""
+
+    name: str
+    low: float
+    high: float
+
+    def holds(self, values: Floats) -> Bools:
+        """Which values lie in it; NaN does not."""
+        return np.asarray((values >= self.low) & (values <= self.high))
+
+
+def _above(value: float) -> float:
+    return float(np.nextafter(value, np.inf))
+
+
+ALL = Slice("all", -np.inf, np.inf)
+SIZES = (Slice("small", 0, 32**2), Slice("medium", 32**2, 96**2), Slice("large", 96**2, 1e10))
+"""Areas in pixels, as in COCO."""
+SLICES = (
+    Slice("none", -np.inf, float(np.nextafter(PARTIAL, 0))),
+    Slice("partial", PARTIAL, HEAVY),
+    Slice("heavy", _above(HEAVY), np.inf),
+    Slice("occluded", _above(OCCLUDED), np.inf),
+)
+"""Occlusion rates: COCOA's three levels, and `occluded` as later papers on KINS count it."""
+
+
+def parse_slices(text: str) -> tuple[Slice, ...]:
+    """From a comma-separated list of names of SLICES or of ranges LOW-HIGH of the rate (above LOW, up to HIGH)."""
+    known = {part.name: part for part in SLICES}
+    slices = []
+    for word in filter(None, (word.strip() for word in text.split(","))):
+        if word in known:
+            slices.append(known[word])
+            continue
+        try:
+            low, high = (float(number) for number in word.split("-"))
+        except ValueError:
+            low = high = np.nan
+        if not 0 <= low < high <= 1:
+            raise KinsError(f"no slice {word!r}; there are {', '.join(known)}, and ranges of the rate such as 0.5-0.75")
+        slices.append(Slice(word, _above(low) if low else 0.0, high))
+    return tuple(slices)

@@ -1,0 +1,55 @@
+"""Results as tables on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from kins.evaluation.results import Results
+
+OVERALL = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100")
+PART = ("instances", "AP", "AP50", "AP75", "AR100")
+KIND_NAMES = {"box": "amodal boxes", "amodal": "amodal masks", "inmodal": "inmodal masks"}
+
+
+def print_results(runs: Mapping[str, Results], per_class: bool = False) -> None:
+    """Print the tables of one or several runs on standard output."""
+    console = Console(width=None, highlight=False)
+    for name, results in runs.items():
+        console.print(
+            f"[bold]{name}[/bold]: {results.images} images, {results.instances} instances,"
+            f" {results.detections} detections; figures in percent"
+        )
+        rows = [(KIND_NAMES[kind], [part.overall[f] for f in OVERALL]) for kind, part in results.kinds.items()]
+        console.print(table("", OVERALL, rows))
+        for kind, part in results.kinds.items():
+            if part.slices:
+                rows = [(key, [row[f] for f in PART]) for key, row in part.slices.items()]
+                console.print(table(f"{KIND_NAMES[kind]} by occlusion", PART, rows))
+            if per_class:
+                rows = [(key, [row[f] for f in PART]) for key, row in part.classes.items()]
+                console.print(table(f"{KIND_NAMES[kind]} by class", PART, rows))
+        for note in results.notes:
+            console.print(f"note: {note}")
+
+
+def table(title: str, names: Sequence[str], rows: Sequence[tuple[str, Sequence[float]]]) -> Table:
+    """One table; figures with one decimal, a dash where they are not defined."""
+    made = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    made.add_column("")
+    for name in names:
+        made.add_column(name, justify="right")
+    for label, values in rows:
+        made.add_row(label, *(number(value) for value in values))
+    return made
+
+
+def number(value: float) -> str:
+    """One decimal; whole numbers as they are."""
+    if isinstance(value, (int, np.integer)):
+        return str(value)
+    return "–" if value is None or np.isnan(value) else f"{value:.1f}"

@@ -1,0 +1,157 @@
+"""AP and AR against pycocotools, slices against a plain reference."""
+
+import pickle
+
+import numpy as np
+import pytest
+from tests.evaluation.workloads import CATEGORIES, STATS, coco_evaluation, sliced_ap, workload
+
+from kins import Dataset, KinsError, Mask, Scene
+from kins.evaluation import SLICES, Evaluator, Results, evaluate
+
+KINDS = ("box", "amodal", "inmodal")
+
+
+def assert_agrees(dataset: Dataset, predictions: Dataset, results: Results | None = None) -> None:
+    results = results or evaluate(dataset, predictions)
+    for kind in KINDS:
+        oracle = coco_evaluation(dataset, predictions, kind)
+        ours = results.kinds[kind]
+        expected = np.where(oracle.stats < 0, np.nan, 100 * oracle.stats)
+        np.testing.assert_allclose([ours[name] for name in STATS], expected, atol=1e-6, err_msg=kind)
+        precision = oracle.eval["precision"][:, :, :, 0, 2]
+        np.testing.assert_allclose(ours.curves.precision, np.where(precision < 0, np.nan, precision), atol=1e-6)
+        recall = oracle.eval["recall"][:, :, 0, :]
+        np.testing.assert_allclose(ours.curves.recall, np.where(recall < 0, np.nan, recall), atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("crowds", [False, True])
+def test_agrees_with_pycocotools(seed: int, ties: bool, crowds: bool) -> None:
+    assert_agrees(*workload(seed, ties=ties, crowds=crowds))
+
+
+def test_one_image() -> None:
+    assert_agrees(*workload(3, images=1, objects=20))
+
+
+def test_many_detections_of_one_class() -> None:
+    """More than 100 in an image: the rest doesn't count."""
+    dataset, predictions = workload(1, images=2, objects=400, ties=True)
+    assert max(sum(i.category_id == 4 for i in scene) for scene in predictions) > 100
+    assert_agrees(dataset, predictions)
+
+
+def test_no_detection() -> None:
+    dataset, predictions = workload(2)
+    nothing = predictions.map(lambda scene: scene.replace(instances=()))
+    assert_agrees(dataset, nothing)
+    assert evaluate(dataset, nothing).amodal["AP"] == 0
+
+
+def test_no_ground_truth() -> None:
+    dataset, predictions = workload(2)
+    results = evaluate(dataset.map(lambda scene: scene.replace(instances=())), predictions)
+    assert np.isnan(results.amodal["AP"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("seed", "ties", "crowds"), [(0, False, False), (1, True, False), (2, False, True)])
+def test_slices_agree_with_plain_reference(kind: str, seed: int, ties: bool, crowds: bool) -> None:
+    dataset, predictions = workload(seed, images=8, ties=ties, crowds=crowds)
+    results = evaluate(dataset, predictions)
+    levels = {
+        "none": lambda rate: rate < 0.01,
+        "partial": lambda rate: 0.01 <= rate <= 0.25,
+        "heavy": lambda rate: rate > 0.25,
+        "occluded": lambda rate: rate > 0.15,
+    }
+    assert [part.name for part in SLICES] == list(levels)
+    for name, inside in levels.items():
+        expected = sliced_ap(dataset, predictions, kind, inside)
+        assert results.kinds[kind].slices[name]["AP"] == pytest.approx(expected, abs=1e-6, nan_ok=True)
+
+
+def perfect(dataset: Dataset) -> Dataset:
+    def change(scene: Scene) -> Scene:
+        return scene.replace(
+            instances=tuple(i.replace(score=0.5, occlusion_score=float(i.hidden.area > 0)) for i in scene)
+        )
+
+    return dataset.map(change)
+
+
+def test_perfect_prediction_scores_100() -> None:
+    dataset, _ = workload(4)
+    results = evaluate(dataset, perfect(dataset))
+    for kind in KINDS:
+        part = results.kinds[kind]
+        # AR1 and AR10 are bounded by the number of detections they may use.
+        names = [name for name in STATS if name not in ("AR1", "AR10") and not np.isnan(part[name])]
+        assert "APm" in names
+        assert [part[name] for name in names] == pytest.approx([100] * len(names), abs=1e-9)
+        for rows in (part.classes, part.slices):
+            assert all(row["AP"] == pytest.approx(100) for row in rows.values() if row["instances"])
+
+
+def test_inmodal_as_amodal_loses_on_the_occluded_only() -> None:
+    dataset, _ = workload(4, images=30)
+    wrong = perfect(dataset).map(
+        lambda scene: scene.replace(instances=tuple(i.replace(amodal=i.inmodal) for i in scene))
+    )
+    results = evaluate(dataset, wrong)
+    assert results.inmodal["AP"] == pytest.approx(100)
+    slices = results.amodal.slices
+    assert slices["none"]["AP"] == pytest.approx(100)
+    assert slices["partial"]["AP"] < 100
+    assert slices["heavy"]["AP"] < slices["partial"]["AP"]
+
+
+def test_merging_parts_equals_the_whole() -> None:
+    dataset, predictions = workload(5, ties=True, crowds=True)
+    whole = evaluate(dataset, predictions).to_dict()
+    parts = [Evaluator(dataset.categories) for _ in range(3)]
+    for index, scene in enumerate(dataset):
+        parts[index % 3].update(scene, predictions[scene.image.id])
+    merged = Evaluator(dataset.categories)
+    for part in reversed(parts):
+        merged.merge(pickle.loads(pickle.dumps(part)))
+    assert merged.results().to_dict() == whole
+
+
+def test_the_same_image_twice_is_refused() -> None:
+    dataset, predictions = workload(0, images=1)
+    evaluator = Evaluator(CATEGORIES)
+    (scene,) = dataset
+    evaluator.update(scene, predictions[scene.image.id])
+    with pytest.raises(KinsError, match="evaluated before"):
+        evaluator.update(scene, predictions[scene.image.id])
+    other = Evaluator(CATEGORIES)
+    other.update(scene, predictions[scene.image.id])
+    with pytest.raises(KinsError, match="both evaluators"):
+        evaluator.merge(other)
+
+
+def test_amodal_masks_only() -> None:
+    """No inmodal figures, unmatched detections always count in slices, and the results say so."""
+    dataset, predictions = workload(6)
+    lacking = predictions.map(
+        lambda scene: scene.replace(
+            instances=tuple(i.replace(inmodal=Mask.unknown(i.amodal.height, i.amodal.width, "none")) for i in scene)
+        )
+    )
+    results = evaluate(dataset, lacking)
+    assert set(results.kinds) == {"box", "amodal"}
+    assert "unmatched detection counts" in " ".join(results.notes)
+    whole = evaluate(dataset, predictions)
+    assert results.to_dict()["amodal"]["overall"] == whole.to_dict()["amodal"]["overall"]
+    assert results.amodal.slices["heavy"]["AP"] < whole.amodal.slices["heavy"]["AP"]
+
+
+def test_scores_out_of_range_are_refused() -> None:
+    dataset, predictions = workload(0)
+    for score in (1.5, float("nan"), None):
+        broken = predictions.map(lambda s, score=score: s.replace(instances=tuple(i.replace(score=score) for i in s)))
+        with pytest.raises(KinsError, match="score"):
+            evaluate(dataset, broken)
