@@ -1,4 +1,4 @@
-"""Random changes to training images. Image and both masks of every instance move together, boxes follow from the masks."""
+"""Random changes to training images. Image and both masks move together; boxes follow from the masks."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def paste(
         source: the instance it was cut from, for its class.
 
     Returns:
-        The scene with one instance more, which hides what it covers; instances of which nothing stays visible are left out.
+        The scene with one instance more, which hides what it covers; what is fully hidden then is left out.
     """
     height, width = image.shape[:2]
     x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + shape.shape[1], width), min(y + shape.shape[0], height)
@@ -109,7 +109,7 @@ def paste(
 
 
 def paste_random(scene: Scene, image: Pixels, donor: Scene, rng: np.random.Generator) -> tuple[Scene, Pixels]:
-    """Paste an unoccluded instance of `donor` partly over a random instance of `scene`, scaled to stand a little nearer."""
+    """Paste an unoccluded instance of `donor` partly over one of `scene`, scaled to stand a little nearer."""
     border = donor.image.width, donor.image.height
     whole = [i for i in donor if i.inmodal.known and not i.crowd and _whole(i, *border)]
     targets = [i for i in scene if not i.crowd and i.amodal.box[3] >= 8]
@@ -123,7 +123,9 @@ def paste_random(scene: Scene, image: Pixels, donor: Scene, rng: np.random.Gener
     ratio = float(np.clip(theight * rng.uniform(0.9, 1.4) / height, 0.3, 3))
     size = max(1, round(width * ratio)), max(1, round(height * ratio))
     cutout = np.asarray(PIL.Image.fromarray(cutout).resize(size, PIL.Image.Resampling.BILINEAR))
-    shape = np.asarray(PIL.Image.fromarray(shape.astype(np.uint8) * 255).resize(size, PIL.Image.Resampling.BILINEAR)) > 127
+    shape = (
+        np.asarray(PIL.Image.fromarray(shape.astype(np.uint8) * 255).resize(size, PIL.Image.Resampling.BILINEAR)) > 127
+    )
     side = 1 if rng.random() < 0.5 else -1
     center = tx + twidth / 2 + side * rng.uniform(0.25, 0.6) * (twidth + size[0]) / 2
     bottom = ty + theight * (1 + rng.uniform(0, 0.15))

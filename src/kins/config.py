@@ -224,14 +224,15 @@ def checked(kind: type[C], values: dict[str, Any], where: str) -> C:
             fields = _fields(kind, first["loc"][:-1])
             message = f"unknown key{_suggest(str(first['loc'][-1]), fields)}"
         else:
-            message = first["msg"].removeprefix("Value error, ") + ("" if place else "")
+            message = first["msg"].removeprefix("Value error, ")
         raise KinsError(f"{where}: {place + ': ' if place else ''}{message}") from None
 
 
 def _fields(kind: type[BaseModel], loc: Sequence[int | str]) -> list[str]:
     for part in loc:
         annotation = kind.model_fields[str(part)].annotation
-        assert isinstance(annotation, type) and issubclass(annotation, BaseModel)
+        assert isinstance(annotation, type)
+        assert issubclass(annotation, BaseModel)
         kind = annotation
     return list(kind.model_fields)
 

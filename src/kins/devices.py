@@ -14,7 +14,7 @@ TYPES = {"bf16": torch.bfloat16, "16": torch.float16}
 
 
 def pick_device(name: str) -> torch.device:
-    """"auto" is the first of cuda, mps, cpu that is there. Raises KinsError if the device is not."""
+    """ "auto" is the first of cuda, mps, cpu that is there. Raises KinsError if the device is not."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     kind = name.split(":")[0]
@@ -24,7 +24,7 @@ def pick_device(name: str) -> torch.device:
 
 
 def pick_precision(device: torch.device, name: str) -> str:
-    """"auto" is bf16 where the hardware multiplies bfloat16 matrices fast (recent GPUs, CPUs with AMX), else 32."""
+    """ "auto" is bf16 where the hardware multiplies bfloat16 matrices fast (recent GPUs, CPUs with AMX), else 32."""
     if name != "auto":
         return name
     if device.type == "cuda":

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from torch import Tensor
 
 from kins.config import Config
 from kins.data import to_network
-from kins.files import write_atomic
 from kins.masks import Mask
 from kins.models.asn import AmodalRCNN
 from kins.records import Image, Instance, Scene
@@ -155,39 +153,3 @@ def _from_columns(inside: npt.NDArray[np.bool_], left: int, top: int, height: in
     column, first = np.nonzero(change == 1)
     last = np.nonzero(change == -1)[1]
     return Mask.from_segments(np.stack([column + left, first + top, last + top], axis=1), height, width)
-
-
-def with_order(scene: Scene) -> Scene:
-    """The scene with cluster (oco_id) and relative order (ico_id), derived from its masks; unchanged without inmodal masks."""
-    if not all(instance.inmodal.known for instance in scene):
-        return scene
-    occlusion = scene.occlusion()
-    return scene.replace(
-        instances=tuple(
-            i.replace(cluster=c, order=o)
-            for i, c, o in zip(scene, occlusion.clusters, occlusion.order, strict=True)
-        )
-    )
-
-
-def save_predictions(scenes: Iterable[Scene], path: str | Path) -> None:
-    """Write the prediction file: a JSON list of detections, masks as RLE, as `kins.load_predictions` reads it."""
-    write_atomic(path, json.dumps([_detection(i, s.image.id) for s in scenes for i in s], separators=(",", ":")))
-
-
-def _detection(instance: Instance, image_id: int) -> dict[str, Any]:
-    detection: dict[str, Any] = {
-        "image_id": image_id,
-        "category_id": instance.category_id,
-        "score": round(instance.score or 0.0, 6),
-    }
-    for letter, mask in (("a", instance.amodal), ("i", instance.inmodal)):
-        if mask.known:
-            box = mask.stated_box if mask.stated_box is not None else mask.box
-            detection[f"{letter}_bbox"] = [round(value, 2) for value in box]
-            detection[f"{letter}_segm"] = mask.segmentation
-    if instance.occlusion_score is not None:
-        detection["occlusion_score"] = round(instance.occlusion_score, 6)
-    if instance.cluster is not None:
-        detection["oco_id"], detection["ico_id"] = instance.cluster, instance.order
-    return detection

@@ -1,8 +1,8 @@
 """Training: one loop, from a configuration to a run folder.
 
-A run is a function of its configuration and data alone: every random choice is seeded by the place of its image in the endless
-training sequence. So a run that was killed and goes on gives the losses of an uninterrupted one, and the number of processes
-does not matter either.
+A run is a function of its configuration and data alone: every random choice is seeded by the place of its image in the
+endless training sequence. So a run that was killed and goes on gives the losses of an uninterrupted one, and the number
+of processes does not matter either.
 
 A run folder holds config.json, log.csv, evaluations.csv, tensorboard/, last.safetensors (the whole state) and
 best.safetensors (the weights that evaluated best, or the final ones).
@@ -140,7 +140,7 @@ class Run:
         elif settings.init is not None:
             weights.start_from(self.network, settings.init, self.categories)
         if settings.channels_last:
-            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.network.to(memory_format=torch.channels_last)
         self.network.to(self.fabric.device)
         self.average = None
         if settings.ema is not None:
@@ -212,7 +212,7 @@ class Run:
             self.fabric.world_size,
             self.step,
         )
-        return iter(DataLoader(samples, batch_sampler=order, num_workers=data.workers, collate_fn=collate))  # type: ignore[arg-type]
+        return iter(DataLoader(samples, batch_sampler=order, num_workers=data.workers, collate_fn=collate))
 
     def _train_step(
         self, batches: Iterator[tuple[list[Tensor], list[dict[str, Tensor]]]], lr: float
@@ -241,9 +241,11 @@ class Run:
         self.optimizer.zero_grad()
         if self.average is not None:
             self.average.update_parameters(self.network)
-        stacked = torch.stack(list(totals.values()))
-        stacked = self.fabric.all_reduce(stacked, reduce_op="mean") if self.fabric.world_size > 1 else stacked
-        return dict(zip(totals, stacked.tolist(), strict=True))
+        means = torch.stack(list(totals.values()))
+        if self.fabric.world_size > 1:
+            torch.distributed.all_reduce(means)
+            means /= self.fabric.world_size
+        return dict(zip(totals, means.tolist(), strict=True))
 
     def _stop(self, losses: Mapping[str, Tensor], targets: list[dict[str, Tensor]]) -> None:
         bad = [name for name, value in losses.items() if name != "loss" and not torch.isfinite(value)]
@@ -339,4 +341,3 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tens
 
 def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-

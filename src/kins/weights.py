@@ -78,7 +78,9 @@ def load_model(path: str | Path) -> tuple[AmodalRCNN, Config, dict[int, str]]:
     try:
         model.load_state_dict(model_state(tensors))
     except RuntimeError as error:
-        raise KinsError(f"{file}: weights and configuration don't fit ({str(error).splitlines()[-1].strip()})") from None
+        raise KinsError(
+            f"{file}: weights and configuration don't fit ({str(error).splitlines()[-1].strip()})"
+        ) from None
     return model, config, categories
 
 

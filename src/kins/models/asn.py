@@ -37,7 +37,10 @@ class AmodalRCNN(GeneralizedRCNN):
 
 
 class Normalisation(nn.Module):
-    """Images to one padded batch with ImageNet's mean and deviation; scaling is done before, where the targets are made."""
+    """Images to one padded batch with ImageNet's mean and deviation; they are scaled before, with the targets."""
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, divisible: int = 32) -> None:
         super().__init__()
@@ -93,9 +96,7 @@ def assemble(config: ModelConfig, num_classes: int) -> AmodalRCNN:
             num_classes,
             config.mask_depth,
             fuse=AllLevels(config.channels, width) if parts.panet else None,
-            coding=MultiLevelCoding(
-                maps, inputs, width, extraction=config.extraction, combination=config.combination
-            )
+            coding=MultiLevelCoding(maps, inputs, width, extraction=config.extraction, combination=config.combination)
             if parts.coding
             else None,
             branch=FullyConnectedBranch(width) if parts.panet else None,

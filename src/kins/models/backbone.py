@@ -37,9 +37,7 @@ class Block(nn.Module):
         self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
         self.norm = norm(outputs)
-        self.shortcut = (
-            nn.Identity() if inputs == outputs and stride == 1 else nn.Conv2d(inputs, outputs, 1, stride)
-        )
+        self.shortcut = nn.Identity() if inputs == outputs and stride == 1 else nn.Conv2d(inputs, outputs, 1, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.norm(self.conv2(self.conv1(x).relu_()))
@@ -63,9 +61,7 @@ class TinyBody(nn.Module):
         )
         width = first
         for level, outputs in enumerate(self.channels, start=1):
-            stage = nn.Sequential(
-                Block(width, outputs, 1 if level == 1 else 2, norm), Block(outputs, outputs, 1, norm)
-            )
+            stage = nn.Sequential(Block(width, outputs, 1 if level == 1 else 2, norm), Block(outputs, outputs, 1, norm))
             self.add_module(f"layer{level}", stage)
             width = outputs
         for module in self.modules():
@@ -90,9 +86,7 @@ class Backbone(nn.Module):
     `fpn` are torchvision's, so that its detection checkpoints load.
     """
 
-    def __init__(
-        self, body: nn.Module, body_channels: list[int], channels: int, path: nn.Module | None = None
-    ) -> None:
+    def __init__(self, body: nn.Module, body_channels: list[int], channels: int, path: nn.Module | None = None) -> None:
         super().__init__()
         self.body = body
         self.fpn = FeaturePyramidNetwork(body_channels, channels, extra_blocks=LastLevelMaxPool())
@@ -163,12 +157,10 @@ def _load(network: Backbone, name: str, weights: str) -> None:
         url = getattr(torchvision.models.detection, COCO_WEIGHTS[name]).COCO_V1.url
         state = _read(url, None)
     elif weights == "imagenet":
-        state = _read(torchvision.models.get_model_weights(name).IMAGENET1K_V1.url, None)  # type: ignore[attr-defined]
+        state = _read(torchvision.models.get_model_weights(name).IMAGENET1K_V1.url, None)
     else:
         state = _read(None, Path(weights))
-    detection = {
-        key.removeprefix("backbone."): value for key, value in state.items() if key.startswith("backbone.")
-    }
+    detection = {key.removeprefix("backbone."): value for key, value in state.items() if key.startswith("backbone.")}
     target, state = (network, detection) if detection else (network.body, state)
     missing, _ = target.load_state_dict(state, strict=False)
     absent = [key for key in missing if not key.startswith(("fpn.", "path."))]

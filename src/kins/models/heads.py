@@ -111,9 +111,7 @@ class MaskHead(nn.Module):
         self.fuse = fuse
         self.coding = coding
         widths = [channels if fuse or coding else inputs] + [channels] * depth
-        self.convs = nn.ModuleList(
-            conv(a, b) for a, b in zip(widths, widths[1 if fuse is None else 2 :], strict=False)
-        )
+        self.convs = nn.ModuleList(conv(a, b) for a, b in zip(widths, widths[1 if fuse is None else 2 :], strict=False))
         self.branch = branch
         self.deconv = deconv(channels, channels)
         self.logits = nn.Conv2d(channels, num_classes + 1, 1)

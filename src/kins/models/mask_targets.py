@@ -7,8 +7,8 @@ from torch import Tensor
 def draw_targets(segments: Tensor, scale: Tensor, regions: Tensor, matched: Tensor, size: int = 28) -> Tensor:
     """The share of each grid cell that the mask covers, exactly.
 
-    A mask is a list of vertical segments, one for each run of pixels in a column. A segment covers of cell (i, j) the product
-    of their overlaps in x and in y, so all cells of a region are one small matrix product over its segments.
+    A mask is a list of vertical segments, one for each run of pixels in a column. A segment covers of cell (i, j)
+    the product of their overlaps in x and in y, so all cells of a region are one matrix product over its segments.
 
     Args:
         segments: (N, S, 3) float, for each of N masks its segments (column x, first row, row after the last) in

@@ -17,8 +17,7 @@ class PathAugmentation(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.down = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(channels, channels, 3, 2, 1), nn.ReLU(inplace=True))
-            for _ in self.levels[1:]
+            nn.Sequential(nn.Conv2d(channels, channels, 3, 2, 1), nn.ReLU(inplace=True)) for _ in self.levels[1:]
         )
         self.merge = nn.ModuleList(conv(channels, channels) for _ in self.levels[1:])
 
@@ -42,9 +41,7 @@ class AdaptivePooling(nn.Module):
         self.size = size
         self.sampling_ratio = sampling_ratio
 
-    def forward(
-        self, features: dict[str, Tensor], boxes: list[Tensor], sizes: list[tuple[int, int]]
-    ) -> Tensor:
+    def forward(self, features: dict[str, Tensor], boxes: list[Tensor], sizes: list[tuple[int, int]]) -> Tensor:
         """Pyramid levels and per-image (R_i, 4) boxes in image pixels to (R, 4, C, size, size)."""
         maps = [features[name] for name in PathAugmentation.levels]
         boxes = [b.to(maps[0].dtype) for b in boxes]

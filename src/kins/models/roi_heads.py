@@ -9,11 +9,11 @@ from torchvision.models.detection.roi_heads import RoIHeads, fastrcnn_loss
 
 from kins.models.heads import MaskHead, RegionHead
 from kins.models.mask_targets import draw_targets
-from kins.models.sampling import SeededSampler, target_seeds
+from kins.models.sampling import SeededSampler, at_least_single, target_seeds
 
 Target = dict[str, Tensor]
 """One training image: boxes (N, 4) float x1, y1, x2, y2; labels (N,) int64 from 1; occluded (N,) int64, 0 or 1;
-amodal and inmodal (N, S, 3) float segments and scale (2,), as in `mask_targets.draw_targets`; seed () int64, optional."""
+amodal and inmodal (N, S, 3) float segments, scale (2,), as in `mask_targets.draw_targets`; seed () int64, optional."""
 
 
 class AmodalRoIHeads(RoIHeads):
@@ -101,7 +101,7 @@ class AmodalRoIHeads(RoIHeads):
         box_vectors, box_map = self.box_head(pooled)
         class_logits, box_deltas = self.box_predictor(box_vectors)
         box_losses = [
-            fastrcnn_loss(scores.float(), deltas.float(), [label], [target])
+            fastrcnn_loss(at_least_single(scores), at_least_single(deltas), [label], [target])
             for scores, deltas, label, target in zip(
                 class_logits.split(counts), box_deltas.split(counts), labels, regression, strict=True
             )
@@ -112,13 +112,11 @@ class AmodalRoIHeads(RoIHeads):
         kept = [box_map]
         if self.occlusion_head is not None and self.occlusion_predictor is not None:
             occlusion_vectors, occlusion_map = self.occlusion_head(pooled)
-            logits = self.occlusion_predictor(occlusion_vectors).float()
+            logits = at_least_single(self.occlusion_predictor(occlusion_vectors))
             losses["loss_occlusion"] = _mean(
                 [
                     F.cross_entropy(logits_i, occlusion_labels(target, m, label), self.occlusion_weights)
-                    for logits_i, target, m, label in zip(
-                        logits.split(counts), targets, matched, labels, strict=True
-                    )
+                    for logits_i, target, m, label in zip(logits.split(counts), targets, matched, labels, strict=True)
                 ]
             )
             kept = [occlusion_map, box_map]
@@ -132,7 +130,7 @@ class AmodalRoIHeads(RoIHeads):
         channels = torch.cat(labels)[foreground]
         for name, head in self.mask_heads.items():
             logits = head(masks, kept)
-            logits = logits[torch.arange(len(logits), device=logits.device), channels].float()
+            logits = at_least_single(logits[torch.arange(len(logits), device=logits.device), channels])
             drawn = torch.cat(
                 [
                     draw_targets(t[name], t["scale"], b, m, logits.shape[-1])
@@ -154,17 +152,14 @@ class AmodalRoIHeads(RoIHeads):
             For each image boxes (D, 4), labels (D,), scores (D,), occlusion (D,) probability of being
             occluded (only with an occlusion head), and mask_<name> (D, 28, 28) probabilities over the box.
         """
-        vectors = self.box_head.after(
-            self.box_head.kept(self.box_roi_pool(features, proposals, image_shapes))
-        )
+        vectors = self.box_head.after(self.box_head.kept(self.box_roi_pool(features, proposals, image_shapes)))
         class_logits, box_deltas = self.box_predictor(vectors)
         boxes, scores, labels = self.postprocess_detections(
-            class_logits.float(), box_deltas.float(), proposals, image_shapes
+            at_least_single(class_logits), at_least_single(box_deltas), proposals, image_shapes
         )
         counts = [len(b) for b in boxes]
         results = [
-            {"boxes": b, "labels": label, "scores": s}
-            for b, label, s in zip(boxes, labels, scores, strict=True)
+            {"boxes": b, "labels": label, "scores": s} for b, label, s in zip(boxes, labels, scores, strict=True)
         ]
         kept = []
         if self.occlusion_head is not None or self.coded:  # the 7x7 heads run again, on the final boxes
@@ -172,7 +167,7 @@ class AmodalRoIHeads(RoIHeads):
             kept = [self.box_head.kept(pooled)] if self.coded else []
             if self.occlusion_head is not None and self.occlusion_predictor is not None:
                 occlusion_vectors, occlusion_map = self.occlusion_head(pooled)
-                occluded = self.occlusion_predictor(occlusion_vectors).float().softmax(1)[:, 1]
+                occluded = at_least_single(self.occlusion_predictor(occlusion_vectors)).softmax(1)[:, 1]
                 for result, probability in zip(results, occluded.split(counts), strict=True):
                     result["occlusion"] = probability
                 kept = [occlusion_map, *kept]
@@ -180,9 +175,7 @@ class AmodalRoIHeads(RoIHeads):
         channels = torch.cat(labels)
         for name, head in self.mask_heads.items():
             logits = head(masks, kept)
-            probabilities = (
-                logits[torch.arange(len(logits), device=logits.device), channels].float().sigmoid()
-            )
+            probabilities = at_least_single(logits[torch.arange(len(logits), device=logits.device), channels]).sigmoid()
             for result, mask in zip(results, probabilities.split(counts), strict=True):
                 result[f"mask_{name}"] = mask
         return results

@@ -1,5 +1,7 @@
 """Random choices of the network that depend on the image alone, not on the batch or the process it is in."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torchvision.models.detection._utils import BalancedPositiveNegativeSampler
@@ -19,7 +21,8 @@ class SeededSampler(BalancedPositiveNegativeSampler):
     def __call__(self, matched_idxs: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         if self.seeds is None:
             return super().__call__(matched_idxs)
-        positives, negatives = [], []
+        positives: list[Tensor] = []
+        negatives: list[Tensor] = []
         for labels, seed in zip(matched_idxs, self.seeds, strict=True):
             generator = torch.Generator().manual_seed(seed)
             positive, negative = torch.where(labels >= 1)[0], torch.where(labels == 0)[0]
@@ -27,19 +30,20 @@ class SeededSampler(BalancedPositiveNegativeSampler):
             rest = min(len(negative), self.batch_size_per_image - count)
             for chosen, candidates, number in ((positives, positive, count), (negatives, negative, rest)):
                 order = torch.randperm(len(candidates), generator=generator)[:number].to(labels.device)
-                chosen.append(
-                    torch.zeros_like(labels, dtype=torch.uint8).index_fill_(0, candidates[order], 1)
-                )
+                chosen.append(torch.zeros_like(labels, dtype=torch.uint8).index_fill_(0, candidates[order], 1))
         return positives, negatives
 
 
 class ProposalNetwork(RegionProposalNetwork):
     """torchvision's region proposals; the losses are averaged over images, and the sampling is seeded."""
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        sampler = self.fg_bg_sampler
-        self.fg_bg_sampler = SeededSampler(sampler.batch_size_per_image, sampler.positive_fraction)
+    fg_bg_sampler: SeededSampler
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fg_bg_sampler = SeededSampler(
+            self.fg_bg_sampler.batch_size_per_image, self.fg_bg_sampler.positive_fraction
+        )
 
     def forward(
         self, images: ImageList, features: dict[str, Tensor], targets: list[dict[str, Tensor]] | None = None
@@ -55,7 +59,7 @@ class ProposalNetwork(RegionProposalNetwork):
         labels: list[Tensor],
         regression_targets: list[Tensor],
     ) -> tuple[Tensor, Tensor]:
-        objectness, pred_bbox_deltas = objectness.float(), pred_bbox_deltas.float()
+        objectness, pred_bbox_deltas = at_least_single(objectness), at_least_single(pred_bbox_deltas)
         if len(labels) == 1:
             return super().compute_loss(objectness, pred_bbox_deltas, labels, regression_targets)
         seeds, counts = self.fg_bg_sampler.seeds, [len(label) for label in labels]
@@ -64,9 +68,7 @@ class ProposalNetwork(RegionProposalNetwork):
             zip(objectness.flatten().split(counts), pred_bbox_deltas.split(counts), strict=True)
         ):
             self.fg_bg_sampler.seeds = None if seeds is None else seeds[i : i + 1]
-            losses.append(
-                super().compute_loss(scores, deltas, labels[i : i + 1], regression_targets[i : i + 1])
-            )
+            losses.append(super().compute_loss(scores, deltas, labels[i : i + 1], regression_targets[i : i + 1]))
         first, second = zip(*losses, strict=True)
         return torch.stack(first).mean(), torch.stack(second).mean()
 
@@ -74,3 +76,8 @@ class ProposalNetwork(RegionProposalNetwork):
 def target_seeds(targets: list[dict[str, Tensor]]) -> list[int] | None:
     """The images' seeds, or None if the targets carry none."""
     return [int(t["seed"]) for t in targets] if targets and all("seed" in t for t in targets) else None
+
+
+def at_least_single(values: Tensor) -> Tensor:
+    """Half precision values in single precision, for losses and scores; others as they are."""
+    return values.float() if values.dtype in (torch.bfloat16, torch.float16) else values

@@ -1,0 +1,56 @@
+"""kins predict."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kins.commands.options import Json
+
+
+def predict(
+    weights: Annotated[
+        str, typer.Argument(metavar="RUN_OR_WEIGHTS", help="A run folder, a weights file, or 'street'.")
+    ],
+    images: Annotated[list[str], typer.Argument(metavar="IMAGES...", help="Pictures, folders of them, or globs.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="PRED.json", help="The prediction file to write.")],
+    annotations: Annotated[
+        Path | None,
+        typer.Option("--annotations", metavar="ANN", help="Annotation file whose image ids and categories are used."),
+    ] = None,
+    show: Annotated[Path | None, typer.Option("--show", metavar="DIR", help="Also draw each picture into DIR.")] = None,
+    show_score: Annotated[float, typer.Option("--show-score", help="Lowest score that --show draws.")] = 0.5,
+    score: Annotated[float | None, typer.Option("--score", help="Lowest score that is written.")] = None,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Pictures in one pass.")] = 4,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[str, typer.Option("--precision", help="auto, 32, bf16 or 16.")] = "auto",
+    json_: Json = False,
+) -> None:
+    """Find objects in pictures: both masks, occlusion score and order of each.
+
+    A picture that can't be read is reported and skipped; the exit code is 2 only if none can be read.
+
+    Example: kins predict runs/tiny streets/testing/image_2 -o pred.json --annotations streets/test.json --show pictures
+    """
+    import json
+
+    from kins.predict_files import predict_files
+
+    summary = predict_files(
+        weights,
+        images,
+        out,
+        annotations=annotations,
+        show=show,
+        show_score=show_score,
+        score=score,
+        batch=batch,
+        device=device,
+        precision=precision,
+    )
+    for line in summary.skipped:
+        typer.echo(f"skipped: {line}", err=True)
+    if json_:
+        typer.echo(json.dumps({"images": summary.images, "detections": summary.detections, "skipped": summary.skipped}))
+    else:
+        typer.echo(f"{out}: {summary.detections} detections in {summary.images} images")

@@ -1,0 +1,186 @@
+"""The networks: against torchvision's Mask R-CNN on the same weights, and that every part learns."""
+
+import pytest
+import torch
+from torchvision.models.detection import MaskRCNN
+from torchvision.models.detection.backbone_utils import BackboneWithFPN
+from torchvision.models.detection.faster_rcnn import FastRCNNConvFCHead
+from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
+
+import kins
+from kins.config import NETWORKS
+from kins.data import pad_segments
+from kins.errors import KinsError
+from kins.masks import Mask
+from kins.models.asn import AmodalRCNN
+from kins.models.roi_heads import occlusion_labels
+
+SMALL = {"backbone": "tiny", "channels": 32, "head_channels": 32, "hidden": 64, "regions": 16, "proposals_train": 100}
+
+
+def target(seed: int = 0) -> dict[str, torch.Tensor]:
+    masks = [Mask.from_box(box, 96, 128) for box in ((10, 20, 40, 50), (60, 10, 50, 70))]
+    seen = [masks[0], Mask.from_box((60, 10, 20, 70), 96, 128)]
+    return {
+        "boxes": torch.tensor([[10.0, 20, 50, 70], [60, 10, 110, 80]]),
+        "labels": torch.tensor([1, 3]),
+        "occluded": torch.tensor([0, 1]),
+        "amodal": pad_segments([m.segments for m in masks]),
+        "inmodal": pad_segments([m.segments for m in seen]),
+        "scale": torch.ones(2),
+        "seed": torch.tensor(seed),
+    }
+
+
+def picture(seed: int = 0) -> torch.Tensor:
+    return torch.randint(0, 256, (3, 96, 128), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+
+
+def small(name: str, **settings: object) -> AmodalRCNN:
+    torch.manual_seed(0)
+    return kins.models.build(name, num_classes=3, **(SMALL | settings))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_parameter_gets_a_gradient(name: str) -> None:
+    network = small(name).train()
+    losses = network([picture(0), picture(1)], [target(0), target(1)])
+    expected = {f"loss_mask_{mask}" for mask in NETWORKS[name].masks}
+    expected |= {"loss_occlusion"} if NETWORKS[name].occlusion else set()
+    assert expected == losses.keys() - {"loss_classifier", "loss_box_reg", "loss_objectness", "loss_rpn_box_reg"}
+    sum(losses.values()).backward()
+    without = [key for key, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert without == []
+
+
+@pytest.mark.parametrize(
+    "settings", [{"extraction": False}, {"combination": False}, {"tap": 3}, {"occluded_weight": 1.0}]
+)
+def test_parts_of_coding_can_be_switched(settings: dict[str, object]) -> None:
+    plain, changed = small("asn-mlc"), small("asn-mlc", **settings)
+    losses = changed.train()([picture()], [target()])
+    assert all(torch.isfinite(value) for value in losses.values())
+    if "extraction" in settings or "combination" in settings:
+        assert sum(p.numel() for p in changed.parameters()) < sum(p.numel() for p in plain.parameters())
+    elif "tap" in settings:
+        assert losses["loss_mask_amodal"] != plain.train()([picture()], [target()])["loss_mask_amodal"]
+    else:
+        assert losses["loss_occlusion"] != plain.train()([picture()], [target()])["loss_occlusion"]
+
+
+def test_settings_that_do_not_go_together_are_refused() -> None:
+    with pytest.raises(KinsError, match="did you mean 'asn-mlc'"):
+        kins.models.build("asn-mlcc", num_classes=7)
+    with pytest.raises(KinsError, match="did you mean 'occluded_weight'"):
+        kins.models.build("asn", num_classes=7, occluded_wieght=2)
+    with pytest.raises(KinsError, match="tap"):
+        kins.models.build("asn-mlc", num_classes=7, tap=5)
+    with pytest.raises(KinsError, match="extraction"):
+        kins.models.build("asn-mlc", num_classes=7, extraction=False, combination=False)
+
+
+def test_missing_weights_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+
+    def offline(*args: object, **kwargs: object) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", offline)
+    with pytest.raises(KinsError, match=r"resnet18-\w+\.pth .* put it at .*checkpoints"):
+        kins.models.build("asn", num_classes=7, backbone="resnet18", weights="imagenet")
+    (tmp_path / "wrong.pth").write_bytes(b"not weights")
+    with pytest.raises(KinsError, match=r"wrong\.pth: not a readable"):
+        kins.models.build("asn", num_classes=7, backbone="resnet18", weights=str(tmp_path / "wrong.pth"))
+
+
+def torchvision_twin(ours: AmodalRCNN) -> MaskRCNN:
+    """torchvision's Mask R-CNN with the same parts and the same weights, the amodal mask head as its mask head."""
+    heads = ours.roi_heads
+    tower = BackboneWithFPN(ours.backbone.body, {"layer1": "0"}, [48], 32)
+    tower.body, tower.fpn = ours.backbone.body, ours.backbone.fpn
+    box_head = FastRCNNConvFCHead((32, 7, 7), [32] * 4, [64])
+    mask_head, mask_predictor = MaskRCNNHeads(32, [32] * 4, 1), MaskRCNNPredictor(32, 32, 4)
+    twin = MaskRCNN(
+        tower,
+        rpn_anchor_generator=ours.rpn.anchor_generator,
+        rpn_head=ours.rpn.head,
+        box_head=box_head,
+        box_predictor=heads.box_predictor,
+        mask_head=mask_head,
+        mask_predictor=mask_predictor,
+        min_size=96,
+        max_size=128,
+        rpn_pre_nms_top_n_train=100,
+        rpn_post_nms_top_n_train=100,
+        box_batch_size_per_image=16,
+    )
+    with torch.no_grad():
+        for k in range(4):
+            box_head[k][0].load_state_dict(heads.box_head.convs[k][0].state_dict())
+            mask_head[k][0].load_state_dict(heads.mask_heads["amodal"].convs[k][0].state_dict())
+        box_head[5].load_state_dict(heads.box_head.fc.state_dict())
+        mask_predictor.conv5_mask.load_state_dict(heads.mask_heads["amodal"].deconv[0].state_dict())
+        mask_predictor.mask_fcn_logits.load_state_dict(heads.mask_heads["amodal"].logits.state_dict())
+    return twin
+
+
+def test_predictions_equal_torchvisions_on_the_same_weights() -> None:
+    ours = small("asn", head_channels=32, score_threshold=0.0).eval()
+    twin = torchvision_twin(ours).eval()
+    twin.roi_heads.score_thresh = 0.0
+    twin.transform.postprocess = lambda result, *_: result
+    with torch.no_grad():
+        (found,), (expected,) = ours([picture()]), twin([picture() / 255])
+    assert len(found["boxes"]) == 100
+    assert torch.equal(found["labels"], expected["labels"])
+    for name, reference in {"boxes": "boxes", "scores": "scores", "mask_amodal": "masks"}.items():
+        torch.testing.assert_close(found[name], expected[reference].view_as(found[name]), rtol=1e-4, atol=1e-3)
+
+
+def test_losses_equal_torchvisions_on_the_same_weights() -> None:
+    """With torchvision's own random sampling, and masks of whole pixels that lie on whole cells."""
+    ours = small("mask-rcnn").train()
+    twin = torchvision_twin(ours).train()
+    twin.transform._skip_resize = True  # it would draw a random number first
+    t = target()
+    del t["seed"]
+    full = torch.stack(
+        [torch.from_numpy(Mask.from_box(b, 96, 128).to_array()) for b in ((10, 20, 40, 50), (60, 10, 50, 70))]
+    )
+    torch.manual_seed(1)
+    found = ours([picture()], [t])
+    torch.manual_seed(1)
+    expected = twin([picture() / 255], [{**t, "masks": full.to(torch.uint8)}])
+    for name in ("loss_classifier", "loss_box_reg", "loss_objectness", "loss_rpn_box_reg"):
+        torch.testing.assert_close(found[name], expected[name], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found["loss_mask_amodal"], expected["loss_mask"], rtol=0.05, atol=0.0)
+
+
+def test_occlusion_labels_are_those_of_the_matched_instance() -> None:
+    labels = occlusion_labels(target(), torch.tensor([0, 1, 1, 0]), torch.tensor([1, 3, 0, 0]))
+    assert labels.tolist() == [0, 1, 0, 0]  # background regions are not occluded
+
+
+def test_an_image_without_instances_trains() -> None:
+    empty = {key: value[:0] if value.ndim else value for key, value in target().items()}
+    empty["scale"] = torch.ones(2)
+    network = small("asn-mlc").train()
+    losses = network([picture(0), picture(1)], [empty, target()])
+    assert all(torch.isfinite(value) for value in losses.values())
+    sum(losses.values()).backward()
+
+
+def test_nothing_found_is_an_empty_prediction() -> None:
+    network = small("asn-mlc", score_threshold=0.99).eval()
+    with torch.no_grad():
+        (found,) = network([picture()])
+    assert found["mask_inmodal"].shape == (0, 28, 28)
+    assert found["occlusion"].shape == (0,)
+
+
+def test_losses_do_not_depend_on_what_else_is_in_the_batch() -> None:
+    network = small("asn-mlc").train()
+    together = network([picture(0), picture(1)], [target(0), target(1)])
+    apart = [network([picture(k)], [target(k)]) for k in (0, 1)]
+    for name, value in together.items():
+        torch.testing.assert_close(value, (apart[0][name] + apart[1][name]) / 2, rtol=1e-4, atol=1e-5)

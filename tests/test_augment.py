@@ -1,0 +1,135 @@
+"""Each augmentation moves image, boxes and both masks together.
+
+Oracle: a picture whose pixels say which instance is seen there (instance k has the grey value 50 k), so that after any
+change the inmodal masks can be read off the picture again.
+"""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kins.augment import augment, crop, mirror, paste, paste_random, recolor
+from kins.config import AugmentConfig
+from kins.masks import Mask
+from kins.records import Image, Instance, Scene
+
+HEIGHT, WIDTH = 60, 90
+
+
+def painted(seed: int) -> tuple[Scene, np.ndarray]:
+    """Three overlapping ellipses, the last one in front."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:HEIGHT, :WIDTH] + 0.5
+    picture = np.zeros((HEIGHT, WIDTH), np.uint8)
+    shapes = []
+    for k in range(3):
+        cx, cy, rx, ry = rng.uniform([20, 15, 8, 8], [70, 45, 25, 20])
+        shapes.append(((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2 < 1)
+        picture[shapes[-1]] = 50 * (k + 1)
+    instances = tuple(
+        Instance(k + 1, 4, "car", Mask.from_array(shape), Mask.from_array(picture == 50 * (k + 1)))
+        for k, shape in enumerate(shapes)
+        if (picture == 50 * (k + 1)).any()
+    )
+    return Scene(Image(1, "x.png", HEIGHT, WIDTH), instances), np.repeat(picture[..., None], 3, axis=2)
+
+
+def check(scene: Scene, image: np.ndarray) -> None:
+    """The masks of the picture's own instances are what the picture shows, and lie inside of the amodal ones."""
+    assert (scene.image.height, scene.image.width) == image.shape[:2]
+    for instance in scene:
+        if instance.id <= 3:
+            assert np.array_equal(instance.inmodal.to_array(), image[..., 0] == 50 * instance.id)
+        assert not (instance.inmodal - instance.amodal)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6))
+def test_mirroring(seed: int) -> None:
+    scene, image = painted(seed)
+    moved, flipped = mirror(scene, image)
+    check(moved, flipped)
+    for before, after in zip(scene, moved, strict=True):
+        assert np.array_equal(after.amodal.to_array(), before.amodal.to_array()[:, ::-1])
+        x, y, w, h = before.amodal.box
+        assert after.amodal.box == (WIDTH - x - w, y, w, h)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6), st.data())
+def test_cropping(seed: int, data: st.DataObject) -> None:
+    scene, image = painted(seed)
+    w, h = data.draw(st.integers(1, WIDTH)), data.draw(st.integers(1, HEIGHT))
+    x, y = data.draw(st.integers(0, WIDTH - w)), data.draw(st.integers(0, HEIGHT - h))
+    moved, window = crop(scene, image, x, y, w, h)
+    check(moved, window)
+    for instance in moved:
+        original = next(i for i in scene if i.id == instance.id)
+        assert np.array_equal(instance.amodal.to_array(), original.amodal.to_array()[y : y + h, x : x + w])
+    assert {i.id for i in moved} == {k for k in (1, 2, 3) if (window == 50 * k).any()}
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6), st.integers(-15, WIDTH), st.integers(-15, HEIGHT))
+def test_pasting_hides_what_it_covers(seed: int, x: int, y: int) -> None:
+    scene, image = painted(seed)
+    shape = np.ones((20, 16), bool)
+    shape[:5, :5] = False
+    cutout = np.full((20, 16, 3), 255, np.uint8)
+    pasted, picture = paste(scene, image, cutout, shape, x, y, scene[0])
+    covered = np.zeros((HEIGHT + 80, WIDTH + 80), bool)
+    covered[y + 40 : y + 60, x + 40 : x + 56] = shape
+    covered = covered[40 : HEIGHT + 40, 40 : WIDTH + 40]
+    if not covered.any():
+        assert pasted is scene
+        return
+    new = pasted[len(pasted) - 1]
+    assert np.array_equal(new.amodal.to_array(), covered)
+    assert new.inmodal == new.amodal
+    for instance in pasted.instances[:-1]:
+        original = next(i for i in scene if i.id == instance.id)
+        assert instance.amodal == original.amodal
+        assert np.array_equal(instance.inmodal.to_array(), original.inmodal.to_array() & ~covered)
+    assert np.array_equal(picture[~covered], image[~covered])
+    solid = covered & (picture[..., 0] == 255)
+    assert solid.sum() > 0 or covered.sum() < 60
+
+
+def test_random_pasting_comes_from_whole_instances(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene, image = painted(5)
+    monkeypatch.setattr(Scene, "read_image", lambda self: image)
+    added = 0
+    for seed in range(20):
+        pasted, picture = paste_random(scene, image, scene, np.random.default_rng(seed))
+        for instance in pasted:
+            assert not (instance.inmodal - instance.amodal)
+        if pasted is not scene:
+            added += 1
+            hidden = pasted[len(pasted) - 1].amodal.to_array()
+            assert not np.array_equal(picture[hidden], image[hidden]) or hidden.sum() < 20
+    assert added > 0
+
+
+def test_colours_change_and_masks_do_not() -> None:
+    _, image = painted(1)
+    assert np.array_equal(recolor(image, 1, 1, 1), image)
+    assert recolor(image, 0.5, 1, 1).mean() == pytest.approx(image.mean() / 2, abs=1)
+    flat = recolor(image, 1, 0, 1)
+    assert flat.max() - flat.min() <= 1
+    red = np.zeros((4, 4, 3), np.uint8)
+    red[..., 0] = 200
+    assert np.ptp(recolor(red, 1, 1, 0)) <= 1
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6))
+def test_all_together(seed: int) -> None:
+    scene, image = painted(seed)
+    config = AugmentConfig(mirror=0.5, crop=0.7, crop_size=0.4)
+    changed, picture = augment(scene, image, config, np.random.default_rng(seed), lambda rng: scene)
+    check(changed, picture)
+    nothing = AugmentConfig(mirror=0)
+    same, unchanged = augment(scene, image, nothing, np.random.default_rng(seed), lambda rng: scene)
+    assert same is scene
+    assert np.array_equal(unchanged, image)

@@ -1,0 +1,217 @@
+"""The training loop: exact resumption, the same result on several processes, and what it refuses."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+import torch
+from kins import weights
+from kins.config import Config, load_config
+from kins.errors import KinsError
+from kins.predict import Predictor
+from kins.records import Dataset
+from kins.shapes import write_shapes
+from kins.train import Progress, learning_rate, train
+
+SMALL = [
+    "model.channels=16",
+    "model.head_channels=16",
+    "model.hidden=32",
+    "model.regions=16",
+    "model.proposals_train=50",
+    "model.proposals_test=50",
+    "data.short_side=64",
+    "data.workers=0",
+    "train.precision='32'",
+    "train.device=cpu",
+    "train.log_every=1",
+    "train.warmup=2",
+    "train.batch=2",
+]
+
+
+SGD = ["train.optimizer=sgd", "train.lr=0.01"]
+"""For comparisons up to rounding: AdamW's first steps have the size of the rate, however small the gradient.
+
+They are made in double precision: in single precision, rounding flips a suppression of near-equal proposals now and then.
+"""
+
+
+def small(*overrides: str) -> Config:
+    return load_config("tiny", [*SMALL, *overrides])
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return write_shapes(tmp_path_factory.mktemp("shapes"), 6, (64, 96))
+
+
+def logged(out: Path) -> dict[int, list[str]]:
+    with (out / "log.csv").open(newline="") as file:
+        header, *rows = list(csv.reader(file))
+    columns = [header.index(name) for name in header if name.startswith("loss")] + [header.index("lr")]
+    return {int(row[0]): [row[c] for c in columns] for row in rows}
+
+
+def test_an_interrupted_run_gives_the_losses_of_an_uninterrupted_one(shapes: Dataset, tmp_path: Path) -> None:
+    config = small("train.steps=6", "train.checkpoint_every=2", "augment.mirror=0.5", "augment.scale=[0.8,1.2]")
+    whole: list[Progress] = []
+    train(config, shapes, tmp_path / "whole", progress=whole.append)
+
+    class Killed(Exception):
+        pass
+
+    def kill(now: Progress) -> None:
+        if now.step == 5:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(config, shapes, tmp_path / "parts", progress=kill)
+    rest: list[Progress] = []
+    train(config, shapes, tmp_path / "parts", progress=rest.append)
+    assert [now.step for now in rest] == [5, 6]  # step 5 was done, but not saved
+    assert [now.losses for now in rest] == [now.losses for now in whole[4:]]
+    assert logged(tmp_path / "parts") == logged(tmp_path / "whole")
+    for name in (weights.LAST, weights.BEST):
+        one, other = (weights.load(tmp_path / run / name)[0] for run in ("whole", "parts"))
+        assert one.keys() == other.keys()
+        assert all(torch.equal(value, other[key]) for key, value in one.items())
+
+
+def test_a_process_killed_at_any_moment_goes_on(shapes: Dataset, tmp_path: Path) -> None:
+    """A real SIGKILL while a checkpoint is written after every step: what stands in the folder is whole."""
+    script = tmp_path / "run.py"
+    script.write_text(
+        textwrap.dedent(f"""
+        import torch; torch.set_num_threads(1)
+        from kins.config import load_config
+        from kins.shapes import write_shapes
+        from kins.train import train
+        dataset = write_shapes({str(tmp_path / "images")!r}, 6, (64, 96))
+        config = load_config("tiny", {[*SMALL, "train.steps=1000", "train.checkpoint_every=1"]!r})
+        train(config, dataset, {str(tmp_path / "run")!r}, progress=lambda now: print(now.step, flush=True))
+        """)
+    )
+    process = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    done = next(int(line) for line in process.stdout if int(line) >= 3)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    steps: list[int] = []
+    end = done + 4
+    train(
+        small(f"train.steps={end}", "train.checkpoint_every=1"),
+        shapes,
+        tmp_path / "run",
+        progress=lambda now: steps.append(now.step),
+    )
+    assert steps[-1] == end
+    assert steps[0] in (done + 1, done + 2, done + 3)
+    assert list(logged(tmp_path / "run")) == list(range(1, end + 1))
+
+
+def test_accumulation_changes_nothing(shapes: Dataset, tmp_path: Path) -> None:
+    """Images of one size, so that padding is the same; gradients are averages over images either way."""
+    losses = []
+    torch.set_default_dtype(torch.float64)
+    try:
+        for micro in (4, 1):
+            seen: list[Progress] = []
+            config = small("train.steps=3", "train.batch=4", f"train.micro_batch={micro}", *SGD)
+            train(config, shapes, tmp_path / str(micro), progress=seen.append)
+            losses.append([list(now.losses.values()) for now in seen])
+    finally:
+        torch.set_default_dtype(torch.float32)
+    torch.testing.assert_close(torch.tensor(losses[0]), torch.tensor(losses[1]), rtol=1e-5, atol=1e-6)
+
+
+def test_two_processes_give_what_one_gives(shapes: Dataset, tmp_path: Path) -> None:
+    """torchrun with two CPU processes against one process with the same global batch."""
+    script = tmp_path / "run.py"
+    overrides = [*SMALL, "train.steps=3", "train.batch=4", *SGD]
+    script.write_text(
+        textwrap.dedent(f"""
+        import sys, torch; torch.set_num_threads(1); torch.set_default_dtype(torch.float64)
+        from kins.config import load_config
+        from kins.shapes import write_shapes
+        from kins.train import train
+        dataset = write_shapes({str(tmp_path / "images")!r}, 6, (64, 96))
+        train(load_config("tiny", {overrides!r}), dataset, sys.argv[1])
+        """)
+    )
+    write_shapes(tmp_path / "images", 6, (64, 96))
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    two = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    subprocess.run([*two, str(script), str(tmp_path / "two")], check=True, env=environment, capture_output=True)
+    subprocess.run([sys.executable, str(script), str(tmp_path / "one")], check=True, env=environment)
+    one, both = (
+        torch.tensor([[float(v) for v in row] for row in logged(tmp_path / run).values()]) for run in ("one", "two")
+    )
+    assert one.shape[0] == 3
+    torch.testing.assert_close(one, both, rtol=1e-5, atol=1e-6)
+    first, second = (weights.load(tmp_path / run / weights.LAST)[0] for run in ("one", "two"))
+    for name, value in first.items():
+        torch.testing.assert_close(value, second[name], rtol=1e-4, atol=1e-6, msg=name)
+
+
+def test_a_loss_that_is_not_finite_stops_and_names_the_images(shapes: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(KinsError, match=r"step \d+: .*loss_.* not finite on images 00000\d\.png, 00000\d\.png; lower"):
+        train(small("train.steps=30", "train.lr=1e18", "train.clip=null", "train.warmup=0"), shapes, tmp_path)
+
+
+def test_a_folder_with_another_run_is_refused(shapes: Dataset, tmp_path: Path) -> None:
+    train(small("train.steps=1"), shapes, tmp_path)
+    with pytest.raises(KinsError, match=r"holds a run with train\.lr 0\.0005, not 0\.1"):
+        train(small("train.steps=2", "train.lr=0.1"), shapes, tmp_path)
+    train(small("train.steps=2"), shapes, tmp_path)
+    assert list(logged(tmp_path)) == [1, 2]
+
+
+def test_a_run_can_start_from_other_weights(shapes: Dataset, tmp_path: Path) -> None:
+    path = train(small("train.steps=1"), shapes, tmp_path / "first")
+    train(small("train.steps=1", f"train.init={path}", "train.lr=1e-12"), shapes, tmp_path / "second")
+    first, second = (weights.model_state(weights.load(tmp_path / run / weights.BEST)[0]) for run in ("first", "second"))
+    assert all(torch.allclose(value, second[key], atol=1e-6) for key, value in first.items())
+
+
+def test_checkpoints_hold_no_code(shapes: Dataset, tmp_path: Path) -> None:
+    path = train(small("train.steps=1"), shapes, tmp_path)
+    assert path.read_bytes()[8:9] == b"{"  # safetensors: a length, then JSON
+    path.write_bytes(b"garbage")
+    with pytest.raises(KinsError, match="not a readable safetensors file"):
+        Predictor.load(tmp_path)
+    with pytest.raises(KinsError, match="no such file"):
+        Predictor.load(tmp_path / "nothing.safetensors")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(KinsError, match="holds neither"):
+        Predictor.load(tmp_path / "empty")
+
+
+def test_learning_rates() -> None:
+    steps = load_config("asn_mlc_r50").train
+    assert learning_rate(steps, 0, 0) < 0.001
+    assert learning_rate(steps, 5000, 0.5) == pytest.approx(steps.lr)
+    assert learning_rate(steps, 10000, 10000 / 12000) == pytest.approx(steps.lr / 10)
+    assert learning_rate(steps, 11000, 11000 / 12000) == pytest.approx(steps.lr / 100)
+    cosine = load_config("tiny").train
+    assert learning_rate(cosine, 10**6, 0.5) == pytest.approx(cosine.lr / 2)
+    assert learning_rate(cosine, 10**6, 1) == pytest.approx(0)
+
+
+def test_a_budget_in_minutes_ends_in_time(shapes: Dataset, tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    train(small("train.minutes=0.03"), shapes, tmp_path, progress=seen.append)
+    assert seen[-1].share >= 1
+    assert all(a.share < b.share for a, b in zip(seen, seen[1:], strict=False))
+    assert (tmp_path / weights.BEST).is_file()
+
+
+def test_a_batch_that_can_not_be_shared_is_refused(shapes: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(KinsError, match="no multiple of 3"):
+        train(small("train.batch=4", "train.micro_batch=3"), shapes, tmp_path)
