@@ -19,6 +19,7 @@ from kins.records import Image, Instance, Scene
 from kins.streets.camera import HEIGHT, Camera
 from kins.streets.layout import Thing
 from kins.streets.trace import Floats32, Hits, Tracer
+from kins.streets.view import View, eyes
 
 MIN_VISIBLE = 16
 IDS_PER_IMAGE = 1000
@@ -41,14 +42,10 @@ class Sighting:
         return int(self.inmodal.sum()) >= MIN_VISIBLE
 
 
-def sightings(things: Sequence[Thing], owner: NDArray[np.int64], depth: Floats32, camera: Camera) -> list[Sighting]:
-    """Things with a category of which at least one pixel is visible.
-
-    Args:
-        owner: (height, width) index into `things` of what each pixel shows, -1 for anything else.
-        depth: (height, width) of the surfaces seen, inf for the sky.
-    """
-    rays = camera.pixel_rays().reshape(camera.height, camera.width, 3)
+def sightings(view: View) -> list[Sighting]:
+    """Things with a category of which at least one pixel is visible."""
+    camera, things, owner, depth = view.camera, view.street.things, view.owner, view.depth
+    rays = view.rays.reshape(camera.height, camera.width, 3)
     visible = np.bincount(owner[owner >= 0], minlength=len(things))
     found = []
     for index, thing in enumerate(things):
@@ -76,13 +73,6 @@ def _amodal(
         view = amodal[window]
         view[behind] = hits.triangle >= 0
     return amodal
-
-
-def eyes(count: int) -> Floats32:
-    """Origins of so many camera rays."""
-    out = np.zeros((count, 3), np.float32)
-    out[:, 2] = HEIGHT
-    return out
 
 
 def make_scene(seen: Sequence[Sighting], image: Image) -> Scene:

@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from kins.errors import KinsError
 from kins.records import Image, Scene
-from kins.streets.annotate import Sighting, eyes, kitti_calibration, kitti_labels, make_scene, sightings
+from kins.streets.annotate import Sighting, kitti_calibration, kitti_labels, make_scene, sightings
 from kins.streets.camera import Camera
 from kins.streets.layout import Street, Traffic, make_street
-from kins.streets.mesh import join
 from kins.streets.photo import develop
-from kins.streets.trace import Tracer
+from kins.streets.view import View
 
 QUALITIES = ("fast", "normal", "high")
 SPLITS = ("training", "testing")
@@ -62,23 +61,16 @@ def make_picture(settings: Settings, split: str, index: int) -> Picture:
     camera = Camera.kitti(settings.width, settings.height)
     street = make_street(generator(settings, split, index, 0), camera, settings.traffic)
     rng = generator(settings, split, index, 1)
-    meshes = [street.ground, *(thing.mesh for thing in street.things)]
-    mesh = join(meshes)
-    tracer = Tracer(mesh.points)
-    rays = camera.pixel_rays()
-    hits = tracer.first_hits(eyes(len(rays)), rays)
-    depth = hits.distance.reshape(camera.height, camera.width)
-    owners = np.repeat(np.arange(-1, len(street.things)), [len(m) for m in meshes])
-    owner = np.where(hits.triangle >= 0, owners[hits.triangle], -1).reshape(depth.shape)
+    view = View(street, camera)
     if settings.quality == "fast":
         from kins.streets.shade import render_fast
 
-        light = render_fast(tracer, mesh, street.textures, street.weather, camera, hits, rng)
+        light = render_fast(view, rng)
     else:
         from kins.streets.render import render
 
-        light = render(mesh, street.textures, street.weather, camera, settings.quality, rng)
-    pixels = develop(light, depth, street.weather, rng)
-    seen = sightings(street.things, owner, depth, camera)
+        light = render(view, settings.quality, rng)
+    pixels = develop(light, view.depth, street.weather, rng)
+    seen = sightings(view)
     scene = make_scene(seen, Image(index, f"{index:06d}.png", camera.height, camera.width))
     return Picture(pixels, scene, kitti_labels(seen, camera), kitti_calibration(camera), street, seen)
