@@ -15,7 +15,7 @@ Instances are named by their index in the scene throughout.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -58,15 +58,16 @@ class Cycle:
 class Slivers:
     """Which overlaps are too small to be occlusion: what rounding the corners of polygons leaves along outlines.
 
-    An overlap makes no edge if it has fewer than `pixels` pixels, less than `fraction` of the hidden one's amodal area,
-    or is thin: fewer than `pixels` of its pixels lie in squares of `width` x `width` pixels inside of it. An overlap of
-    more pixels than the outline of the box that both masks share is never thin.
+    An overlap makes an edge if it has at least `pixels` pixels and at least `fraction` of the hidden one's amodal area.
+    If it has no more pixels than the outline of the box around what I_i and A_j share, at least `pixels` of them must
+    also lie in a square of `width` x `width` pixels of the overlap.
 
     Corners moved by rounding (at most half a pixel in x and y) move an outline by less than a pixel, and a strip that
-    narrow never holds a square of 2 x 2 pixels; hence the width. Slivers(1, 0, 1) keeps every pixel.
+    narrow holds no square of 2 x 2 pixels, a corner hardly more than one; hence the defaults. Slivers(1, 0, 1) keeps
+    every pixel.
     """
 
-    pixels: int = 4
+    pixels: int = 5
     fraction: float = 0.001
     width: int = 2
 
@@ -153,23 +154,20 @@ def occlusion(scene: Scene, slivers: Slivers = Slivers(), predicted: bool | None
         predicted = bool(instances) and all(instance.score is not None for instance in instances)
     amodal = [instance.amodal for instance in instances]
     inmodal = [instance.inmodal for instance in instances]
-    covered = intersections(inmodal, amodal)
-    areas = np.array([mask.area for mask in amodal], np.int64)
-    hiding = [j for j in range(len(instances)) if covered[j, j] < areas[j]]
+    seen = {j: amodal[j] & inmodal[j] for j in range(len(instances)) if amodal[j].rle != inmodal[j].rle}
+    both = intersections(inmodal, [*amodal, *seen.values()])
+    covered, visible = both[:, : len(amodal)], both[:, len(amodal) :]
     weights = np.zeros_like(covered)
-    if hiding:
-        # |I_i & H_j| = |I_i & A_j| - |I_i & A_j & I_j|: no hidden region has to be made.
-        seen = [amodal[j] & inmodal[j] for j in hiding]
-        weights[:, hiding] = covered[:, hiding] - intersections(inmodal, seen)
+    # |I_i & H_j| = |I_i & A_j| - |I_i & A_j & I_j|: no hidden region has to be made.
+    weights[:, list(seen)] = covered[:, list(seen)] - visible
     np.fill_diagonal(weights, 0)
-    groups = list(range(len(instances)))
     if predicted:
         weights[weights <= intersections(inmodal, inmodal)] = 0
-        groups = _same_objects(instances)
-    weights = _without_slivers(weights, areas, inmodal, amodal, slivers, lambda j: amodal[j] - inmodal[j])
+    boxes = _corners(amodal)
+    weights = _without_slivers(weights, inmodal, amodal, boxes, slivers, seen)
     leaks = np.array([mask.area for mask in inmodal], np.int64) != np.diagonal(covered)
     overlap = np.where(leaks[:, None], 0, covered)  # a visible part outside of its own amodal mask proves no contact
-    return _relations(instances, weights, overlap, groups)
+    return _relations(instances, weights, overlap, boxes, _same_objects(instances) if predicted else None)
 
 
 def occlusion_from_depth(
@@ -243,58 +241,63 @@ def with_order(scene: Scene, relations: Occlusion | None = None) -> Scene:
 def _from_nearness(scene: Scene, nearer: npt.NDArray[np.bool_], slivers: Slivers) -> Occlusion:
     amodal = [instance.amodal for instance in scene]
     overlap = intersections(amodal, amodal)
-    areas = np.diagonal(overlap)
-    weights = _without_slivers(np.where(nearer, overlap, 0), areas, amodal, amodal, slivers, lambda j: amodal[j])
-    return _relations(scene.instances, weights, overlap, list(range(len(amodal))))
+    boxes = _corners(amodal)
+    weights = _without_slivers(np.where(nearer, overlap, 0), amodal, amodal, boxes, slivers, {})
+    return _relations(scene.instances, weights, overlap, boxes)
 
 
-def _relations(instances: tuple[Instance, ...], weights: Ints, overlap: Ints, groups: list[int]) -> Occlusion:
+def _relations(
+    instances: tuple[Instance, ...], weights: Ints, overlap: Ints, boxes: Floats, groups: Ints | None = None
+) -> Occlusion:
     """The graph's parts from its weights.
 
     Args:
         weights: (n, n) pixels, slivers removed.
         overlap: (n, n) pixels; those above 0 are known to touch, the others are looked at.
+        boxes: (n, 4) of the amodal masks.
         groups: (n,) an index for each instance, the same for those that count as one object.
     """
-    pairs = np.argwhere(weights).tolist()
+    pairs = zip(*(axis.tolist() for axis in np.nonzero(weights)), strict=True)
     edges = tuple(Edge(i, j, int(weights[i, j])) for i, j in pairs)
-    order, cycles = _order(instances, weights, groups) if edges else (np.zeros(len(instances), np.int64), ())
-    return Occlusion(instances, edges, _clusters(instances, (overlap > 0) | (weights > 0)), order, cycles)
+    clusters = _clusters(instances, (overlap > 0) | (weights > 0), boxes)
+    order, cycles = _order(instances, weights, groups)
+    return Occlusion(instances, edges, clusters, order, cycles)
 
 
 def _without_slivers(
-    weights: Ints,
-    areas: Ints,
-    front: Sequence[Mask],
-    back: Sequence[Mask],
-    slivers: Slivers,
-    hidden: Callable[[int], Mask],
+    weights: Ints, front: Sequence[Mask], back: Sequence[Mask], boxes: Floats, slivers: Slivers, seen: dict[int, Mask]
 ) -> Ints:
-    """The weights with slivers set to 0. `hidden(j)` is the mask that front[i] has weights[i, j] pixels in common with;
-    back[j] contains it."""
-    least = np.maximum(slivers.pixels, slivers.fraction * areas)
-    weights = np.where(weights >= least[None, :], weights, 0)
+    """The weights with slivers set to 0; weights[i, j] counts the pixels of front[i] in back[j], but not in seen[j]."""
+    least = np.maximum(slivers.pixels, slivers.fraction * np.array([mask.area for mask in back]))
+    weights = np.where(weights >= least, weights, 0)
     if slivers.width < 2 or not weights.any():
         return weights
-    boxes = _corners(front), _corners(back)
-    low = np.maximum(boxes[0][:, None, :2], boxes[1][None, :, :2])
-    high = np.minimum(boxes[0][:, None, 2:], boxes[1][None, :, 2:])
-    outline = 2 * (slivers.width - 1) * (high - low).sum(2)
-    made: dict[int, Mask] = {}
-    for i, j in np.argwhere((weights > 0) & (weights <= outline)).tolist():
-        if j not in made:
-            made[j] = hidden(j)
-        if _solid(front[i] & made[j], slivers.width) < slivers.pixels:
+    outline = 2 * (slivers.width - 1) * (boxes[:, 2:] - boxes[:, :2]).sum(1)  # an overlap's own is not longer
+    for i, j in zip(*(axis.tolist() for axis in np.nonzero((weights > 0) & (weights <= outline))), strict=True):
+        shared = front[i] & back[j]
+        if weights[i, j] > 2 * (slivers.width - 1) * sum(shared.box[2:]):
+            continue
+        if _solid(_pixels(shared, seen.get(j)), shared.height, slivers.width) < slivers.pixels:
             weights[i, j] = 0
     return weights
 
 
-def _solid(region: Mask, width: int) -> int:
-    """Number of the region's pixels that lie in a square of width x width of its pixels."""
-    height = region.height
-    starts, ends = _intervals(region)
+def _pixels(mask: Mask, without: Mask | None) -> Ints:
+    """The mask's pixels, numbered column by column, without those of another mask."""
+    starts, ends = _intervals(mask)
     lengths = ends - starts
     pixels = np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
+    if without is None:
+        return pixels
+    starts, ends = _intervals(without)
+    if not starts.size:
+        return pixels
+    at = np.searchsorted(ends, pixels, side="right")
+    return pixels[(at == starts.size) | (pixels < starts[np.minimum(at, starts.size - 1)])]
+
+
+def _solid(pixels: Ints, height: int, width: int) -> int:
+    """How many of these pixels, numbered column by column, lie in a square of width x width of them."""
     steps = (np.arange(width)[:, None] * height + np.arange(width)[None, :]).ravel()
     corners = pixels[pixels % height <= height - width]
     for step in steps[1:]:
@@ -303,42 +306,49 @@ def _solid(region: Mask, width: int) -> int:
     return int(np.unique(corners[:, None] + steps).size)
 
 
-def _clusters(instances: tuple[Instance, ...], linked: npt.NDArray[np.bool_]) -> Ints:
+def _clusters(instances: tuple[Instance, ...], linked: npt.NDArray[np.bool_], boxes: Floats) -> Ints:
     """(n,) connected components of the masks that are linked, overlap or touch."""
-    from networkx.utils import UnionFind
-
-    amodal = [instance.amodal for instance in instances]
-    parts = UnionFind(range(len(amodal)))
-    boxes = _corners(amodal)
-    near = (boxes[:, None, :2] <= boxes[None, :, 2:]).all(2)
-    near &= near.T
+    n = len(instances)
+    if not n:
+        return np.zeros(0, np.int64)
     linked = linked | linked.T
-    for i, j in np.argwhere(np.triu(linked, 1)).tolist():
-        parts.union(i, j)
-    for i, j in np.argwhere(np.triu(near & ~linked, 1)).tolist():
-        if parts[i] != parts[j] and _touch(amodal[i], amodal[j]):
-            parts.union(i, j)
-    ids = _ids(instances)
-    clusters = np.zeros(len(amodal), np.int64)
-    ranked = sorted(parts.to_sets(), key=lambda members: min(ids[i] for i in members))
-    for number, members in enumerate(ranked):
-        clusters[list(members)] = number
-    return clusters
+    np.fill_diagonal(linked, True)
+    rank = np.argsort(np.argsort([instance.id for instance in instances], kind="stable"))
+    labels = _lowest_reached(linked, rank)
+    near = (boxes[:, None, :2] <= boxes[None, :, 2:]).all(2)
+    doubtful = np.triu(near & near.T & (labels[:, None] != labels[None, :]))
+    if doubtful.any():
+        for i, j in zip(*(axis.tolist() for axis in np.nonzero(doubtful)), strict=True):
+            linked[i, j] = linked[j, i] = _touch(instances[i].amodal, instances[j].amodal)
+        labels = _lowest_reached(linked, rank)
+    return np.asarray(np.unique(labels, return_inverse=True)[1], np.int64)
+
+
+def _lowest_reached(linked: npt.NDArray[np.bool_], labels: Ints) -> Ints:
+    """(n,) the lowest label among all that are linked, directly or through others. A few steps on a small matrix,
+    which is many times faster than building a graph of it."""
+    while True:
+        lowest = np.where(linked, labels, labels.size).min(1)
+        if (lowest == labels).all():
+            return lowest
+        labels = lowest
 
 
 def _touch(first: Mask, second: Mask) -> bool:
     """Whether two masks overlap, or a pixel of one has a side in common with a pixel of the other."""
     height = first.height
     starts, ends = _intervals(first)
-    others = _intervals(second)
-    if not starts.size or not others[0].size:
+    others, other_ends = _intervals(second)
+    if not starts.size or not others.size:
         return False
+    starts, ends = np.append(starts, np.iinfo(np.int64).max), np.append(ends, np.iinfo(np.int64).max)
     for shift in (0, height, -height):
-        at = np.searchsorted(ends, others[0] + shift, side="right")
-        if (starts[np.minimum(at, starts.size - 1)] < others[1] + shift)[at < starts.size].any():
+        if (starts[np.searchsorted(ends, others + shift, side="right")] < other_ends + shift).any():
             return True
-    below = np.intersect1d(ends, others[0]), np.intersect1d(starts, others[1])
-    return bool((np.concatenate(below) % height).any())  # at 0 the second pixel is the next column's first
+    at = np.searchsorted(ends, others, side="right")
+    above = (ends[at - 1] == others) & (others % height > 0)  # at 0 it is the first pixel of the next column
+    below = (starts[at] == other_ends) & (other_ends % height > 0)
+    return bool((above | below).any())
 
 
 def _intervals(mask: Mask) -> tuple[Ints, Ints]:
@@ -356,60 +366,74 @@ def _corners(masks: Sequence[Mask]) -> Floats:
     return boxes
 
 
-def _ids(instances: Sequence[Instance]) -> list[tuple[int, int]]:
-    """What decides where nothing else does: the annotation id, so that the file's sequence doesn't matter."""
-    return [(instance.id, index) for index, instance in enumerate(instances)]
-
-
 def _direction(weights: Ints, instances: Sequence[Instance]) -> npt.NDArray[np.bool_]:
     """(n, n) whether i counts as in front of j: more pixels, or else the larger share of j's area, or the lower id."""
     ahead = weights > weights.T
-    for i, j in np.argwhere(np.triu((weights == weights.T) & (weights > 0), 1)).tolist():
-        keys = [(-instances[b].amodal.area, -instances[a].id, -a) for a, b in ((i, j), (j, i))]
-        ahead[(i, j) if keys[0] > keys[1] else (j, i)] = True
+    tied = (weights == weights.T) & (weights > 0)
+    if tied.any():
+        for i, j in np.argwhere(np.triu(tied)).tolist():
+            keys = [(-instances[b].amodal.area, -instances[a].id, -a) for a, b in ((i, j), (j, i))]
+            ahead[(i, j) if keys[0] > keys[1] else (j, i)] = True
     return ahead
 
 
-def _order(instances: Sequence[Instance], weights: Ints, groups: list[int]) -> tuple[Ints, tuple[Cycle, ...]]:
-    """(n,) the longest way from an instance that nothing occludes, and the cycles broken for it."""
-    import networkx as nx
-
-    if groups != list(range(len(groups))):
+def _order(instances: Sequence[Instance], weights: Ints, groups: Ints | None) -> tuple[Ints, tuple[Cycle, ...]]:
+    """(n,) the length of the longest way from an instance that nothing occludes, and the cycles broken for it."""
+    if groups is not None:
         joined = np.zeros_like(weights)
-        np.maximum.at(joined, (np.array(groups)[:, None], np.array(groups)[None, :]), weights)
+        np.maximum.at(joined, (groups[:, None], groups[None, :]), weights)
         np.fill_diagonal(joined, 0)
         weights = joined
     ahead = _direction(weights, instances)
-    ids = _ids(instances)
-    graph = nx.DiGraph()
-    graph.add_edges_from(sorted(((i, j) for i, j in np.argwhere(ahead).tolist()), key=lambda e: (ids[e[0]], ids[e[1]])))
-    tied = np.argwhere(ahead & (weights == weights.T)).tolist()
-    cycles = [Cycle((i, j), Edge(j, i, int(weights[j, i]))) for i, j in tied]
+    cycles: list[Cycle] = []
+    for i, j in np.argwhere(ahead & (weights == weights.T)).tolist():
+        cycles.append(Cycle((i, j), Edge(j, i, int(weights[j, i]))))
+    order = _longest_ways(ahead)
+    if order is None:
+        cycles += _break_cycles(instances, weights, ahead)
+        order = _longest_ways(ahead)
+        assert order is not None
+    return order if groups is None else order[groups], tuple(cycles)
 
-    def strength(edge: tuple[int, int]) -> tuple[int, float, tuple[int, int], tuple[int, int]]:
+
+def _longest_ways(ahead: npt.NDArray[np.bool_]) -> Ints | None:
+    """(n,) edges on the longest way to each node, None if there is a cycle; as `_lowest_reached`, without a graph."""
+    order = np.zeros(len(ahead), np.int64)
+    for _ in range(len(ahead)):
+        longer = np.where(ahead, order[:, None] + 1, 0).max(0)
+        if (longer == order).all():
+            return order
+        order = longer
+    return None if len(ahead) else order
+
+
+def _break_cycles(instances: Sequence[Instance], weights: Ints, ahead: npt.NDArray[np.bool_]) -> list[Cycle]:
+    """Takes the weakest edge that is on a cycle out of `ahead`, until there is none."""
+    import networkx as nx
+
+    def strength(edge: tuple[int, int]) -> tuple[float, ...]:
         i, j = edge
-        return int(weights[i, j]), weights[i, j] / max(instances[j].amodal.area, 1), ids[i], ids[j]
+        return weights[i, j], weights[i, j] / max(instances[j].amodal.area, 1), instances[i].id, instances[j].id, i, j
 
-    order = np.zeros(len(instances), np.int64)
-    while not nx.is_directed_acyclic_graph(graph):
-        rings = [members for members in nx.strongly_connected_components(graph) if len(members) > 1]
-        i, j = min((e for ring in rings for e in graph.subgraph(ring).edges), key=strength)
+    graph = nx.DiGraph()
+    graph.add_edges_from(sorted(((i, j) for i, j in np.argwhere(ahead).tolist()), key=strength))
+    cycles = []
+    while rings := [members for members in nx.strongly_connected_components(graph) if len(members) > 1]:
+        i, j = min((edge for ring in rings for edge in graph.subgraph(ring).edges), key=strength)
         graph.remove_edge(i, j)
+        ahead[i, j] = False
         cycles.append(Cycle(tuple(nx.shortest_path(graph, j, i)), Edge(i, j, int(weights[i, j]))))
-    for depth, generation in enumerate(nx.topological_generations(graph)):
-        order[generation] = depth
-    return order[groups], tuple(cycles)
+    return cycles
 
 
-def _same_objects(instances: Sequence[Instance]) -> list[int]:
+def _same_objects(instances: Sequence[Instance]) -> Ints:
     """(n,) for each detection the index of the best-scored one that shows the same object; often itself."""
-    same = ious([i.inmodal for i in instances], [i.inmodal for i in instances]) >= SAME_OBJECT
-    ids = _ids(instances)
-    groups = list(range(len(instances)))
+    inmodal = [instance.inmodal for instance in instances]
+    same = ious(inmodal, inmodal) >= SAME_OBJECT
     leaders: list[int] = []
-    for index in sorted(groups, key=lambda i: (-(instances[i].score or 0.0), ids[i])):
-        leader = next((other for other in leaders if same[index, other]), index)
-        groups[index] = leader
-        if leader == index:
+    groups = np.arange(len(instances))
+    for index in sorted(range(len(instances)), key=lambda i: (-(instances[i].score or 0.0), instances[i].id, i)):
+        groups[index] = next((leader for leader in leaders if same[index, leader]), index)
+        if groups[index] == index:
             leaders.append(index)
     return groups
