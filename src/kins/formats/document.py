@@ -64,8 +64,11 @@ class Document:
 
 def read_document(path: str | Path) -> Document:
     """Read a JSON file. Raises KinsError if it is missing, empty, or not JSON."""
-    path = Path(path)
-    content = read_bytes(path)
+    return parse(Path(path), read_bytes(path))
+
+
+def parse(path: Path, content: bytes) -> Document:
+    """The document in a file's content. Raises KinsError if it is not JSON."""
     if content.startswith(b"\xef\xbb\xbf"):
         content = content[3:]
     if content[:64].lstrip()[:1] not in (b"{", b"["):

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from kins.errors import KinsError
 from kins.formats.document import Document, Raw
 from kins.masks import Mask, check_size
 from kins.records import Dataset, Image, Instance
@@ -136,12 +137,14 @@ def read(
     document: Document, images_dir: Path | None, fields: type[Fields], make: Callable[[Annotation], Instance]
 ) -> Dataset:
     """A data set whose instances `make` builds from annotations, lazily. Raises KinsError with file and place."""
+    if document.images is None:
+        raise KinsError(f"{document.path}: has no list `images`; annotations of this format need it")
     images: dict[int, Image] = {}
     left_out = []
-    for index, raw in enumerate(document.images or ()):
+    for index, raw in enumerate(document.images):
         image = read_image_entry(document, raw, f"images[{index}]")
         images.setdefault(image.id, image)
-    if repeated := len(document.images or ()) - len(images):
+    if repeated := len(document.images) - len(images):
         left_out.append(f"{repeated} entries of images whose id another entry has; see kins validate")
     categories: dict[int, str] = {}
     for index, raw in enumerate(document.categories or ()):

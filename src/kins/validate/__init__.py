@@ -1,0 +1,89 @@
+"""`kins validate`: every fault of an annotation file, with its place; and a repaired copy.
+
+Works on the raw JSON, entry by entry, so that it gets through any damage and needs little memory.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from kins.errors import KinsError
+from kins.files import read_bytes, write_atomic
+from kins.formats import FORMATS, recognise
+from kins.formats.document import Document, encode, parse
+from kins.validate.checker import Checker
+from kins.validate.report import KINDS, Problem, Report
+
+__all__ = ["KINDS", "Problem", "Report", "validate"]
+
+_STRINGS_AND_NAN = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\bInfinity\b|-?\bNaN\b')
+_NAN = re.compile(rb"[\s,:\[]-?(?:NaN|Infinity)\b")
+
+
+def validate(
+    path: str | Path,
+    images: str | Path | None = None,
+    format: str | None = None,
+    repaired: str | Path | None = None,
+) -> Report:
+    """Check an annotation file of any format.
+
+    Args:
+        path: the annotation file.
+        images: folder of the pictures: they are looked for, and their sizes compared.
+        format: one of kins.formats.FORMATS; recognised by the content if None.
+        repaired: file to write a copy to in which all is repaired that takes no guess.
+
+    Raises:
+        KinsError: there is no such file or folder, or it can't be told what format it is meant to be.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise KinsError(f"{path}: no such file; check the name")
+    if images is not None and not Path(images).is_dir():
+        raise KinsError(f"{images}: no such image folder")
+    report = Report(str(path))
+    try:
+        document = _document(path, report)
+        report.format = format or recognise(document)
+    except KinsError as error:
+        report.add("unreadable", "", str(error).removeprefix(f"{path}: "))
+        return report
+    if report.format not in FORMATS:
+        raise KinsError(f"no format {format!r}; there are {', '.join(FORMATS)}")
+    if report.format == "predictions":
+        raise KinsError(f"{path}: is a list of detections; kins eval checks them against their ground truth")
+    checker = Checker(document, report, None if images is None else Path(images), repair=repaired is not None)
+    content = checker.run()
+    if repaired is not None:
+        write_atomic(repaired, encode(content))
+    return report
+
+
+def _document(path: Path, report: Report) -> Document:
+    """The file, with null where it has NaN or Infinity: Python writes these, but JSON has no such thing."""
+    content = read_bytes(path)
+    try:
+        return parse(path, content)
+    except KinsError:
+        if not _NAN.search(content):
+            raise
+    count = 0
+
+    def null(found: re.Match[bytes]) -> bytes:
+        nonlocal count
+        text = found.group()
+        if text.startswith(b'"'):
+            return text
+        count += 1
+        if count <= 100:
+            report.add("nan", f"byte {found.start()}", text.decode())
+        return b"null"
+
+    content = _STRINGS_AND_NAN.sub(null, content)
+    if count > 100:
+        report.add("nan", "", f"{count - 100} more")
+    document = parse(path, content)
+    report.repairs.append(("", f"{count} times NaN or Infinity became null"))
+    return document
