@@ -13,6 +13,7 @@ from kins import __version__
 from kins.commands.convert import convert
 from kins.commands.eval import evaluate
 from kins.commands.synth import synth
+from kins.commands.validate import validate
 from kins.errors import KinsError
 
 app = typer.Typer(
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (convert, synth):
+for command in (convert, synth, validate):
     app.command()(command)
 app.command("eval")(evaluate)
 
