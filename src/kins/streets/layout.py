@@ -89,8 +89,8 @@ class Traffic:
     vehicles: dict[str, float] = field(
         default_factory=lambda: {"car": 0.83, "van": 0.085, "truck": 0.045, "misc": 0.04}
     )
-    parked: float = 0.62
-    flow: float = 0.5
+    parked: float = 0.5
+    flow: float = 0.3
     walkers: float = 1.0
     cyclists: float = 0.8
     tram: float = 0.6
@@ -261,7 +261,7 @@ class _Builder:
         paving = self.texture(
             "paving" if rng.random() < 0.75 else "asphalt", np.array([1.0, 0.97, 0.92]) * rng.uniform(0.16, 0.32)
         )
-        grass = self.texture("grass", self.green * rng.uniform(0.9, 1.4) + (0.01, 0.01, 0.0))
+        grass = self.texture("grass", self.green * 0.5 + np.array([0.075, 0.085, 0.03]) * rng.uniform(0.6, 1.1))
         field_size = 400.0
         flat = np.array([[-20, -field_size], [field_size, -field_size], [field_size, field_size], [-20, field_size]])
         left, right = flat[[3, 2]], flat[[0, 1]]
@@ -404,17 +404,52 @@ class _Builder:
                     shifted = built.moved(-width / 2, 0)
                     self.place(None, shifted, mid, -self.front[1], np.pi, 0.05, solid=False)
                 s += width + gap
-        for _ in range(34):  # the green at the end of every view
-            a, r = rng.uniform(-0.95, 0.95), rng.uniform(115, 190)
-            size = rng.uniform(4, 8)
-            centers = np.array([[r * np.cos(a), r * np.sin(a), size * 0.6]]) + rng.normal(0, size * 0.35, (5, 3)) * (
-                1,
-                1,
-                0.5,
-            )
-            haze = self.green * rng.uniform(0.5, 0.9)
-            clump = surroundings.far_green(rng, centers, size, haze)
-            self.ground.append(clump)
+        self.side_street(walls, roofs)
+        self.background(walls, roofs)
+
+    def side_street(self, walls: list[int], roofs: list[int]) -> None:
+        """Houses along the crossing road, as far as they are in view."""
+        rng, k = self.rng, self.kind
+        if self.junction > 1e5:
+            return
+        for side, i in ((1, 0), (-1, 1)):
+            for along, turn in ((1, 0.0), (-1, np.pi)):
+                t = self.front[i] + 11.5
+                while t < 75:
+                    width = rng.uniform(8, 15)
+                    if k.town or rng.random() < 0.6:
+                        built = surroundings.house(rng, width, 9.0, int(rng.choice(walls)), int(rng.choice(roofs)), k.town)
+                        s = self.junction + along * (self.cross_half + 3.0)
+                        self.place(None, built.moved(-width / 2, 0), s, side * (t + width / 2), -np.pi / 2 + turn, 0.05)
+                    t += width + (0.05 if k.town else rng.uniform(3, 9))
+
+    def background(self, walls: list[int], roofs: list[int]) -> None:
+        """What closes the view: houses across the end of the street and behind its rows, and green."""
+        rng, k = self.rng, self.kind
+        if rng.random() < (0.6 if k.town else 0.3):
+            s, t = FAR + 24.0, -70.0
+            while t < 70:
+                width = rng.uniform(9, 16)
+                built = surroundings.house(rng, width, 9.0, int(rng.choice(walls)), int(rng.choice(roofs)), k.town)
+                self.place(None, built.moved(-width / 2, 0), s, t + width / 2, -np.pi / 2, 0.0)
+                t += width + rng.uniform(0, 4)
+        for _ in range(26):
+            a, r = rng.uniform(-0.85, 0.85), rng.uniform(110, 190)
+            self.grove(r * np.cos(a), r * np.sin(a), rng.uniform(5, 10))
+        for side, i in ((1, 0), (-1, 1)):
+            for _ in range(int(rng.integers(3, 10))):
+                s, t = rng.uniform(15, 90), self.front[i] + rng.uniform(14, 45)
+                if abs(s - self.junction) > 18:
+                    x, y = self.world(s, side * t)
+                    self.grove(float(x), float(y), rng.uniform(3.5, 7.5))
+
+    def grove(self, x: float, y: float, size: float) -> None:
+        if x < 5 or abs(y) > 1.1 * x + 10:
+            return
+        rng = self.rng
+        centers = np.array([[x, y, size * 0.62]]) + rng.normal(0, size * 0.35, (7, 3)) * (1, 1, 0.55)
+        tint = self.green * rng.uniform(0.45, 0.95)
+        self.ground.append(surroundings.far_green(rng, centers, size, tint))
 
     # -- what moves and what is parked ----------------------------------------------------------------
 
@@ -432,7 +467,7 @@ class _Builder:
                 t = sign * (base + k.lane * (n + 0.5))
                 turn = 0.0 if sign < 0 else np.pi
                 mode = rng.choice(
-                    ["empty", "flow", "queue"], p=[0.42 - 0.2 * self.traffic.flow, 0.38, 0.2 + 0.2 * self.traffic.flow]
+                    ["empty", "flow", "queue"], p=[0.45 - 0.2 * self.traffic.flow, 0.45, 0.1 + 0.2 * self.traffic.flow]
                 )
                 mine = abs(t - self.ego) < 1.2
                 s = rng.uniform(9, 30) if mine else rng.uniform(4, 22)
@@ -449,7 +484,7 @@ class _Builder:
                             if sign > 0:
                                 self.place("misc", tow, s + half + 0.2, t, turn)
                             s += 2 * half + 0.4
-                    s += rng.uniform(1.5, 5) if mode == "queue" else rng.uniform(8, 35)
+                    s += rng.uniform(1.5, 5) if mode == "queue" else rng.uniform(9, 42)
         if k.rails:
             for t, turn in ((-self.rail_half, 0.0), (self.rail_half, np.pi)):
                 if rng.random() < 0.75:
@@ -466,7 +501,7 @@ class _Builder:
             full = np.clip(rng.normal(self.traffic.parked, 0.25), 0.1, 0.97)
             mid = sign * (self.road_half + self.bay[i] / 2)
             s = rng.uniform(0.5, 4)
-            reach = rng.uniform(35, FAR)
+            reach = rng.uniform(20, 75)
             while s < reach:
                 blocked = self.in_junction(s, 4.5) or (self.zebra is not None and abs(s - self.zebra) < 5)
                 if blocked or rng.random() > full:
@@ -521,7 +556,7 @@ class _Builder:
                     if not self.in_junction(s, 3):
                         self.place(
                             None,
-                            surroundings.tree(rng, green, 1500 if s < 40 else 700),
+                            surroundings.tree(rng, green, _leaf_count(s)),
                             s,
                             sign * t,
                             rng.uniform(0, 6),
@@ -568,7 +603,7 @@ class _Builder:
                         maker_mesh = (
                             surroundings.fence(rng, length)
                             if kind == "fence"
-                            else surroundings.bush(rng, green, length, rng.uniform(0.9, 1.7), int(120 * length))
+                            else surroundings.bush(rng, green, length, rng.uniform(0.9, 1.7), int(_leaf_count(s) / 12 * length))
                         )
                         self.place(None, maker_mesh, s + length / 2, sign * (outer + 0.4), 0.0, KERB)
                     s += length + 0.3
@@ -578,7 +613,7 @@ class _Builder:
                     plant = (
                         surroundings.bush(rng, green, rng.uniform(1, 2.5), rng.uniform(0.8, 1.8))
                         if rng.random() < 0.6
-                        else surroundings.tree(rng, green, 900)
+                        else surroundings.tree(rng, green, _leaf_count(s))
                     )
                     if not self.in_junction(s, 2):
                         self.place(None, plant, s, sign * t, rng.uniform(0, 3), KERB)
@@ -645,6 +680,10 @@ class _Builder:
                 rng.choice([-1, 1]) * np.pi / 2,
                 0.0,
             )
+
+
+def _leaf_count(distance: float) -> int:
+    return int(np.clip(60000 / distance, 500, 4000))
 
 
 def _layers(mesh: Mesh) -> list[tuple[Floats, Floats]]:

@@ -112,13 +112,14 @@ def pedestrian(rng: Generator, walking: bool | None = None) -> Mesh:
     walking = bool(rng.random() < 0.65) if walking is None else walking
     phase = rng.uniform(0, 2 * np.pi)
     stride = rng.uniform(0.28, 0.45) if walking else 0.0
-    hip_z = 0.90 - 0.05 * stride * abs(np.sin(phase))
+    hip_z = (0.905 if walking else 0.93) - 0.05 * stride * abs(np.sin(phase))
     hip = np.array([0.0, 0.0, hip_z])
     neck = hip + (0.04 if walking else rng.uniform(-0.01, 0.03), 0.0, 0.56)
     parts = [_torso(hip, neck, look)]
     parts += _head(neck + (0.02, 0, 0.06), look)
     stance = rng.uniform(0.07, 0.13) if not walking else 0.075
-    bare_legs = look.dress > 0 or rng.random() < 0.08
+    shorts = rng.random() < 0.1
+    bare_legs = look.dress > 0 or shorts
     for s in (-1, 1):
         swing = stride * np.sin(phase + (0 if s > 0 else np.pi))
         lift = 0.13 * max(0.0, np.cos(phase + (0 if s > 0 else np.pi))) if walking else 0.0
@@ -135,6 +136,8 @@ def pedestrian(rng: Generator, walking: bool | None = None) -> Mesh:
                 8,
             )
         )
+        if shorts:
+            parts.append(_limb([top, top * 0.25 + knee * 0.75], [0.10 * g, 0.085 * g], look.legs, 8))
         parts.append(_shoe(ankle, lift * 3.5, look))
         shoulder = neck + (-0.01, s * 0.175 * (1 + (look.girth - 1) * 0.6), -0.07)
         if walking:
@@ -229,7 +232,7 @@ def bicycle(rng: Generator, pedal: float) -> Mesh:
         a = np.linspace(*reach, 6)
         guard = [(x + 0.37 * np.cos(t), 0, r + 0.37 * np.sin(t)) for t in a]
         parts.append(tube(guard, np.array([[0.028, 0.006]] * 6), frame * 0.6, 4, PAINT))
-    parts.append(box((rear - 0.40, -0.03, 0.62), (rear - 0.36, 0.03, 0.70), RED_LAMP))
+    parts.append(box((rear - 0.31, -0.03, 0.58), (rear - 0.26, 0.03, 0.66), RED_LAMP))
     if rng.random() < 0.35:
         parts.append(box((rear - 0.2, -0.15, 0.73), (rear + 0.2, 0.15, 0.76), BLACK))
         if rng.random() < 0.6:

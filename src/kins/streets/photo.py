@@ -25,6 +25,7 @@ def develop(
     noise = rng.standard_normal(light.shape, np.float32)
     light += noise * np.sqrt(np.maximum(light, 0) * (grain * 0.35) + grain**2 * 0.2).astype(np.float32)
     light = np.maximum(light, 0)
+    light = light ** np.float32(1.12) * np.float32(1.15)  # a little more contrast
     knee = np.float32(0.75)  # highlights roll off instead of clipping at once
     over = np.maximum(light - knee, 0)
     light = np.minimum(light, knee) + (1 - knee) * (1 - np.exp(-over / (1 - knee)))

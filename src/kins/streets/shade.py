@@ -40,14 +40,17 @@ def render_fast(view: View, rng: Generator) -> Floats32:
 
 
 def _openness(view: View, rng: Generator) -> Floats32:
-    """(height * width,) share of its sky that each pixel's surface sees: one ray for every fourth pixel, smoothed
+    """(height * width,) share of its sky that each pixel's surface sees: one ray for every other pixel, smoothed
     along surfaces."""
     s = view.surface
     h, w = view.depth.shape
-    chosen = np.flatnonzero((s.at % w + s.at // w * 2) % 4 == 0)
-    n = s.normals[chosen]
-    z = rng.uniform(-1, 1, len(chosen)).astype(np.float32)
-    a = rng.uniform(0, 2 * np.pi, len(chosen)).astype(np.float32)
+    column, row = s.at % w, s.at // w
+    chosen = np.flatnonzero((column + row) % 2 == 0)
+    n, column, row = s.normals[chosen], column[chosen], row[chosen]
+    # The plastic number's lattice spreads the directions of neighbouring pixels evenly (Roberts, 2018).
+    shift = rng.uniform(size=2)
+    z = (2 * ((column * 0.7548776662 + row * 0.5698402910 + shift[0]) % 1.0) - 1).astype(np.float32)
+    a = (2 * np.pi * ((column * 0.5698402910 - row * 0.7548776662 + shift[1]) % 1.0)).astype(np.float32)
     r = np.sqrt(1 - z * z)
     out = n * 1.001 + np.stack([r * np.cos(a), r * np.sin(a), z], -1)
     distance = view.tracer.distances(s.spot[chosen], out) * np.sqrt(np.einsum("ij,ij->i", out, out))

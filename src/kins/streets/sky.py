@@ -62,7 +62,7 @@ def _clouds(rng: Generator) -> NDArray[np.float64]:
 
 def weather(rng: Generator) -> Weather:
     """Clear, cloudy or overcast, with the sun anywhere from low to high."""
-    kind = rng.choice(["clear", "cloudy", "overcast"], p=[0.45, 0.33, 0.22])
+    kind = rng.choice(["clear", "cloudy", "overcast"], p=[0.5, 0.32, 0.18])
     elevation = np.radians(rng.uniform(18, 62))
     azimuth = rng.uniform(0, 2 * np.pi)
     sun = np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
@@ -83,9 +83,9 @@ def weather(rng: Generator) -> Weather:
     sky = sky * (1 - density) + 1.15 * grey * density
     below = d[..., 2] < 0
     sky[below] = np.array([0.16, 0.155, 0.15])
-    strength = {"clear": rng.uniform(2.6, 3.6), "cloudy": rng.uniform(1.4, 3.0), "overcast": rng.uniform(0.0, 0.25)}[
+    strength = {"clear": rng.uniform(3.2, 4.8), "cloudy": rng.uniform(1.6, 3.6), "overcast": rng.uniform(0.0, 0.25)}[
         str(kind)
     ]
-    haze = float(np.exp(rng.uniform(np.log(0.0006), np.log(0.008))))
+    haze = float(np.exp(rng.uniform(np.log(0.0004), np.log(0.0045))))
     air = sky[ROWS // 2 - 6 : ROWS // 2].mean((0, 1)) * 0.85
     return Weather(sun, sun_color * strength, np.clip(sky, 0.02, 6).astype(np.float32), haze, air)

@@ -308,7 +308,12 @@ def _leaves(rng: Generator, centers: Floats, radii: Floats, count: int, size: fl
     out = rng.normal(size=(count, 3))
     out /= np.sqrt((out * out).sum(1, keepdims=True))
     spot = centers[which] + out * (radii[which] * rng.uniform(0.55, 1.05, count) ** 0.6)[:, None] * (1, 1, 0.85)
-    corners = spot[:, None] + rng.normal(size=(count, 3, 3)) * size * rng.uniform(0.6, 1.3, (count, 1, 1))
+    u, v = rng.normal(size=(2, count, 3))
+    u /= np.sqrt((u * u).sum(1, keepdims=True))
+    v -= u * (u * v).sum(1, keepdims=True)
+    v /= np.sqrt((v * v).sum(1, keepdims=True))
+    big = size * rng.uniform(0.7, 1.4, (count, 1))
+    corners = spot[:, None] + np.stack([u * 1.15, v - u * 0.55, -v - u * 0.55], 1) * big[:, None]
     normals = out + rng.normal(size=(count, 3)) * 0.45 + (0, 0, 0.25)
     normals /= np.sqrt((normals * normals).sum(1, keepdims=True))
     shade = rng.uniform(0.55, 1.35, count) * (0.8 + 0.25 * out[:, 2])
@@ -322,12 +327,13 @@ def _leaves(rng: Generator, centers: Floats, radii: Floats, count: int, size: fl
 def leaf_color(rng: Generator) -> Floats:
     """One season's green for a whole scene; each tree varies around it."""
     greens = np.array(
-        [[0.07, 0.14, 0.025], [0.10, 0.16, 0.03], [0.04, 0.09, 0.025], [0.17, 0.16, 0.03], [0.28, 0.16, 0.03]]
+        [[0.07, 0.12, 0.03], [0.09, 0.13, 0.035], [0.045, 0.085, 0.03], [0.17, 0.16, 0.03], [0.28, 0.16, 0.03]]
     )
     return np.asarray(greens[rng.choice(5, p=[0.35, 0.25, 0.2, 0.12, 0.08])])
 
 
 def tree(rng: Generator, green: Floats, leaves: int = 1300) -> Mesh:
+    """Trunk, boughs, and a crown of so many leaves, which are the larger the fewer they are."""
     height = rng.uniform(6.0, 11.0)
     clear = rng.uniform(2.6, 3.3)
     thick = rng.uniform(0.10, 0.22)
@@ -346,7 +352,7 @@ def tree(rng: Generator, green: Floats, leaves: int = 1300) -> Mesh:
     centers = around * (wide * 0.62, wide * 0.62, tall * 0.62) + (lean[0], lean[1], clear + tall)
     radii = rng.uniform(0.5, 0.75, balls) * min(wide, tall)
     tint = green * rng.uniform(0.7, 1.3) * (1 + rng.normal(0, 0.08, 3))
-    crown = _leaves(rng, centers, radii, leaves, 0.16, tint)
+    crown = _leaves(rng, centers, radii, leaves, 0.135 * np.sqrt(wide * tall / 4) * np.sqrt(2000 / leaves), tint)
     boughs = [
         tube(
             [(lean[0] * 0.6, lean[1] * 0.6, clear * 0.9), c * 0.6 + np.array([lean[0], lean[1], clear + tall]) * 0.4],
@@ -367,7 +373,7 @@ def bush(rng: Generator, green: Floats, length: float = 2.0, height: float = 1.2
     radii = np.full(n, 0.55 * height) * rng.uniform(0.9, 1.1, n)
     tint = green * rng.uniform(0.6, 1.1)
     core = box((-length / 2 + 0.15, -0.3, 0), (length / 2 - 0.15, 0.3, height * 0.85), tint * 0.45, MATTE, 0.2)
-    return join([core, _leaves(rng, centers, radii, leaves, 0.09, tint)])
+    return join([core, _leaves(rng, centers, radii, leaves, 0.10 * np.sqrt(120 * length / leaves), tint)])
 
 
 def lamp_post(rng: Generator) -> Mesh:
@@ -492,4 +498,4 @@ def strips(points: Sequence[ArrayLike], color: ArrayLike, surface: int, scale: f
 
 def far_green(rng: Generator, centers: Floats, size: float, green: Floats) -> Mesh:
     """Clump of trees so far away that few large leaves do."""
-    return _leaves(rng, centers, np.full(len(centers), size * 0.5), 160, size * 0.12, green)
+    return _leaves(rng, centers, np.full(len(centers), size * 0.5), 350, size * 0.085, green)

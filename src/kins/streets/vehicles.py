@@ -31,6 +31,7 @@ CHROME = (0.55, 0.56, 0.58)
 WINDOW = (0.012, 0.016, 0.018)
 RED_LAMP = (0.45, 0.012, 0.008)
 WHITE_LAMP = (0.75, 0.78, 0.8)
+LAMP_HOUSING = (0.16, 0.17, 0.18)
 AMBER_LAMP = (0.8, 0.25, 0.02)
 PLATE = (0.75, 0.75, 0.7)
 
@@ -182,7 +183,7 @@ def _shell(
     set_part(mid > -1, low, PLASTIC, MATTE)
     for a in axles:
         set_part(abs(mid * L - a) < arch * 0.97, (0, 1), BLACK, MATTE)
-    set_part(mid < 0.045, (5,), WHITE_LAMP, GLASS)
+    set_part(mid < 0.045, (5,), LAMP_HOUSING, GLASS)
     set_part(mid > 0.965, (5,), RED_LAMP, GLASS)
     skin = indexed(vertices, faces, np.repeat(colors.reshape(-1, 3), 2, 0), np.repeat(kinds.ravel(), 2), crease=0.78)
     caps = []
@@ -201,44 +202,59 @@ def _face_quad(x: float, y0: float, y1: float, z0: float, z1: float, out: int, l
     return quad if out > 0 else quad[::-1]
 
 
+def _plate(x: float, z: float, out: int) -> list[Mesh]:
+    """Number plate with a blue edge and letters."""
+    parts = [panel(_face_quad(x, -0.26, 0.26, z, z + 0.11, out), PLATE)]
+    x += out * 0.004
+    parts.append(panel(_face_quad(x, *sorted((out * 0.215, out * 0.255)), z, z + 0.11, out), (0.01, 0.03, 0.3)))
+    for y in (-0.17, -0.10, -0.03, 0.06, 0.13):
+        parts.append(panel(_face_quad(x, y - 0.02, y + 0.02, z + 0.025, z + 0.085, out), BLACK))
+    return parts
+
+
 def _ends(length: float, half: float, p: Profile, clearance: float, rng: Generator) -> list[Mesh]:
     """Lamps, grille, bumpers and number plates."""
     parts = []
     x = length / 2 + 0.008
     top = p.nose - 0.12
-    lamp_z = top - rng.uniform(0.14, 0.2)
+    lamp_z = top - rng.uniform(0.12, 0.17)
     grille = rng.uniform(0.3, 0.5) * half
     bumper = PLASTIC if rng.random() < 0.4 else None
     lean = 0.05
-    parts.append(panel(_face_quad(x - 0.02, -grille, grille, lamp_z, top - 0.02, 1, lean), BLACK, MATTE))
-    parts.append(panel(_face_quad(x + 0.004, -half * 0.6, half * 0.6, clearance + 0.06, clearance + 0.2, 1), BLACK))
+    parts.append(panel(_face_quad(x - 0.015, -grille, grille, lamp_z, top - 0.02, 1, lean), BLACK, MATTE))
+    bars = int(rng.integers(0, 4))
+    for z in np.linspace(lamp_z + 0.02, top - 0.04, bars + 2)[1:-1]:
+        parts.append(box((x - 0.06, -grille * 0.96, z - 0.008), (x + 0.0, grille * 0.96, z + 0.008), CHROME, METAL))
+    middle = (lamp_z + top) / 2
+    parts.append(disc((x + 0.012, 0, middle), 0, 0.05, 10, CHROME, METAL))
+    low, high = clearance + 0.06, clearance + rng.uniform(0.16, 0.22)
+    parts.append(panel(_face_quad(x + 0.004, -half * 0.6, half * 0.6, low, high, 1), BLACK))
     for s in (-1, 1):
         a, b = sorted((s * grille * 1.1, s * half * 0.795))
-        parts.append(panel(_face_quad(x - 0.015, a, b, lamp_z, top - 0.01, 1, lean), WHITE_LAMP, GLASS))
+        parts.append(panel(_face_quad(x - 0.018, a, b, lamp_z - 0.01, top - 0.005, 1, lean), LAMP_HOUSING, GLASS))
+        for f in (0.3, 0.72):
+            y = a + (b - a) * f
+            parts.append(disc((x + 0.004, y, middle - 0.005), 0, 0.055, 10, WHITE_LAMP, GLASS))
+        a, b = sorted((s * half * 0.62, s * half * 0.76))
+        parts.append(panel(_face_quad(x + 0.006, a, b, low + 0.02, low + 0.1, 1), LAMP_HOUSING, GLASS))
     if bumper:
-        parts.append(
-            box((x - 0.12, -half * 0.8, clearance + 0.2), (x + 0.02, half * 0.8, clearance + 0.34), bumper, bevel=0.04)
-        )
-    parts.append(panel(_face_quad(x + 0.03, -0.26, 0.26, clearance + 0.22, clearance + 0.33, 1), PLATE))
+        z = clearance + 0.2
+        parts.append(box((x - 0.12, -half * 0.8, z), (x + 0.02, half * 0.8, z + 0.14), bumper, bevel=0.04))
+    parts += _plate(x + 0.03, clearance + 0.22, 1)
 
     x = -length / 2 - 0.008
     tail = p.deck - 0.1
     low = tail - rng.uniform(0.16, 0.3)
+    inner = rng.uniform(0.5, 0.6)
     for s in (-1, 1):
-        a, b = sorted((s * half * rng.uniform(0.5, 0.6), s * half * 0.83))
+        a, b = sorted((s * half * inner, s * half * 0.83))
         parts.append(panel(_face_quad(x - 0.004, a, b, low, tail, -1, 0.0), RED_LAMP, GLASS))
         parts.append(panel(_face_quad(x - 0.006, a, b, low + 0.03, low + 0.07, -1, 0.0), AMBER_LAMP, GLASS))
     if bumper:
-        parts.append(
-            box(
-                (x - 0.03, -half * 0.83, clearance + 0.16),
-                (x + 0.12, half * 0.83, clearance + 0.32),
-                bumper,
-                bevel=0.04,
-            )
-        )
-    plate = clearance + 0.4 if rng.random() < 0.5 else (low + tail) / 2
-    parts.append(panel(_face_quad(x - 0.02, -0.26, 0.26, plate, plate + 0.11, -1), PLATE))
+        z = clearance + 0.16
+        parts.append(box((x - 0.03, -half * 0.83, z), (x + 0.12, half * 0.83, z + 0.16), bumper, bevel=0.04))
+    parts += _plate(x - 0.02, clearance + 0.4 if rng.random() < 0.5 else (low + tail) / 2 - 0.05, -1)
+    parts.append(panel(_face_quad(x - 0.004, -half * 0.55, half * 0.55, clearance + 0.09, clearance + 0.15, -1), BLACK))
     return parts
 
 
