@@ -14,7 +14,6 @@ from torch import Tensor
 from kins.config import Config
 from kins.data import to_network
 from kins.masks import Mask
-from kins.models.asn import AmodalRCNN
 from kins.records import Image, Instance, Scene
 
 Pixels = npt.NDArray[np.uint8]
@@ -24,7 +23,7 @@ class Predictor:
     """A trained network that takes pictures and returns scenes.
 
     Args:
-        model: the network; put into evaluation mode.
+        model: the network (`kins.models.asn.AmodalRCNN`); put into evaluation mode.
         categories: name by category id, in the order of the network's labels.
         config: for the size that pictures are scaled to.
         device, precision: as in `kins.config.TrainConfig`.
@@ -39,7 +38,7 @@ class Predictor:
 
     def __init__(
         self,
-        model: AmodalRCNN,
+        model: torch.nn.Module,
         categories: Mapping[int, str],
         config: Config,
         *,
@@ -153,3 +152,9 @@ def _from_columns(inside: npt.NDArray[np.bool_], left: int, top: int, height: in
     column, first = np.nonzero(change == 1)
     last = np.nonzero(change == -1)[1]
     return Mask.from_segments(np.stack([column + left, first + top, last + top], axis=1), height, width)
+
+
+def with_categories(scene: Scene, categories: Mapping[int, str]) -> Scene:
+    """Category ids of other annotations, matched by name; classes that these do not have are left out."""
+    ids = {name: category_id for category_id, name in categories.items()}
+    return scene.replace(instances=tuple(i.replace(category_id=ids[i.category]) for i in scene if i.category in ids))

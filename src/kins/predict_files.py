@@ -50,7 +50,7 @@ def predict_files(
     """
     from kins.formats import load
     from kins.occlusion import with_order
-    from kins.predict import Predictor
+    from kins.predict import Predictor, with_categories
 
     paths = find_images(images)
     dataset = None if annotations is None else load(annotations, images=paths[0].parent)
@@ -72,7 +72,7 @@ def predict_files(
             if all(instance.inmodal.known for instance in scene):
                 scene = with_order(scene)
             if dataset is not None:
-                scene = _renamed(scene, dataset)
+                scene = with_categories(scene, dataset.categories)
             scenes.append(scene)
             if show is not None:
                 _draw(scene, Path(show), show_score)
@@ -111,12 +111,6 @@ def identify(paths: Sequence[Path], dataset: Dataset | None) -> tuple[list[tuple
     if None not in numbers and len(set(numbers)) == len(numbers):
         return [(path, number) for path, number in zip(paths, numbers, strict=True) if number is not None], []
     return [(path, index) for index, path in enumerate(paths)], []
-
-
-def _renamed(scene: Scene, dataset: Dataset) -> Scene:
-    """Category ids of the data set, matched by name; classes that it does not have are left out."""
-    ids = {name: category_id for category_id, name in dataset.categories.items()}
-    return scene.replace(instances=tuple(i.replace(category_id=ids[i.category]) for i in scene if i.category in ids))
 
 
 def _draw(scene: Scene, folder: Path, lowest: float) -> None:

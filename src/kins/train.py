@@ -11,6 +11,7 @@ best.safetensors (the weights that evaluated best, or the final ones).
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import math
 import os
@@ -30,7 +31,9 @@ from kins.config import NETWORKS, Config, TrainConfig
 from kins.data import Batches, TrainingSet, collate
 from kins.devices import pick_device, pick_precision
 from kins.errors import KinsError
+from kins.evaluation import Evaluator
 from kins.models.asn import AmodalRCNN, assemble
+from kins.predict import Predictor, with_categories
 from kins.records import Dataset
 from kins.runlog import RunLog
 
@@ -261,9 +264,7 @@ class Run:
         network = self.network if self.average is None else self.average.module
         figures = None
         if self.test is not None:
-            from kins.evaluate_run import evaluate
-
-            figures = evaluate(network, self.test, self.categories, self.config)
+            figures = self._figures(network, self.test)
             network.train()
         score = -math.inf if figures is None else figures["score"]
         if figures is None or score > self.best or not (self.out / weights.BEST).is_file():
@@ -271,6 +272,21 @@ class Run:
             tensors = {f"model.{name}": value for name, value in network.state_dict().items()}
             weights.save(self.out / weights.BEST, tensors, {**self._facts(), "evaluation": figures})
         return figures
+
+    def _figures(self, network: torch.nn.Module, test: Dataset) -> dict[str, float]:
+        """AP of boxes and masks in percent; `score`, which chooses the best weights, is the mean over the masks."""
+        settings = self.config.train
+        predictor = Predictor(
+            network, self.categories, self.config, device=str(self.fabric.device), precision=settings.precision
+        )
+        evaluator = Evaluator(test.categories, slices=())
+        for scene in itertools.islice(test, settings.evaluate_images):
+            found = predictor(scene.read_image()).replace(image=scene.image)
+            evaluator.update(scene, with_categories(found, test.categories))
+        kinds = evaluator.results().kinds
+        figures = {f"{kind}_{name}": kinds[kind][name] for kind in kinds for name in ("AP", "AP50", "AP75")}
+        scores = [kinds[kind]["AP"] for kind in kinds if kind != "box" and not math.isnan(kinds[kind]["AP"])]
+        return {**figures, "score": sum(scores) / len(scores) if scores else 0.0}
 
     def _checkpoint(self) -> None:
         if self.fabric.is_global_zero:

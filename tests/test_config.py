@@ -1,0 +1,64 @@
+"""Configurations: defaults, overrides, and mistakes that are named."""
+
+from pathlib import Path
+
+import pytest
+from kins.config import Config, ModelConfig, load_config, names
+from kins.errors import KinsError
+
+
+def test_shipped_configurations_are_valid_and_the_papers() -> None:
+    assert {"asn_mlc_r50", "asn_mlc_r101", "mask_rcnn_r50", "panet_r50", "tiny"} <= set(names())
+    for name in names():
+        assert isinstance(load_config(name), Config)
+    paper = load_config("asn_mlc_r101")
+    assert (paper.train.batch, paper.train.steps, paper.train.lr, paper.train.momentum) == (8, 12000, 0.02, 0.9)
+    assert (paper.data.short_side, paper.data.long_side, paper.model.regions) == (800, 3000, 512)
+    assert paper.model.backbone == "resnet101"
+
+
+def test_a_file_of_a_few_lines(tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text("model: {backbone: resnet18}\n")
+    config = load_config(tmp_path / "my.yaml", ["train.lr=1.0e-3", "model.name=panet", "augment.scale=[0.5,2]"])
+    assert config.model.backbone == "resnet18"
+    assert config.train.lr == 0.001
+    assert config.model.name == "panet"
+    assert config.augment.scale == (0.5, 2)
+    assert load_config(tmp_path / "my.yaml").train == Config().train
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides", "message"),
+    [
+        ("train: {stepz: 1}", [], r"train\.stepz: unknown key; did you mean 'steps'"),
+        ("trian: {steps: 1}", [], r"trian: unknown key; did you mean 'train'"),
+        ("", ["model.backbon=tiny"], r"model\.backbon: unknown key; did you mean 'backbone'"),
+        ("", ["model.name=asn_mlc"], "unknown network 'asn_mlc'; did you mean 'asn-mlc'"),
+        ("", ["train.lr=fast"], r"train\.lr: .*number"),
+        ("", ["train.steps=0"], r"train\.steps: .*greater than or equal to 1"),
+        ("", ["train.lr"], "section.key=value"),
+        ("", ["model.tap=7"], "tap: convolution 7 of 4"),
+        ("", ["augment.scale=[2,1]"], "scale: .* not a range"),
+        ("train: {steps: [}", [], "not a readable YAML file"),
+        ("- 1", [], "mapping of sections"),
+    ],
+)
+def test_mistakes_are_named(tmp_path: Path, text: str, overrides: list[str], message: str) -> None:
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(KinsError, match=message):
+        load_config(tmp_path / "c.yaml", overrides)
+
+
+def test_unknown_configuration() -> None:
+    with pytest.raises(KinsError, match="did you mean 'tiny'"):
+        load_config("tinny")
+
+
+def test_every_setting_is_described_or_plain() -> None:
+    undescribed = {"score_threshold", "nms_threshold", "momentum", "weight_decay", "test_images", "seed", "lr", "clip"}
+    for section in Config.model_fields.values():
+        assert section.annotation is not None
+        for name, field in section.annotation.model_fields.items():
+            plain = undescribed | {"optimizer", "backbone", "channels_last", "log_every"}
+            assert field.description or name in plain, name
+    assert ModelConfig().occluded_weight == 8
