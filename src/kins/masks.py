@@ -309,16 +309,19 @@ def check_polygon(polygon: Any) -> str | None:
         return "is not a list of numbers [x1, y1, x2, y2, ...]"
     if len(polygon) % 2:
         return f"has {len(polygon)} numbers, not pairs x, y"
+    if not set(map(type, polygon)) <= {int, float}:
+        return "holds something that is not a number"
+    if not polygon:
+        return None
     try:
-        points = np.array(polygon, np.float64)
-    except (TypeError, ValueError):
-        return "holds something that is not a number"
-    if points.ndim != 1 or any(isinstance(value, (str, bool)) for value in polygon):
-        return "holds something that is not a number"
-    if not np.isfinite(points).all():
+        finite = math.isfinite(sum(polygon))  # NaN and infinity survive a sum
+    except OverflowError:
+        finite = False
+    if not finite:
         return "has a coordinate that is not finite"
-    if points.size and np.abs(points).max() > MAX_COORDINATE:
-        return f"has the coordinate {points[np.abs(points).argmax()]:g}, far outside of any image"
+    largest = max(max(polygon), -min(polygon))
+    if largest > MAX_COORDINATE:
+        return f"has the coordinate {largest:g}, far outside of any image"
     return None
 
 
