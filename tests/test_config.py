@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from kins.config import Config, ModelConfig, load_config, names
 from kins.errors import KinsError
 

@@ -1,4 +1,4 @@
-"""Prediction: masks drawn into the image, files read and written, and the trained network's way from picture to scene."""
+"""Prediction: masks drawn into the image, files read and written, the way from picture to scene."""
 
 import json
 from pathlib import Path
@@ -7,6 +7,9 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
+from torchvision.models.detection.roi_heads import paste_masks_in_image
+from typer.testing import CliRunner
+
 from kins.config import load_config
 from kins.errors import KinsError
 from kins.formats import load_predictions
@@ -16,8 +19,6 @@ from kins.predict_files import find_images, identify, predict_files
 from kins.records import Dataset
 from kins.shapes import write_shapes
 from kins.train import train
-from torchvision.models.detection.roi_heads import paste_masks_in_image
-from typer.testing import CliRunner
 
 SMALL = [
     "model.channels=16",

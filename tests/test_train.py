@@ -1,6 +1,7 @@
 """The training loop: exact resumption, the same result on several processes, and what it refuses."""
 
 import csv
+import itertools
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from kins import weights
 from kins.config import Config, load_config
 from kins.errors import KinsError
@@ -38,7 +40,8 @@ SMALL = [
 SGD = ["train.optimizer=sgd", "train.lr=0.01"]
 """For comparisons up to rounding: AdamW's first steps have the size of the rate, however small the gradient.
 
-They are made in double precision: in single precision, rounding flips a suppression of near-equal proposals now and then.
+They are made in double precision: in single precision, rounding now and then changes which of near-equal proposals
+is suppressed.
 """
 
 
@@ -63,14 +66,14 @@ def test_an_interrupted_run_gives_the_losses_of_an_uninterrupted_one(shapes: Dat
     whole: list[Progress] = []
     train(config, shapes, tmp_path / "whole", progress=whole.append)
 
-    class Killed(Exception):
+    class KilledError(Exception):
         pass
 
     def kill(now: Progress) -> None:
         if now.step == 5:
-            raise Killed
+            raise KilledError
 
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         train(config, shapes, tmp_path / "parts", progress=kill)
     rest: list[Progress] = []
     train(config, shapes, tmp_path / "parts", progress=rest.append)
@@ -208,7 +211,7 @@ def test_a_budget_in_minutes_ends_in_time(shapes: Dataset, tmp_path: Path) -> No
     seen: list[Progress] = []
     train(small("train.minutes=0.03"), shapes, tmp_path, progress=seen.append)
     assert seen[-1].share >= 1
-    assert all(a.share < b.share for a, b in zip(seen, seen[1:], strict=False))
+    assert all(a.share < b.share for a, b in itertools.pairwise(seen))
     assert (tmp_path / weights.BEST).is_file()
 
 

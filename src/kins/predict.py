@@ -90,7 +90,7 @@ class Predictor:
             for name in ("amodal", "inmodal")
         }
         ids = list(self.categories)
-        instances = []
+        instances: list[Instance] = []
         for k, (label, score) in enumerate(zip(found["labels"].int().tolist(), found["scores"].tolist(), strict=True)):
             if self.score_threshold is not None and score < self.score_threshold:
                 continue
