@@ -9,8 +9,10 @@ import numpy as np
 
 from kins.errors import KinsError
 from kins.evaluation.columns import Columns, Ints, Masks, columns
+from kins.evaluation.order import Relations, relations
 from kins.evaluation.overlap import Pairs, pairs
 from kins.evaluation.precision import DETECTIONS
+from kins.evaluation.regions import matched_pairs
 from kins.evaluation.results import Results, summarise
 from kins.evaluation.slices import SLICES, Slice
 from kins.files import progress
@@ -29,6 +31,7 @@ class Table:
         truth, found: the instances; of detections the best 100 an image and category, best first.
         place: (D,) how many detections of the same image and category score better.
         pairs: those with an IoU of at least 0.5.
+        relations: who hides whom among matched instances.
     """
 
     images: list[int]
@@ -36,6 +39,7 @@ class Table:
     found: Columns
     place: Ints
     pairs: Pairs
+    relations: Relations
 
 
 class Evaluator:
@@ -128,7 +132,10 @@ def compare(
                 found, found_masks = table.take(keep), masks.take(keep)
     rows, place = _best(found)
     found, found_masks = found.take(rows), found_masks.take(rows)
-    return Table(list(images), truth, found, place, pairs(truth, found, truth_masks, found_masks))
+    near = pairs(truth, found, truth_masks, found_masks)
+    chosen = matched_pairs(near, truth.crowd, len(found))
+    order = relations(truth, found, truth_masks, found_masks, near, chosen)
+    return Table(list(images), truth, found, place, near, order)
 
 
 def join(tables: Sequence[Table]) -> Table:
@@ -162,7 +169,14 @@ def join(tables: Sequence[Table]) -> Table:
         np.concatenate([p.iou for p, _, _ in joined], axis=1),
         np.concatenate([p.hidden for p, _, _ in joined]),
     )
-    return Table(sorted(ids), truth.take(order["truth"]), found.take(order["found"]), place[order["found"]], all_pairs)
+    return Table(
+        sorted(ids),
+        truth.take(order["truth"]),
+        found.take(order["found"]),
+        place[order["found"]],
+        all_pairs.take(np.lexsort((all_pairs.truth, all_pairs.found))),
+        Relations.joined([table.relations for table in tables]),
+    )
 
 
 def _best(found: Columns) -> tuple[Ints, Ints]:

@@ -21,6 +21,7 @@ class Pairs:
         found, truth: (P,) rows.
         iou: (3, P) of amodal boxes, amodal masks, inmodal masks; over the detection's own area where the ground truth
             is a crowd. -1 where a mask is unknown or the IoU is certainly below the least that was asked for.
+            Pairs with an amodal IoU of 0.5 have their inmodal IoU, however small.
         hidden: (P,) IoU of the hidden regions; NaN where the ground truth has none or the amodal IoU is below 0.5.
     """
 
@@ -55,7 +56,7 @@ def pairs(
         common = _box_intersection(found.tight[kind - 1][:, f], truth.tight[kind - 1][:, t])
         common = np.minimum(common, np.minimum(*areas))
         bound = common / np.maximum(np.where(crowd, areas[0], areas[0] + areas[1] - common), 1)
-        near = np.flatnonzero(known[kind] & (bound >= least - 1e-9) & (common > 0))
+        near = np.flatnonzero(known[kind] & (((bound >= least - 1e-9) & (common > 0)) | (iou[AMODAL] >= 0.5 - 1e-9)))
         iou[kind, near] = _mask_iou(found_rles, truth_rles, f[near], t[near], truth.crowd)
     keep = (iou >= least - 1e-9).any(0)
     f, t, iou = f[keep], t[keep], iou[:, keep]

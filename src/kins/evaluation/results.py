@@ -11,7 +11,9 @@ import numpy as np
 from kins.errors import KinsError
 from kins.evaluation.columns import AMODAL, BOX, INMODAL, KINDS, Bools
 from kins.evaluation.matching import match, plan
+from kins.evaluation.order import order_quality
 from kins.evaluation.precision import Curves, curves, mean, ranking
+from kins.evaluation.regions import matched_pairs, occlusion_classification, region_quality
 from kins.evaluation.slices import SIZES, Slice
 
 if TYPE_CHECKING:
@@ -47,6 +49,9 @@ class Results:
     Attributes:
         images, instances, detections: how many were compared (crowds not among the instances).
         kinds: Precision by kind, `box`, `amodal`, `inmodal`, as far as both sides have it.
+        regions: mean IoU of matched pairs: see regions.region_quality.
+        occlusion: occluded or not, of matched pairs: see regions.occlusion_classification.
+        order: who hides whom: see order.order_quality.
         notes: what a reader should know, one line each.
     """
 
@@ -55,6 +60,9 @@ class Results:
     detections: int
     categories: dict[int, str]
     kinds: dict[str, Precision]
+    regions: dict[str, float]
+    occlusion: dict[str, float]
+    order: dict[str, float]
     notes: list[str]
 
     @property
@@ -82,6 +90,9 @@ class Results:
                 name: {"overall": kind.overall, "classes": kind.classes, "slices": kind.slices}
                 for name, kind in self.kinds.items()
             },
+            "regions": self.regions,
+            "occlusion": self.occlusion,
+            "order": self.order,
             "notes": self.notes,
         }
         cleaned: dict[str, Any] = _without_nan(value)
@@ -114,7 +125,18 @@ def summarise(table: Table, categories: Mapping[int, str], slices: Sequence[Slic
     if not kinds:
         raise KinsError("nothing to compare: ground truth and predictions have neither boxes nor masks in common")
     instances = int(np.count_nonzero(~table.truth.crowd))
-    return Results(len(table.images), instances, len(table.found), names, kinds, notes)
+    chosen = matched_pairs(table.pairs, table.truth.crowd, len(table.found))
+    return Results(
+        len(table.images),
+        instances,
+        len(table.found),
+        names,
+        kinds,
+        region_quality(table, chosen) if "amodal" in kinds else {},
+        occlusion_classification(table, chosen),
+        order_quality(table.relations),
+        notes,
+    )
 
 
 def _known(table: Table) -> list[bool]:

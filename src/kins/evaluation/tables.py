@@ -33,6 +33,13 @@ def print_results(runs: Mapping[str, Results], per_class: bool = False) -> None:
             if per_class:
                 rows = [(key, [row[f] for f in PART]) for key, row in part.classes.items()]
                 console.print(table(f"{KIND_NAMES[kind]} by class", PART, rows))
+        for title, row in (
+            ("mean IoU of matched regions", results.regions),
+            ("occluded or not, matched objects", results.occlusion),
+            ("who hides whom, matched objects", results.order),
+        ):
+            if row:
+                console.print(table(title, [key.replace("_", " ") for key in row], [("", list(row.values()))]))
         for note in results.notes:
             console.print(f"note: {note}")
 
