@@ -1,0 +1,35 @@
+"""kins demo."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def demo(
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder for all that is made.")] = Path(
+        "demo"
+    ),
+    minutes: Annotated[float, typer.Option("--minutes", metavar="M", min=0.2, help="About how long it takes.")] = 10.0,
+    samples: Annotated[
+        Path | None,
+        typer.Option(
+            "--samples",
+            metavar="DIR",
+            envvar="KINS_SAMPLES",
+            exists=True,
+            file_okay=False,
+            help="A folder of annotated pictures to learn by heart, in place of street scenes.",
+        ),
+    ] = None,
+    shapes: Annotated[
+        bool, typer.Option("--shapes", help="Simple overlapping shapes in place of street scenes.")
+    ] = False,
+) -> None:
+    """The whole way: pictures, training, prediction, evaluation, report. Needs neither network nor GPU.
+
+    Example: kins demo --minutes 10
+    """
+    from kins.demo import demo as run
+
+    run(out, "shapes" if shapes else samples or "streets", minutes, say=typer.echo)
