@@ -286,6 +286,16 @@ def ious(first: Sequence[Mask], second: Sequence[Mask]) -> npt.NDArray[np.float6
     return np.asarray(common / total, np.float64)
 
 
+def rle_areas(rles: Sequence[Rle]) -> npt.NDArray[np.int64]:
+    """(len(rles),) number of pixels of each; of checked RLEs, as `Mask.rle` gives them."""
+    return np.asarray(rle_library.area(list(rles)), np.int64) if rles else np.zeros(0, np.int64)
+
+
+def rle_boxes(rles: Sequence[Rle]) -> npt.NDArray[np.float64]:
+    """(len(rles), 4) x, y, width, height that hold all pixels of each; tight unless an RLE has runs of no pixels."""
+    return np.asarray(rle_library.to_bbox(list(rles)), np.float64) if rles else np.zeros((0, 4))
+
+
 def union(masks: Sequence[Mask], height: int, width: int) -> Mask:
     """Every pixel that is in at least one of the masks."""
     if not masks:
@@ -309,7 +319,8 @@ def check_polygon(polygon: Any) -> str | None:
         return "is not a list of numbers [x1, y1, x2, y2, ...]"
     if len(polygon) % 2:
         return f"has {len(polygon)} numbers, not pairs x, y"
-    if not set(map(type, polygon)) <= {int, float}:
+    kinds = set(map(type, polygon)) - {int, float}
+    if any(kind is bool or not issubclass(kind, (int, float, np.number)) for kind in kinds):
         return "holds something that is not a number"
     if not polygon:
         return None
