@@ -22,9 +22,30 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from kins.contact import ROUNDING, Slivers, corners, touch, without_slivers
 from kins.errors import KinsError
 from kins.masks import Mask, intersections, ious
 from kins.records import Instance, Scene
+
+__all__ = [
+    "HEAVY",
+    "LEVELS",
+    "OCCLUDED",
+    "PARTIAL",
+    "ROUNDING",
+    "SAME_OBJECT",
+    "Cycle",
+    "Disagreement",
+    "Edge",
+    "Occlusion",
+    "Slivers",
+    "disagreements",
+    "level",
+    "occlusion",
+    "occlusion_from_depth",
+    "occlusion_from_order",
+    "with_order",
+]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -46,30 +67,21 @@ class Edge(NamedTuple):
     pixels: int
 
 
+class Disagreement(NamedTuple):
+    """By the masks `occluder` hides `pixels` of `occluded` (indices in the scene); `stored` says otherwise."""
+
+    occluder: int
+    occluded: int
+    pixels: int
+    stored: str
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Cycle:
     """Instances of which each hides the next and the last the first, and the edge left out of the order for it."""
 
     members: tuple[int, ...]
     removed: Edge
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Slivers:
-    """Which overlaps are too small to be occlusion: what rounding the corners of polygons leaves along outlines.
-
-    An overlap makes an edge if it has at least `pixels` pixels and at least `fraction` of the hidden one's amodal area.
-    If it has no more pixels than the outline of the box around what I_i and A_j share, at least `pixels` of them must
-    also lie in a square of `width` x `width` pixels of the overlap.
-
-    Corners moved by rounding (at most half a pixel in x and y) move an outline by less than a pixel, and a strip that
-    narrow holds no square of 2 x 2 pixels, a corner hardly more than one; hence the defaults. Slivers(1, 0, 1) keeps
-    every pixel.
-    """
-
-    pixels: int = 5
-    fraction: float = 0.001
-    width: int = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,7 +149,7 @@ def level(rate: float) -> str:
     return LEVELS[0] if not rate >= PARTIAL else LEVELS[1] if rate <= HEAVY else LEVELS[2]
 
 
-def occlusion(scene: Scene, slivers: Slivers = Slivers(), predicted: bool | None = None) -> Occlusion:
+def occlusion(scene: Scene, slivers: Slivers = ROUNDING, predicted: bool | None = None) -> Occlusion:
     """From the masks.
 
     Args:
@@ -163,8 +175,8 @@ def occlusion(scene: Scene, slivers: Slivers = Slivers(), predicted: bool | None
     np.fill_diagonal(weights, 0)
     if predicted:
         weights[weights <= intersections(inmodal, inmodal)] = 0
-    boxes = _corners(amodal)
-    weights = _without_slivers(weights, inmodal, amodal, boxes, slivers, seen)
+    boxes = corners(amodal)
+    weights = without_slivers(weights, inmodal, amodal, boxes, slivers, seen)
     leaks = np.array([mask.area for mask in inmodal], np.int64) != np.diagonal(covered)
     overlap = np.where(leaks[:, None], 0, covered)  # a visible part outside of its own amodal mask proves no contact
     return _relations(instances, weights, overlap, boxes, _same_objects(instances) if predicted else None)
@@ -173,7 +185,7 @@ def occlusion(scene: Scene, slivers: Slivers = Slivers(), predicted: bool | None
 def occlusion_from_depth(
     scene: Scene,
     depths: Sequence[float],
-    slivers: Slivers = Slivers(),
+    slivers: Slivers = ROUNDING,
 ) -> Occlusion:
     """From distances: of two instances whose amodal masks overlap the nearer one hides the other, equal ones neither.
 
@@ -192,42 +204,68 @@ def occlusion_from_depth(
 
 def occlusion_from_order(
     scene: Scene,
-    constraints: Iterable[tuple[int, int]] = (),
-    slivers: Slivers = Slivers(),
+    constraints: Iterable[tuple[int, int]] | None = None,
+    slivers: Slivers = ROUNDING,
 ) -> Occlusion:
     """From the order that the instances already have (KINS 2020's ico_id, COCOA's `order`).
 
     Of two whose amodal masks overlap and that are of one stored cluster (or of none), the one with the smaller order
-    hides the other.
+    hides the other, and an edge's weight is the size of that overlap. Inmodal masks are not needed.
 
     Args:
-        constraints: (occluder, occluded) index pairs, which override the order (COCOA's `depth_constraint`).
+        constraints: (occluder, occluded) index pairs, which override the order; None takes COCOA's `depth_constraint`
+            where the image has one.
 
     Raises:
-        KinsError: an instance that overlaps another has no order, and no constraint for that pair.
+        KinsError: an instance that overlaps another has no order, and there is no constraint for that pair.
     """
     n = len(scene)
+    if constraints is None:
+        index = {instance.id: i for i, instance in enumerate(scene)}
+        stored = scene.image.extra.get("depth_constraint") or ()
+        constraints = [(index[front], index[back]) for front, back in stored if front in index and back in index]
     order = np.array([np.nan if i.order is None else i.order for i in scene], np.float64)
     cluster = np.array([-1 if i.cluster is None else i.cluster for i in scene], np.int64)
     nearer = (order[:, None] < order[None, :]) & (cluster[:, None] == cluster[None, :])
     stated = np.zeros((n, n), bool)
-    for occluder, occluded in constraints:
-        if not (0 <= occluder < n and 0 <= occluded < n) or occluder == occluded:
-            raise KinsError(f"image {scene.image.file_name}: no pair {occluder}, {occluded} among {n} instances")
-        stated[occluder, occluded] = True
+    for front, back in constraints:
+        if not (0 <= front < n and 0 <= back < n) or front == back:
+            raise KinsError(f"image {scene.image.file_name}: no pair {front}, {back} among {n} instances")
+        stated[front, back] = True
     nearer = np.where(stated | stated.T, stated, nearer)
-    unknown = np.isnan(order)[:, None] & ~stated & ~stated.T
+    unknown = np.isnan(order)[:, None] & ~(stated | stated.T | np.eye(n, dtype=bool))
     if unknown.any():
         amodal = [instance.amodal for instance in scene]
-        overlap = intersections(amodal, amodal)
-        np.fill_diagonal(overlap, 0)
-        found = np.argwhere(unknown & (overlap > 0))
-        if found.size:
-            instance = scene[int(found[0, 0])]
+        for i, _ in np.argwhere(unknown & (intersections(amodal, amodal) > 0)).tolist():
             raise KinsError(
-                f"image {scene.image.file_name}: instance {instance.id} has no order; derive it with kins order"
+                f"image {scene.image.file_name}: instance {scene[i].id} has no order; derive it with kins order"
             )
     return _from_nearness(scene, nearer, slivers)
+
+
+def disagreements(scene: Scene, relations: Occlusion | None = None) -> list[Disagreement]:
+    """Where the order that the instances have contradicts the one derived from their masks.
+
+    An edge i -> j that the derived order rests on demands that i and j are in one stored cluster, and that i has the
+    smaller stored order. Absolute values are not compared, and instances without a stored order are passed over.
+
+    Args:
+        relations: what to compare with, derived from the masks if None.
+    """
+    if relations is None:
+        relations = occlusion(scene)
+    matrix = relations.matrix()
+    left_out = {cycle.removed for cycle in relations.cycles}
+    found = []
+    for edge in relations.edges:
+        front, back = scene[edge.occluder], scene[edge.occluded]
+        if matrix[edge.occluder, edge.occluded] < 1 or edge in left_out or front.order is None or back.order is None:
+            continue
+        if front.cluster != back.cluster:
+            found.append(Disagreement(*edge, f"cluster {front.cluster} against {back.cluster}"))
+        elif front.order >= back.order:
+            found.append(Disagreement(*edge, f"order {front.order} against {back.order}"))
+    return found
 
 
 def with_order(scene: Scene, relations: Occlusion | None = None) -> Scene:
@@ -241,8 +279,8 @@ def with_order(scene: Scene, relations: Occlusion | None = None) -> Scene:
 def _from_nearness(scene: Scene, nearer: npt.NDArray[np.bool_], slivers: Slivers) -> Occlusion:
     amodal = [instance.amodal for instance in scene]
     overlap = intersections(amodal, amodal)
-    boxes = _corners(amodal)
-    weights = _without_slivers(np.where(nearer, overlap, 0), amodal, amodal, boxes, slivers, {})
+    boxes = corners(amodal)
+    weights = without_slivers(np.where(nearer, overlap, 0), amodal, amodal, boxes, slivers, {})
     return _relations(scene.instances, weights, overlap, boxes)
 
 
@@ -264,48 +302,6 @@ def _relations(
     return Occlusion(instances, edges, clusters, order, cycles)
 
 
-def _without_slivers(
-    weights: Ints, front: Sequence[Mask], back: Sequence[Mask], boxes: Floats, slivers: Slivers, seen: dict[int, Mask]
-) -> Ints:
-    """The weights with slivers set to 0; weights[i, j] counts the pixels of front[i] in back[j], but not in seen[j]."""
-    least = np.maximum(slivers.pixels, slivers.fraction * np.array([mask.area for mask in back]))
-    weights = np.where(weights >= least, weights, 0)
-    if slivers.width < 2 or not weights.any():
-        return weights
-    outline = 2 * (slivers.width - 1) * (boxes[:, 2:] - boxes[:, :2]).sum(1)  # an overlap's own is not longer
-    for i, j in zip(*(axis.tolist() for axis in np.nonzero((weights > 0) & (weights <= outline))), strict=True):
-        shared = front[i] & back[j]
-        if weights[i, j] > 2 * (slivers.width - 1) * sum(shared.box[2:]):
-            continue
-        if _solid(_pixels(shared, seen.get(j)), shared.height, slivers.width) < slivers.pixels:
-            weights[i, j] = 0
-    return weights
-
-
-def _pixels(mask: Mask, without: Mask | None) -> Ints:
-    """The mask's pixels, numbered column by column, without those of another mask."""
-    starts, ends = _intervals(mask)
-    lengths = ends - starts
-    pixels = np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
-    if without is None:
-        return pixels
-    starts, ends = _intervals(without)
-    if not starts.size:
-        return pixels
-    at = np.searchsorted(ends, pixels, side="right")
-    return pixels[(at == starts.size) | (pixels < starts[np.minimum(at, starts.size - 1)])]
-
-
-def _solid(pixels: Ints, height: int, width: int) -> int:
-    """How many of these pixels, numbered column by column, lie in a square of width x width of them."""
-    steps = (np.arange(width)[:, None] * height + np.arange(width)[None, :]).ravel()
-    corners = pixels[pixels % height <= height - width]
-    for step in steps[1:]:
-        at = np.searchsorted(pixels, corners + step)
-        corners = corners[pixels[np.minimum(at, pixels.size - 1)] == corners + step]
-    return int(np.unique(corners[:, None] + steps).size)
-
-
 def _clusters(instances: tuple[Instance, ...], linked: npt.NDArray[np.bool_], boxes: Floats) -> Ints:
     """(n,) connected components of the masks that are linked, overlap or touch."""
     n = len(instances)
@@ -319,7 +315,7 @@ def _clusters(instances: tuple[Instance, ...], linked: npt.NDArray[np.bool_], bo
     doubtful = np.triu(near & near.T & (labels[:, None] != labels[None, :]))
     if doubtful.any():
         for i, j in zip(*(axis.tolist() for axis in np.nonzero(doubtful)), strict=True):
-            linked[i, j] = linked[j, i] = _touch(instances[i].amodal, instances[j].amodal)
+            linked[i, j] = linked[j, i] = touch(instances[i].amodal, instances[j].amodal)
         labels = _lowest_reached(linked, rank)
     return np.asarray(np.unique(labels, return_inverse=True)[1], np.int64)
 
@@ -332,38 +328,6 @@ def _lowest_reached(linked: npt.NDArray[np.bool_], labels: Ints) -> Ints:
         if (lowest == labels).all():
             return lowest
         labels = lowest
-
-
-def _touch(first: Mask, second: Mask) -> bool:
-    """Whether two masks overlap, or a pixel of one has a side in common with a pixel of the other."""
-    height = first.height
-    starts, ends = _intervals(first)
-    others, other_ends = _intervals(second)
-    if not starts.size or not others.size:
-        return False
-    starts, ends = np.append(starts, np.iinfo(np.int64).max), np.append(ends, np.iinfo(np.int64).max)
-    for shift in (0, height, -height):
-        if (starts[np.searchsorted(ends, others + shift, side="right")] < other_ends + shift).any():
-            return True
-    at = np.searchsorted(ends, others, side="right")
-    above = (ends[at - 1] == others) & (others % height > 0)  # at 0 it is the first pixel of the next column
-    below = (starts[at] == other_ends) & (other_ends % height > 0)
-    return bool((above | below).any())
-
-
-def _intervals(mask: Mask) -> tuple[Ints, Ints]:
-    """First and one-past-last pixel of each run of pixels, column by column."""
-    edges = np.cumsum(mask.runs)
-    starts, ends = edges[0::2][: edges.size // 2], edges[1::2]
-    return starts, ends
-
-
-def _corners(masks: Sequence[Mask]) -> Floats:
-    """(n, 4) x0, y0, x1, y1 of the boxes; those of empty masks are near to nothing."""
-    boxes = np.array([mask.box for mask in masks], np.float64).reshape(-1, 4)
-    boxes[:, 2:] += boxes[:, :2]
-    boxes[boxes[:, 2] <= boxes[:, 0]] = (np.inf, np.inf, -np.inf, -np.inf)
-    return boxes
 
 
 def _direction(weights: Ints, instances: Sequence[Instance]) -> npt.NDArray[np.bool_]:

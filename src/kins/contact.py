@@ -1,0 +1,115 @@
+"""Which masks overlap by more than rounding, and which touch: the geometry under kins.occlusion, on run lengths."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from kins.masks import Mask
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Slivers:
+    """Which overlaps are too small to be occlusion: what rounding the corners of polygons leaves along outlines.
+
+    An overlap makes an edge if it has at least `pixels` pixels and at least `fraction` of the hidden one's amodal area.
+    If it has no more pixels than the outline of the box around what I_i and A_j share, at least `pixels` of them must
+    also lie in a square of `width` x `width` pixels of the overlap.
+
+    Corners moved by rounding (at most half a pixel in x and y) move an outline by less than a pixel, and a strip that
+    narrow holds no square of 2 x 2 pixels, a corner hardly more than one; hence the defaults. Slivers(1, 0, 1) keeps
+    every pixel.
+    """
+
+    pixels: int = 5
+    fraction: float = 0.001
+    width: int = 2
+
+
+ROUNDING = Slivers()
+"""What is ignored by default."""
+
+
+def without_slivers(
+    weights: Ints,
+    front: Sequence[Mask],
+    back: Sequence[Mask],
+    boxes: Floats,
+    slivers: Slivers,
+    seen: Mapping[int, Mask],
+) -> Ints:
+    """The weights with slivers set to 0; weights[i, j] counts the pixels of front[i] in back[j], but not in seen[j]."""
+    least = np.maximum(slivers.pixels, slivers.fraction * np.array([mask.area for mask in back]))
+    weights = np.where(weights >= least, weights, 0)
+    if slivers.width < 2 or not weights.any():
+        return weights
+    outline = 2 * (slivers.width - 1) * (boxes[:, 2:] - boxes[:, :2]).sum(1)  # an overlap's own is not longer
+    for i, j in zip(*(axis.tolist() for axis in np.nonzero((weights > 0) & (weights <= outline))), strict=True):
+        shared = front[i] & back[j]
+        if weights[i, j] > 2 * (slivers.width - 1) * sum(shared.box[2:]):
+            continue
+        if _solid(_pixels(shared, seen.get(j)), shared.height, slivers.width) < slivers.pixels:
+            weights[i, j] = 0
+    return weights
+
+
+def _pixels(mask: Mask, without: Mask | None) -> Ints:
+    """The mask's pixels, numbered column by column, without those of another mask."""
+    starts, ends = _intervals(mask)
+    lengths = ends - starts
+    pixels = np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
+    if without is None:
+        return pixels
+    starts, ends = _intervals(without)
+    if not starts.size:
+        return pixels
+    at = np.searchsorted(ends, pixels, side="right")
+    return pixels[(at == starts.size) | (pixels < starts[np.minimum(at, starts.size - 1)])]
+
+
+def _solid(pixels: Ints, height: int, width: int) -> int:
+    """How many of these pixels, numbered column by column, lie in a square of width x width of them."""
+    steps = (np.arange(width)[:, None] * height + np.arange(width)[None, :]).ravel()
+    corners = pixels[pixels % height <= height - width]
+    for step in steps[1:]:
+        at = np.searchsorted(pixels, corners + step)
+        corners = corners[pixels[np.minimum(at, pixels.size - 1)] == corners + step]
+    return int(np.unique(corners[:, None] + steps).size)
+
+
+def touch(first: Mask, second: Mask) -> bool:
+    """Whether two masks overlap, or a pixel of one has a side in common with a pixel of the other."""
+    height = first.height
+    starts, ends = _intervals(first)
+    others, other_ends = _intervals(second)
+    if not starts.size or not others.size:
+        return False
+    starts, ends = np.append(starts, np.iinfo(np.int64).max), np.append(ends, np.iinfo(np.int64).max)
+    for shift in (0, height, -height):
+        if (starts[np.searchsorted(ends, others + shift, side="right")] < other_ends + shift).any():
+            return True
+    at = np.searchsorted(ends, others, side="right")
+    above = (ends[at - 1] == others) & (others % height > 0)  # at 0 it is the first pixel of the next column
+    below = (starts[at] == other_ends) & (other_ends % height > 0)
+    return bool((above | below).any())
+
+
+def _intervals(mask: Mask) -> tuple[Ints, Ints]:
+    """First and one-past-last pixel of each run of pixels, column by column."""
+    edges = np.cumsum(mask.runs)
+    starts, ends = edges[0::2][: edges.size // 2], edges[1::2]
+    return starts, ends
+
+
+def corners(masks: Sequence[Mask]) -> Floats:
+    """(n, 4) x0, y0, x1, y1 of the boxes; those of empty masks are near to nothing."""
+    boxes = np.array([mask.box for mask in masks], np.float64).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    boxes[boxes[:, 2] <= boxes[:, 0]] = (np.inf, np.inf, -np.inf, -np.inf)
+    return boxes
