@@ -60,12 +60,12 @@ def _amodal(
     thing: Thing, inmodal: NDArray[np.bool_], depth: Floats32, rays: Floats32, camera: Camera
 ) -> NDArray[np.bool_]:
     """The visible pixels, and those where its own ray meets it behind something nearer."""
-    pixel = camera.project(thing.mesh.points.reshape(-1, 3))
+    pixel = camera.project(thing.mesh.vertices)
     low = np.clip(np.floor(pixel.min(0)).astype(int), 0, (camera.width, camera.height))
     high = np.clip(np.ceil(pixel.max(0)).astype(int) + 1, 0, (camera.width, camera.height))
     window = np.s_[low[1] : high[1], low[0] : high[0]]
     # Rays are one metre long per metre ahead: whatever lies behind the thing's far end does not hide it.
-    behind = ~inmodal[window] & (depth[window] < thing.mesh.points[..., 0].max())
+    behind = ~inmodal[window] & (depth[window] < thing.mesh.vertices[:, 0].max())
     amodal = inmodal.copy()
     if behind.any():
         cast = np.ascontiguousarray(rays[window][behind])
@@ -135,7 +135,7 @@ def _wrap(angle: float) -> float:
 
 
 def _truncation(thing: Thing, camera: Camera) -> float:
-    pixel = camera.project(thing.mesh.points.reshape(-1, 3))
+    pixel = camera.project(thing.mesh.vertices)
     low, high = pixel.min(0), pixel.max(0)
     inside = np.minimum(high, (camera.width - 0.5, camera.height - 0.5)) - np.maximum(low, -0.5)
     return float(1.0 - np.prod(np.maximum(inside, 0)) / np.prod(high - low))

@@ -18,6 +18,7 @@ from kins.streets.vehicles import (
     car_body,
     paint_color,
     wheel,
+    wheels,
 )  # fmt: skip
 
 WHITE = (0.75, 0.75, 0.74)
@@ -52,11 +53,6 @@ def van(rng: Generator) -> Mesh:
             doors.append(panel(quad, WINDOW, GLASS))
         body = join([body, *doors])
     return body
-
-
-def _axle(x: float, half: float, radius: float, rng: Generator) -> list[Mesh]:
-    rim = np.array([1.0, 1.0, 1.0]) * 0.35
-    return [wheel(x, s * half, radius, 0.3, 0, rim) for s in (-1, 1)]
 
 
 def _cab(front: float, width: float, height: float, color: tuple[float, float, float], depth: float) -> list[Mesh]:
@@ -217,8 +213,9 @@ def truck(rng: Generator) -> Mesh:
                     )
                 x += size + rng.uniform(0.1, 0.6)
     rear = [tail + length * 0.22] if length < 8.6 else [tail + length * 0.17, tail + length * 0.17 + 1.3]
+    tyre = wheel(0.48, 0.3, False, np.full(3, 0.35))
     for x in [front - 1.15, *rear]:
-        parts += _axle(x, half - 0.03, 0.48, rng)
+        parts += wheels(tyre, [x], half - 0.03)
     lo, hi = max(rear) + 0.75, front - 1.85
     if hi > lo + 0.5:
         parts += [box((lo, s * (half - 0.1) - 0.04, 0.45), (hi, s * (half - 0.1) + 0.04, 0.85), GREY) for s in (-1, 1)]
@@ -477,7 +474,7 @@ def trailer(rng: Generator) -> Mesh:
             )
     radius = 0.31
     middle = (tail + nose) / 2
-    parts += [wheel(middle, s * (half + (-0.02 if kind == "caravan" else 0.14)), radius, 0.18, 0, rim) for s in (-1, 1)]
+    parts += wheels(wheel(radius, 0.18, False, rim), [middle], half + (-0.02 if kind == "caravan" else 0.14))
     if kind != "caravan":
         parts += [
             box(

@@ -395,17 +395,24 @@ class _Builder:
                 if open_country and rng.random() < 0.75:
                     s += width
                     continue
-                depth = rng.uniform(8, 11)
-                built = surroundings.house(rng, width, depth, int(rng.choice(walls)), int(rng.choice(roofs)), k.town)
-                if sign > 0:
-                    shifted = built.moved(-width / 2, 0)
-                    self.place(None, shifted, mid, self.front[0], 0.0, 0.05, solid=False)
-                else:
-                    shifted = built.moved(-width / 2, 0)
-                    self.place(None, shifted, mid, -self.front[1], np.pi, 0.05, solid=False)
+                corner = abs(mid - self.junction) < width / 2 + self.cross_half + 12
+                at, turn = (self.front[0], 0.0) if sign > 0 else (-self.front[1], np.pi)
+                self.house(mid, at, turn, width, rng.uniform(8, 11), walls, roofs, corner or gap > 1)
                 s += width + gap
         self.side_street(walls, roofs)
         self.background(walls, roofs)
+
+    def house(
+        self, s: float, t: float, turn: float, width: float, depth: float, walls: list[int], roofs: list[int], sides: bool
+    ) -> None:
+        """One house whose front is centred at (s, t), if it may be in view."""
+        rng = self.rng
+        x, y = self.world(s, t)
+        if x < -width or abs(y) > x + 25:
+            return
+        wall, roof = int(rng.choice(walls)), int(rng.choice(roofs))
+        built = surroundings.house(rng, width, depth, wall, roof, self.kind.town, bool(x < 50), sides)
+        self.place(None, built.moved(-width / 2), s, t, turn, 0.05, solid=False)
 
     def side_street(self, walls: list[int], roofs: list[int]) -> None:
         """Houses along the crossing road, as far as they are in view."""
@@ -418,9 +425,8 @@ class _Builder:
                 while t < 75:
                     width = rng.uniform(8, 15)
                     if k.town or rng.random() < 0.6:
-                        built = surroundings.house(rng, width, 9.0, int(rng.choice(walls)), int(rng.choice(roofs)), k.town)
                         s = self.junction + along * (self.cross_half + 3.0)
-                        self.place(None, built.moved(-width / 2, 0), s, side * (t + width / 2), -np.pi / 2 + turn, 0.05)
+                        self.house(s, side * (t + width / 2), -np.pi / 2 + turn, width, 9.0, walls, roofs, not k.town)
                     t += width + (0.05 if k.town else rng.uniform(3, 9))
 
     def background(self, walls: list[int], roofs: list[int]) -> None:
@@ -430,8 +436,7 @@ class _Builder:
             s, t = FAR + 24.0, -70.0
             while t < 70:
                 width = rng.uniform(9, 16)
-                built = surroundings.house(rng, width, 9.0, int(rng.choice(walls)), int(rng.choice(roofs)), k.town)
-                self.place(None, built.moved(-width / 2, 0), s, t + width / 2, -np.pi / 2, 0.0)
+                self.house(s, t + width / 2, -np.pi / 2, width, 9.0, walls, roofs, False)
                 t += width + rng.uniform(0, 4)
         for _ in range(26):
             a, r = rng.uniform(-0.85, 0.85), rng.uniform(110, 190)
@@ -473,14 +478,14 @@ class _Builder:
                 s = rng.uniform(9, 30) if mine else rng.uniform(4, 22)
                 while s < FAR and mode != "empty":
                     name, mesh = self.vehicle()
-                    length = float(np.ptp(mesh.points[:, :, 0]))
+                    length = mesh.length
                     spot = s + length / 2
                     if not (name == "misc"):
                         self.place(name, mesh, spot, t + rng.normal(0, 0.12), turn + rng.normal(0, 0.012))
                         s += length
                         if name == "car" and rng.random() < 0.03:  # towing
                             tow = large.trailer(rng)
-                            half = float(np.ptp(tow.points[:, :, 0])) / 2
+                            half = tow.length / 2
                             if sign > 0:
                                 self.place("misc", tow, s + half + 0.2, t, turn)
                             s += 2 * half + 0.4
@@ -489,7 +494,7 @@ class _Builder:
             for t, turn in ((-self.rail_half, 0.0), (self.rail_half, np.pi)):
                 if rng.random() < 0.75:
                     mesh = large.tram(rng)
-                    half = float(np.ptp(mesh.points[:, :, 0])) / 2
+                    half = mesh.length / 2
                     self.place("tram", mesh, rng.uniform(7, 48) + half, t, turn)
 
     def park(self) -> None:
@@ -508,7 +513,7 @@ class _Builder:
                     s += 5.3 if k.parking[i] == "along" else 2.6
                     continue
                 name, mesh = self.vehicle(shares)
-                length, wide = float(np.ptp(mesh.points[:, :, 0])), float(np.ptp(mesh.points[:, :, 1]))
+                length, wide = mesh.length, mesh.width
                 if k.parking[i] == "along":
                     turn = (0.0 if sign < 0 else np.pi) + (np.pi if rng.random() < 0.1 else 0.0)
                     if wide < 2.2:
@@ -536,7 +541,7 @@ class _Builder:
                 continue
             while t < 38:
                 name, mesh = self.vehicle()
-                length = float(np.ptp(mesh.points[:, :, 0]))
+                length = mesh.length
                 if name != "misc" and rng.random() < 0.4:
                     self.place(name, mesh, self.junction - lane, t + length / 2, turn + rng.normal(0, 0.03))
                 t += length + rng.uniform(2, 14)
@@ -683,12 +688,12 @@ class _Builder:
 
 
 def _leaf_count(distance: float) -> int:
-    return int(np.clip(60000 / distance, 500, 4000))
+    return int(np.clip(45000 / distance, 350, 3000))
 
 
 def _layers(mesh: Mesh) -> list[tuple[Floats, Floats]]:
     """Bounds below and above head height: crowns and arms of lamps leave room below."""
-    points = mesh.points.reshape(-1, 3)
+    points = mesh.vertices
     high = points[:, 2] > 2.45
     layers = []
     for part, ceiling in ((points[~high], True), (points[high], False)):

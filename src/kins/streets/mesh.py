@@ -1,4 +1,4 @@
-"""Triangle soups, and the few ways of making them that street objects need.
+"""Triangle meshes, and the few ways of making them that street objects need.
 
 Object frame: x forward, y left, z up, metres, origin on the ground below the object's middle.
 """
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 # What a triangle is made of. From TEXTURED on, `surface - TEXTURED` is the index of a texture.
 MATTE, PAINT, GLASS, METAL, TEXTURED = 0, 1, 2, 3, 8
@@ -19,95 +20,117 @@ MATTE, PAINT, GLASS, METAL, TEXTURED = 0, 1, 2, 3, 8
 
 @dataclass(frozen=True)
 class Mesh:
-    """m triangles that share no vertices.
+    """Triangles with shared vertices.
 
-    points, normals: (m, 3 corners, 3); uv: (m, 3 corners, 2), read by textured surfaces only;
-    color: (m, 3) linear RGB, read by all others; surface: (m,) uint8.
+    vertices: (n, 3); faces: (m, 3) indices of vertices; color: (m, 3) linear RGB, or (3,) for all; surface: (m,), or one
+    for all; crease: (m,), or one for all: the mesh is shaded smooth across edges where the cosine between a face and
+    its smoothed neighbourhood is above it. uv: (n, 2), read by textured surfaces only. normals: (n, 3), used as they
+    are instead of deriving them.
     """
 
-    points: Floats
-    normals: Floats
-    uv: Floats
-    color: Floats
-    surface: NDArray[np.uint8]
+    vertices: Floats
+    faces: Ints
+    color: ArrayLike = (0.5, 0.5, 0.5)
+    surface: ArrayLike = MATTE
+    crease: ArrayLike = 0.7
+    uv: Floats | None = None
+    normals: Floats | None = None
 
     def __len__(self) -> int:
-        return len(self.points)
+        return len(self.faces)
+
+    @property
+    def points(self) -> Floats:
+        """(m, 3 corners, 3)"""
+        return self.vertices[self.faces]
 
     def moved(self, x: float = 0.0, y: float = 0.0, z: float = 0.0, yaw: float = 0.0) -> Mesh:
         """Turned by `yaw` (radians, counter-clockwise seen from above), then shifted."""
+        if yaw == 0.0:
+            return replace(self, vertices=self.vertices + (x, y, z))
         c, s = np.cos(yaw), np.sin(yaw)
-        turn = np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
-        return replace(self, points=self.points @ turn + (x, y, z), normals=self.normals @ turn)
+        turned = self.rotated([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+        return replace(turned, vertices=turned.vertices + (x, y, z))
 
     def rotated(self, matrix: ArrayLike) -> Mesh:
         """Turned about the origin by a (3, 3) rotation matrix."""
         turn = np.asarray(matrix).T
-        return replace(self, points=self.points @ turn, normals=self.normals @ turn)
+        normals = None if self.normals is None else self.normals @ turn
+        return replace(self, vertices=self.vertices @ turn, normals=normals)
 
     def scaled(self, x: float, y: float, z: float) -> Mesh:
-        normals = self.normals / (x, y, z)
-        return replace(self, points=self.points * (x, y, z), normals=_unit(normals))
+        """Stretched along the axes, negative factors mirror."""
+        faces = self.faces if x * y * z > 0 else self.faces[:, ::-1]
+        return replace(self, vertices=self.vertices * (x, y, z), faces=faces)
 
     def bounds(self) -> tuple[Floats, Floats]:
         """Smallest and largest x, y, z."""
-        flat = self.points.reshape(-1, 3)
-        return flat.min(0), flat.max(0)
+        return self.vertices.min(0), self.vertices.max(0)
+
+    @property
+    def length(self) -> float:
+        """Extent along x."""
+        return float(np.ptp(self.vertices[:, 0]))
+
+    @property
+    def width(self) -> float:
+        """Extent along y."""
+        return float(np.ptp(self.vertices[:, 1]))
+
+    def corner_normals(self) -> NDArray[np.float32]:
+        """(m, 3 corners, 3) unit normals, smooth but for creases."""
+        points = self.points
+        cross = _cross(points[:, 1] - points[:, 0], points[:, 2] - points[:, 0])
+        corner = self.faces.ravel()
+        count = len(self.vertices)
+        summed = np.stack([np.bincount(corner, np.repeat(cross[:, k], 3), count) for k in range(3)], -1)
+        smooth = _unit(summed).astype(np.float32)[self.faces]
+        flat = _unit(cross).astype(np.float32)
+        sharp = np.einsum("ijk,ik->ij", smooth, flat) < np.broadcast_to(self.crease, len(self.faces))[:, None]
+        normals = np.where(sharp[..., None], flat[:, None], smooth)
+        if self.normals is not None:
+            given = self.normals.astype(np.float32)[self.faces]
+            normals = np.where(np.isnan(given), normals, given)
+        return normals
 
 
 def join(meshes: Sequence[Mesh]) -> Mesh:
+    """All of them in one, none welded to another."""
     if not meshes:
-        return Mesh(
-            np.zeros((0, 3, 3)),
-            np.zeros((0, 3, 3)),
-            np.zeros((0, 3, 2)),
-            np.zeros((0, 3)),
-            np.zeros(0, np.uint8),
-        )
+        return Mesh(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
+    sizes = [len(m.vertices) for m in meshes]
+    starts = np.cumsum([0, *sizes[:-1]])
+    has_uv = any(m.uv is not None for m in meshes)
+    has_normals = any(m.normals is not None for m in meshes)
     return Mesh(
-        np.concatenate([m.points for m in meshes]),
-        np.concatenate([m.normals for m in meshes]),
-        np.concatenate([m.uv for m in meshes]),
-        np.concatenate([m.color for m in meshes]),
-        np.concatenate([m.surface for m in meshes]),
+        np.concatenate([m.vertices for m in meshes]),
+        np.concatenate([m.faces + start for m, start in zip(meshes, starts, strict=True)]),
+        np.concatenate([np.broadcast_to(m.color, (len(m.faces), 3)) for m in meshes]),
+        np.repeat(np.array([m.surface for m in meshes], np.uint8), [len(m.faces) for m in meshes])
+        if all(isinstance(m.surface, int) for m in meshes)
+        else np.concatenate([np.broadcast_to(np.asarray(m.surface, np.uint8), len(m.faces)) for m in meshes]),
+        np.concatenate([np.broadcast_to(m.crease, len(m.faces)) for m in meshes]),
+        np.concatenate([np.zeros((n, 2)) if m.uv is None else m.uv for m, n in zip(meshes, sizes, strict=True)])
+        if has_uv
+        else None,
+        np.concatenate(
+            [np.full((n, 3), np.nan) if m.normals is None else m.normals for m, n in zip(meshes, sizes, strict=True)]
+        )
+        if has_normals
+        else None,
     )
+
+
+def _cross(a: Floats, b: Floats) -> Floats:
+    out = np.empty_like(a)
+    for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+        out[:, i] = a[:, j] * b[:, k] - a[:, k] * b[:, j]
+    return out
 
 
 def _unit(vectors: Floats) -> Floats:
     length = np.sqrt((vectors * vectors).sum(-1, keepdims=True))
     return vectors / np.maximum(length, 1e-12)
-
-
-def indexed(
-    vertices: ArrayLike,
-    faces: NDArray[np.int64],
-    color: ArrayLike = (0.5, 0.5, 0.5),
-    surface: ArrayLike = MATTE,
-    crease: float = 0.7,
-    uv: Floats | None = None,
-) -> Mesh:
-    """Soup of an indexed mesh, smooth where neighbouring faces differ by less than acos(`crease`)."""
-    points = np.asarray(vertices, float)[faces]
-    cross = np.cross(points[:, 1] - points[:, 0], points[:, 2] - points[:, 0])
-    area = np.sqrt((cross * cross).sum(-1))
-    keep = area > 1e-10
-    points, cross, faces, area = points[keep], cross[keep], faces[keep], area[keep]
-    flat = cross / area[:, None]
-    count = len(np.asarray(vertices))
-    corner = faces.ravel()
-    summed = np.stack([np.bincount(corner, np.repeat(cross[:, k], 3), count) for k in range(3)], -1)
-    smooth = _unit(summed)[faces]
-    sharp = (smooth * flat[:, None]).sum(-1) < crease
-    normals = np.where(sharp[..., None], flat[:, None], smooth)
-    colors = np.asarray(color, float)
-    surfaces = np.asarray(surface, np.uint8)
-    return Mesh(
-        points,
-        normals,
-        np.zeros((len(points), 3, 2)) if uv is None else uv[faces],
-        colors[keep] if colors.ndim == 2 else np.broadcast_to(colors, (len(points), 3)).copy(),
-        surfaces[keep] if surfaces.ndim == 1 else np.full(len(points), surfaces, np.uint8),
-    )
 
 
 def grid_faces(rows: int, columns: int, closed: bool = False) -> NDArray[np.int64]:
@@ -123,8 +146,7 @@ def box(low: ArrayLike, high: ArrayLike, color: ArrayLike, surface: int = MATTE,
     """Axis-parallel box; with a bevel (metres) its upright and upper edges are rounded off."""
     lo, hi = np.asarray(low, float), np.asarray(high, float)
     if bevel <= 0.0:
-        corners = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], float)
-        return indexed(lo + corners * (hi - lo), _BOX, color, surface)
+        return Mesh(lo + _CORNERS * (hi - lo), _BOX, color, surface)
     b = min(bevel, *(hi - lo) * 0.49)
     plan = _rounded_rectangle(lo[0], hi[0], lo[1], hi[1], b)
     middle = (lo[:2] + hi[:2]) / 2
@@ -140,6 +162,7 @@ def box(low: ArrayLike, high: ArrayLike, color: ArrayLike, surface: int = MATTE,
     return loft(rings, color, surface, caps=True, crease=0.93)
 
 
+_CORNERS = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], float)
 _BOX = np.array(
     [
         [0, 1, 3], [0, 3, 2], [4, 6, 7], [4, 7, 5], [0, 4, 5], [0, 5, 1],
@@ -187,7 +210,7 @@ def loft(
                 np.stack([top + c, top + d, np.full(columns, n + 1)], -1),
             ]
         )
-    return indexed(vertices, faces, color, surface, crease)
+    return Mesh(vertices, faces, color, surface, crease)
 
 
 def tube(path: ArrayLike, radii: ArrayLike, color: ArrayLike, sides: int = 8, surface: int = MATTE) -> Mesh:
@@ -225,10 +248,13 @@ def disc(center: ArrayLike, axis: int, radius: float, sides: int, color: ArrayLi
     ring[:sides, (axis + 2) % 3] = np.sin(angle) * radius
     c = np.arange(sides)
     faces = np.stack([c, (c + 1) % sides, np.full(sides, sides)], -1)
-    return indexed(ring + np.asarray(center, float), faces, color, surface)
+    return Mesh(ring + np.asarray(center, float), faces, color, surface)
 
 
 def panel(corners: ArrayLike, color: ArrayLike, surface: int = MATTE, uv: ArrayLike | None = None) -> Mesh:
     """Flat four-cornered panel, corners (4, 3) counter-clockwise seen from its front."""
     texture = None if uv is None else np.asarray(uv, float)
-    return indexed(corners, np.array([[0, 1, 2], [0, 2, 3]]), color, surface, uv=texture)
+    return Mesh(np.asarray(corners, float), _PANEL, color, surface, uv=texture)
+
+
+_PANEL = np.array([[0, 1, 2], [0, 2, 3]])

@@ -19,7 +19,7 @@ def develop(
     land = gray[np.isfinite(depth)]
     middle = float(np.exp(np.mean(np.log(land + 0.01)))) if land.size else 0.2
     light *= np.float32(0.17 / middle * np.exp(rng.normal(0.0, 0.22)))
-    light *= np.exp(rng.normal(0, 0.03, 3)).astype(np.float32)  # white balance
+    light *= np.exp(rng.normal(0, 0.02, 3)).astype(np.float32)  # white balance
     light = _blur(light, float(rng.uniform(0.25, 0.65)) * radiance.shape[1] / 1242)
     grain = rng.uniform(0.002, 0.008)
     noise = rng.standard_normal(light.shape, np.float32)

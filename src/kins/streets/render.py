@@ -16,7 +16,7 @@ from kins.errors import KinsError
 from kins.streets.camera import HEIGHT, Camera
 from kins.streets.mesh import GLASS, MATTE, METAL, PAINT, TEXTURED, Mesh
 from kins.streets.sky import Weather
-from kins.streets.view import View
+from kins.streets.view import View, smoothed
 
 SAMPLES = {"normal": 3, "high": 48}  # per pixel
 DEPTH = {"normal": 3, "high": 5}  # longest path, in surfaces met plus one
@@ -58,7 +58,7 @@ def _materials() -> dict[int, Any]:
     }
 
 
-def _palette_uv(color: NDArray[np.float64]) -> NDArray[np.float32]:
+def _palette_uv(color: NDArray[np.floating]) -> NDArray[np.float32]:
     level = np.round(np.sqrt(np.clip(color, 0, 1)) * (LEVELS - 1)).astype(np.int64)
     cell = (level[:, 0] * LEVELS + level[:, 1]) * LEVELS + level[:, 2]
     side = LEVELS * 8
@@ -66,15 +66,15 @@ def _palette_uv(color: NDArray[np.float64]) -> NDArray[np.float32]:
     return np.asarray(np.repeat(uv[:, None], 3, 1), np.float32)
 
 
-def _shape(mesh: Mesh, chosen: NDArray[np.bool_], uv: NDArray[np.floating], bsdf: Any) -> Any:
+def _shape(view: View, chosen: NDArray[np.int64], uv: NDArray[np.floating], bsdf: Any) -> Any:
     mi = _mitsuba()
     properties = mi.Properties()
     properties["bsdf"] = bsdf
-    count = int(chosen.sum())
+    count = len(chosen)
     shape = mi.Mesh("part", 3 * count, count, has_vertex_normals=True, has_vertex_texcoords=True, props=properties)
     values = mi.traverse(shape)
-    values["vertex_positions"] = mesh.points[chosen].astype(np.float32).ravel()
-    values["vertex_normals"] = mesh.normals[chosen].astype(np.float32).ravel()
+    values["vertex_positions"] = view.mesh.vertices[view.mesh.faces[chosen]].astype(np.float32).ravel()
+    values["vertex_normals"] = view.normals[chosen].ravel()
     values["vertex_texcoords"] = np.ascontiguousarray(uv, np.float32).ravel()
     values["faces"] = np.arange(3 * count, dtype=np.uint32)
     values.update()
@@ -83,18 +83,18 @@ def _shape(mesh: Mesh, chosen: NDArray[np.bool_], uv: NDArray[np.floating], bsdf
 
 def render(view: View, quality: str, rng: Generator) -> NDArray[np.float32]:
     """(height, width, 3) linear radiance without haze."""
-    mesh, textures, weather, camera = view.mesh, view.street.textures, view.street.weather, view.camera
+    textures, weather, camera = view.street.textures, view.street.weather, view.camera
     mi = _mitsuba()
     scene: dict[str, Any] = {"type": "scene"}
-    for kind in np.unique(mesh.surface):
-        chosen = mesh.surface == kind
+    for kind in np.unique(view.kind):
+        chosen = np.flatnonzero(view.kind == kind)
         if kind >= TEXTURED:
             image = {"type": "bitmap", "bitmap": mi.Bitmap(textures[kind - TEXTURED]), "raw": True}
             bsdf = mi.load_dict({"type": "twosided", "bsdf": {"type": "diffuse", "reflectance": image}})
-            uv = mesh.uv[chosen]
+            uv = view.uv[view.mesh.faces[chosen]]
         else:
-            bsdf, uv = _materials()[int(kind)], _palette_uv(mesh.color[chosen])
-        scene[f"part{kind}"] = _shape(mesh, chosen, uv, bsdf)
+            bsdf, uv = _materials()[int(kind)], _palette_uv(view.color[chosen])
+        scene[f"part{kind}"] = _shape(view, chosen, uv, bsdf)
     scene["sun"] = {
         "type": "directional",
         "direction": (-weather.sun).tolist(),
@@ -123,7 +123,7 @@ def _without_noise(light: NDArray[np.float32], view: View) -> NDArray[np.float32
     albedo = albedo.reshape(light.shape)
     sky = ~np.isfinite(view.depth)
     falling = np.minimum(light / albedo, 6.0)
-    return np.where(sky[..., None], light, view.smooth(falling, np.ones_like(view.depth), (1, 2, 3)) * albedo)
+    return np.where(sky[..., None], light, smoothed(falling, view.alike, (1, 2, 3)) * albedo)
 
 
 _ENVIRONMENT = np.array([[0.0, 0.0, -1.0, 0.0], [-1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]])

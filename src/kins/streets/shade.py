@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from kins.streets.mesh import GLASS, METAL, PAINT, TEXTURED
 from kins.streets.trace import Floats32
-from kins.streets.view import Surface, View, eyes
+from kins.streets.view import Surface, View, eyes, smoothed
 
 BOUNCE = np.array([0.13, 0.125, 0.12], np.float32)  # share of light that a street sends back up
 REACH = 2.5  # metres beyond which nothing counts as blocking sky light
-EDGE = 0.07  # contrast, of the square root of radiance, above which a pixel gets more rays
-SUBPIXELS = ((-0.25, -0.25), (0.25, 0.25), (0.3, -0.3))
+EDGE = 0.09  # contrast, of the square root of radiance, above which a pixel gets more rays
+SUBPIXELS = ((-0.33, -0.17), (0.33, 0.17))
 
 
 def render_fast(view: View, rng: Generator) -> Floats32:
@@ -40,24 +40,33 @@ def render_fast(view: View, rng: Generator) -> Floats32:
 
 
 def _openness(view: View, rng: Generator) -> Floats32:
-    """(height * width,) share of its sky that each pixel's surface sees: one ray for every other pixel, smoothed
-    along surfaces."""
+    """(height * width,) share of its sky that each pixel's surface sees: one ray for every fourth pixel, smoothed
+    along surfaces at half the resolution."""
     s = view.surface
     h, w = view.depth.shape
-    column, row = s.at % w, s.at // w
-    chosen = np.flatnonzero((column + row) % 2 == 0)
-    n, column, row = s.normals[chosen], column[chosen], row[chosen]
+    half_h, half_w = (h + 1) // 2, (w + 1) // 2
+    row, column = np.divmod(s.at, w)
+    chosen = np.flatnonzero((row | column) % 2 == 0)
+    n, row, column = s.normals[chosen], row[chosen] // 2, column[chosen] // 2
     # The plastic number's lattice spreads the directions of neighbouring pixels evenly (Roberts, 2018).
     shift = rng.uniform(size=2)
     z = (2 * ((column * 0.7548776662 + row * 0.5698402910 + shift[0]) % 1.0) - 1).astype(np.float32)
     a = (2 * np.pi * ((column * 0.5698402910 - row * 0.7548776662 + shift[1]) % 1.0)).astype(np.float32)
     r = np.sqrt(1 - z * z)
-    out = n * 1.001 + np.stack([r * np.cos(a), r * np.sin(a), z], -1)
+    out = n * np.float32(1.001) + np.stack([r * np.cos(a), r * np.sin(a), z], -1)
     distance = view.tracer.distances(s.spot[chosen], out) * np.sqrt(np.einsum("ij,ij->i", out, out))
-    values, weights = np.ones(h * w, np.float32), np.full(h * w, 1e-3, np.float32)
-    values[s.at[chosen]] = np.clip(distance / REACH, 0, 1)
-    weights[s.at[chosen]] = 1.0
-    return view.smooth(values.reshape(h, w, 1), weights.reshape(h, w), (1, 2, 3)).ravel()
+    values = np.ones((half_h, half_w, 1), np.float32)
+    values[row, column, 0] = np.clip(distance / REACH, 0, 1)
+    key = view.alike[::2, ::2]
+    smooth = smoothed(values, key, (1, 2, 3))[..., 0]
+    full, like = (np.repeat(np.repeat(x, 2, 0), 2, 1)[:h, :w] for x in (smooth, key))
+    # Where the pixel above to the left is of something else, the next one in a row or a column may not be.
+    for axis in (1, 0):
+        other = np.flatnonzero(like != view.alike)
+        step = 2 if axis else 2 * w
+        near = np.minimum(other + step, h * w - 1)
+        full.ravel()[other], like.ravel()[other] = full.ravel()[near], like.ravel()[near]
+    return full.ravel()
 
 
 class _Light:
@@ -67,7 +76,6 @@ class _Light:
         self.sunlight = self.weather.sunlight.astype(np.float32) / np.float32(np.pi)
         self.sky = self.weather.skylight().astype(np.float32)
         self.ground = BOUNCE * (self.sky + self.sunlight * np.pi * self.sun[2] * 0.32)
-        self.color = view.mesh.color.astype(np.float32)
 
     def radiance(self, rays: Floats32, s: Surface, sunny: Floats32, openness: Floats32) -> Floats32:
         """(n, 3) along n rays."""
@@ -105,8 +113,8 @@ class _Light:
         found = self.view.tracer.first_hits(spot, mirrored)
         seen = self.weather.look(mirrored) * (0.4 + 0.6 * openness)[:, None]
         hit = np.flatnonzero(found.triangle >= 0)
-        seen[hit] = self.color[found.triangle[hit]] * self.sky * 0.7
-        textured = self.view.mesh.surface[found.triangle[hit]] >= TEXTURED
+        seen[hit] = self.view.color[found.triangle[hit]] * self.sky * 0.7
+        textured = self.view.kind[found.triangle[hit]] >= TEXTURED
         seen[hit[textured]] = self.ground * 1.6
         base = np.where(kind == GLASS, 0.07, np.where(kind == METAL, 0.3, 0.045)).astype(np.float32)
         fresnel = base + (1 - base) * (1 - cosine) ** 5

@@ -72,7 +72,7 @@ def weather(rng: Generator) -> Weather:
     d = _directions()
     up = np.clip(d[..., 2], 0, 1)[..., None]
     toward = (d @ sun)[..., None]
-    zenith, horizon = np.array([0.16, 0.32, 0.72]), np.array([0.70, 0.82, 1.0])
+    zenith, horizon = np.array([0.22, 0.37, 0.70]), np.array([0.76, 0.85, 0.98])
     sky = zenith + (horizon - zenith) * np.exp(-up * 3.2)
     sky = sky + 0.9 * sun_color * np.exp((toward - 1) * 9) + 0.25 * sun_color * np.clip(toward, 0, 1) ** 3
     cover = {"clear": -1.4, "cloudy": 0.1, "overcast": 3.5}[str(kind)] + rng.normal(0, 0.3)

@@ -18,7 +18,6 @@ from kins.streets.mesh import (
     Mesh,
     box,
     disc,
-    indexed,
     join,
     panel,
     tube,
@@ -45,7 +44,7 @@ def quads(corners: ArrayLike, color: ArrayLike, surface: ArrayLike, scale: float
     rgb = np.asarray(color, float)
     if rgb.ndim == 2:
         rgb = np.repeat(rgb, 2, 0)
-    return indexed(c.reshape(-1, 3), faces, rgb, surface, crease=2.0, uv=uv)
+    return Mesh(c.reshape(-1, 3), faces, rgb, surface, 2.0, uv)
 
 
 def _upright(x0: Floats, x1: Floats, z0: Floats, z1: Floats, y: float) -> Floats:
@@ -60,12 +59,17 @@ def _windows(
     x1: Floats,
     z0: Floats,
     z1: Floats,
-    wall: int,
+    near: bool,
     frame: ArrayLike,
     rng: Generator,
     shutters: ArrayLike | None,
 ) -> list[Mesh]:
     """Recessed windows with frame, two panes and sill in a facade in the plane y = 0."""
+    count = len(x0)
+    shade = rng.choice([0.012, 0.02, 0.05, 0.25], count, p=[0.5, 0.25, 0.15, 0.1])[:, None] * np.array([1.0, 1.0, 0.95])
+    if not near:
+        frames, panes = _upright(x0, x1, z0, z1, -0.01), _upright(x0 + 0.09, x1 - 0.09, z0 + 0.09, z1 - 0.09, -0.03)
+        return [quads(frames, frame, MATTE), quads(panes, shade, GLASS)]
     d = 0.16
     reveal = [
         np.stack([np.stack(c, -1) for c in four], 1)
@@ -83,9 +87,6 @@ def _windows(
             _upright(x0 + f, mid - f / 2, z0 + f, z1 - f, d - 0.02),
             _upright(mid + f / 2, x1 - f, z0 + f, z1 - f, d - 0.02),
         ]
-    )
-    shade = rng.choice([0.012, 0.02, 0.05, 0.25], len(x0), p=[0.5, 0.25, 0.15, 0.1])[:, None] * np.array(
-        [1.0, 1.0, 0.95]
     )
     parts.append(quads(panes, np.concatenate([shade, shade]), GLASS))
     sill = _upright(x0 - 0.06, x1 + 0.06, z0 - 0.09, z0, -0.07)
@@ -121,10 +122,13 @@ def _holed(
     return quads(np.concatenate(wall), (0.5, 0.5, 0.5), surface, 3.0)
 
 
-def house(rng: Generator, width: float, depth: float, wall: int, roof: int, town: bool) -> Mesh:
+def house(
+    rng: Generator, width: float, depth: float, wall: int, roof: int, town: bool, near: bool = True, sides: bool = False
+) -> Mesh:
     """House with its street front in the plane y = 0 (facing -y), from x = 0 to width.
 
-    wall, roof: texture indices; town: several floors, doors and shops on the pavement.
+    wall, roof: texture indices; town: several floors, doors and shops on the pavement; near: windows with depth, frames
+    and sills rather than flat ones; sides: windows in the side walls too.
     """
     floors = int(rng.integers(3, 6)) if town else int(rng.integers(1, 4))
     ground = rng.uniform(3.0, 4.0) if town else 2.9
@@ -143,9 +147,9 @@ def house(rng: Generator, width: float, depth: float, wall: int, roof: int, town
     for _ in range(floors - 1):
         low, high = top + 0.85, min(top + 0.85 + h, top + each - 0.2)
         parts.append(_holed(0, width, top, top + each, a, b, low, high, surface))
-        parts += _windows(a, b, np.full(columns, low), np.full(columns, high), wall, frame, rng, shutters)
+        parts += _windows(a, b, np.full(columns, low), np.full(columns, high), near, frame, rng, shutters)
         top += each
-    parts += _ground_floor(rng, width, ground, a, b, surface, shop, frame)
+    parts += _ground_floor(near, rng, width, ground, a, b, surface, shop, frame)
     if town and rng.random() < 0.5:
         parts.append(box((-0.02, -0.08, ground - 0.12), (width + 0.02, 0.02, ground + 0.06), (0.45, 0.43, 0.4)))
     if town and floors > 3 and rng.random() < 0.35:
@@ -157,17 +161,26 @@ def house(rng: Generator, width: float, depth: float, wall: int, roof: int, town
             rails = _upright(xs, xs + 0.03, np.full(len(xs), z), np.full(len(xs), z + 0.95), -0.97)
             parts.append(quads(rails, STEEL, MATTE))
             parts.append(box((a[k] - 0.4, -1.0, z + 0.93), (b[k] + 0.4, -0.95, z + 1.0), STEEL))
-    sides = [
+    walls = [
         [(0, depth, 0), (0, 0, 0), (0, 0, top), (0, depth, top)],
         [(width, 0, 0), (width, depth, 0), (width, depth, top), (width, 0, top)],
         [(width, depth, 0), (0, depth, 0), (0, depth, top), (width, depth, top)],
     ]
-    parts.append(quads(sides, (0.5, 0.5, 0.5), surface, 3.0))
+    parts.append(quads(walls, (0.5, 0.5, 0.5), surface, 3.0))
+    if sides:
+        at = np.arange(1.5, depth - 2.0, rng.uniform(2.4, 3.4))
+        for f in range(floors):
+            z = (0.0 if f == 0 else ground + each * (f - 1)) + (1.1 if f == 0 else 0.85)
+            kept = at[rng.random(len(at)) < 0.75]
+            n = len(kept)
+            panes = join(_windows(kept, kept + w, np.full(n, z), np.full(n, z + h * 0.9), False, frame, rng, None))
+            parts += [panes.moved(0, depth, 0, -np.pi / 2), panes.moved(width, 0, 0, np.pi / 2)]
     parts += _roof(rng, width, depth, top, roof, surface, flat=town and rng.random() < 0.3)
     return join(parts)
 
 
 def _ground_floor(
+    near: bool,
     rng: Generator, width: float, height: float, a: Floats, b: Floats, surface: int, shop: bool, frame: ArrayLike
 ) -> list[Mesh]:
     parts: list[Mesh] = []
@@ -224,7 +237,7 @@ def _ground_floor(
     parts.append(_holed(0, width, 0, height, a[keep], b[keep], low, high, surface))
     n = int(keep.sum())
     if n:
-        parts += _windows(a[keep], b[keep], np.full(n, low), np.full(n, high), 0, frame, rng, None)
+        parts += _windows(a[keep], b[keep], np.full(n, low), np.full(n, high), near, frame, rng, None)
     color = paint_color(rng) if rng.random() < 0.6 else (0.10, 0.06, 0.035)
     parts.append(box((a[door] - 0.1, -0.03, 0.0), (b[door] + 0.1, 0.02, 2.3), frame))
     parts.append(box((a[door], -0.05, 0.12), (b[door], 0.0, 2.2), color, PAINT))
@@ -318,10 +331,10 @@ def _leaves(rng: Generator, centers: Floats, radii: Floats, count: int, size: fl
     normals /= np.sqrt((normals * normals).sum(1, keepdims=True))
     shade = rng.uniform(0.55, 1.35, count) * (0.8 + 0.25 * out[:, 2])
     colors = green * shade[:, None] * (1 + rng.normal(0, 0.06, (count, 3)))
+    faces = np.arange(3 * count).reshape(-1, 3)
     return Mesh(
-        corners, np.repeat(normals[:, None], 3, 1), np.zeros((count, 3, 2)),
-        np.clip(colors, 0.004, 0.8), np.full(count, MATTE, np.uint8),
-    )  # fmt: skip
+        corners.reshape(-1, 3), faces, np.clip(colors, 0.004, 0.8), MATTE, normals=np.repeat(normals, 3, 0)
+    )
 
 
 def leaf_color(rng: Generator) -> Floats:
@@ -410,7 +423,7 @@ def sign_post(rng: Generator) -> Mesh:
     elif kind == 2:
         for r, c, d in ((0.45, red, 0.0), (0.30, white, 0.006)):
             tri = [(x - d, r * np.sin(t), h + r * np.cos(t)) for t in (0, 2.1, 4.19)]
-            parts.append(indexed(tri, np.array([[0, 1, 2]]), c))
+            parts.append(Mesh(np.array(tri), np.array([[0, 1, 2]]), c))
     else:
         parts.append(box((x - 0.005, -0.3, h - 0.3), (x, 0.3, h + 0.3), blue if rng.random() < 0.6 else yellow))
         parts.append(box((x - 0.01, -0.18, h - 0.18), (x - 0.005, 0.18, h + 0.18), white))
@@ -493,7 +506,7 @@ def strips(points: Sequence[ArrayLike], color: ArrayLike, surface: int, scale: f
     base = np.arange(n)[:, None] * 4
     faces = np.concatenate([base + (0, 1, 2), base + (0, 2, 3)], 1).reshape(-1, 3)
     uv = c[:, :, :2].reshape(-1, 2) / scale if scale else None
-    return indexed(c.reshape(-1, 3), faces, color, surface, crease=2.0, uv=uv)
+    return Mesh(c.reshape(-1, 3), faces, color, surface, 2.0, uv)
 
 
 def far_green(rng: Generator, centers: Floats, size: float, green: Floats) -> Mesh:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,6 @@ from kins.streets.mesh import (
     box,
     disc,
     grid_faces,
-    indexed,
     join,
     loft,
     panel,
@@ -73,32 +73,33 @@ class Profile:
     rear_glass: bool = True
 
 
-def wheel(x: float, y: float, radius: float, width: float, rng_spokes: int, rim: Floats) -> Mesh:
-    """Wheel whose outer face looks along the sign of y."""
-    out = np.sign(y)
+def wheel(radius: float, width: float, spokes: bool, rim: Floats) -> Mesh:
+    """Wheel at x = 0 whose outer face lies in the plane y = 0, facing +y."""
     angle = np.arange(18) * 2 * np.pi / 18
 
     def ring(r: float, offset: float) -> Floats:
-        return np.column_stack([x - np.cos(angle) * r * out, np.full(18, y + out * offset), radius + np.sin(angle) * r])
+        return np.column_stack([-np.cos(angle) * r, np.full(18, offset), radius + np.sin(angle) * r])
 
     tyre = loft(
         [ring(radius * 0.9, -width), ring(radius, -width * 0.85), ring(radius, -width * 0.15),
          ring(radius * 0.93, 0.0), ring(radius * 0.70, 0.0), ring(radius * 0.66, -0.03)],
         RUBBER,
     )  # fmt: skip
-    shades = np.where((np.arange(20) % 4 < 2)[:, None], rim, np.multiply(rim, 0.12))
-    if rng_spokes == 0:
-        shades = np.broadcast_to(rim * 0.8, (20, 3))
-    face = disc((0, 0, 0), 1, radius * 0.66, 20, shades, METAL)
-    face = face.scaled(1, out, 1).moved(x, y - out * 0.03, radius)
-    hub = disc((0, 0, 0), 1, radius * 0.16, 8, rim * 0.7, METAL).scaled(1, out, 1)
-    return join([tyre, face, hub.moved(x, y - out * 0.02, radius)])
+    shades = rim * (np.where(np.arange(20) % 4 < 2, 1.0, 0.12)[:, None] if spokes else 0.8)
+    face = disc((0, -0.03, radius), 1, radius * 0.66, 20, shades, METAL)
+    hub = disc((0, -0.02, radius), 1, radius * 0.16, 8, rim * 0.7, METAL)
+    return join([tyre, face, hub])
+
+
+def wheels(one: Mesh, axles: Sequence[float], half_width: float) -> list[Mesh]:
+    """Copies of a wheel on both sides of axles at these x."""
+    other = one.rotated(np.diag([-1.0, -1.0, 1.0]))
+    return [m for x in axles for m in (one.moved(x, half_width), other.moved(x, -half_width))]
 
 
 def _wheels(axles: list[float], half_width: float, radius: float, rng: Generator) -> list[Mesh]:
-    spokes = int(rng.integers(0, 3))
-    rim = np.array([1.0, 1.0, 1.02]) * rng.uniform(0.12, 0.55)
-    return [wheel(x, side * half_width, radius, 0.21, spokes, rim) for x in axles for side in (-1, 1)]
+    rim = np.ones(3) * rng.uniform(0.12, 0.55)
+    return wheels(wheel(radius, 0.21, rng.random() < 0.65, rim), axles, half_width)
 
 
 def _shell(
@@ -185,14 +186,14 @@ def _shell(
         set_part(abs(mid * L - a) < arch * 0.97, (0, 1), BLACK, MATTE)
     set_part(mid < 0.045, (5,), LAMP_HOUSING, GLASS)
     set_part(mid > 0.965, (5,), RED_LAMP, GLASS)
-    skin = indexed(vertices, faces, np.repeat(colors.reshape(-1, 3), 2, 0), np.repeat(kinds.ravel(), 2), crease=0.78)
+    skin = Mesh(vertices, faces, np.repeat(colors.reshape(-1, 3), 2, 0), np.repeat(kinds.ravel(), 2), 0.78)
     caps = []
     for station, order in ((0, 1), (n - 1, -1)):
         ring = vertices.reshape(n, columns, 3)[station][::order]
         hubs = np.concatenate([ring, ring.mean(0, keepdims=True)])
         c = np.arange(columns)
         fan = np.stack([(c + 1) % columns, c, np.full(columns, columns)], -1)
-        caps.append(indexed(hubs, fan, color, PAINT))
+        caps.append(Mesh(hubs, fan, color, PAINT))
     return join([skin, *caps])
 
 

@@ -48,9 +48,10 @@ class View:
         owners = np.repeat(np.arange(-1, len(street.things)), [len(mesh) for mesh in meshes])
         owner = np.where(self.hits.triangle >= 0, owners[self.hits.triangle], -1)
         self.owner: NDArray[np.int64] = owner.reshape(shape)
-        self._normals = self.mesh.normals.astype(np.float32)
-        self._color = self.mesh.color.astype(np.float32)
-        self._uv = self.mesh.uv.astype(np.float32)
+        self.normals = self.mesh.corner_normals()
+        self.color: Floats32 = np.asarray(self.mesh.color, np.float32)
+        self.kind: NDArray[np.uint8] = np.asarray(self.mesh.surface, np.uint8)
+        self.uv: Floats32 = np.asarray(self.mesh.uv, np.float32)
 
     @cached_property
     def atlas(self) -> Atlas:
@@ -65,17 +66,17 @@ class View:
         at = np.flatnonzero(hits.triangle >= 0)
         triangle, distance, ray = hits.triangle[at], hits.distance[at], rays[at]
         u, v = hits.u[at][:, None], hits.v[at][:, None]
-        corner = self._normals[triangle]
+        corner = self.normals[triangle]
         normals = corner[:, 0] + (corner[:, 1] - corner[:, 0]) * u + (corner[:, 2] - corner[:, 0]) * v
         away = np.einsum("ij,ij->i", normals, ray) > 0
         normals *= (np.where(away, -1, 1) / (np.sqrt(np.einsum("ij,ij->i", normals, normals)) + 1e-9))[:, None].astype(
             np.float32
         )
-        kind = self.mesh.surface[triangle]
-        albedo = self._color[triangle]
+        kind = self.kind[triangle]
+        albedo = self.color[triangle]
         textured = np.flatnonzero(kind >= TEXTURED)
         if len(textured):
-            corner = self._uv[triangle[textured]]
+            corner = self.uv[self.mesh.faces[triangle[textured]]]
             u, v = u[textured], v[textured]
             uv = corner[:, 0] + (corner[:, 1] - corner[:, 0]) * u + (corner[:, 2] - corner[:, 0]) * v
             facing = np.abs(np.einsum("ij,ij->i", normals[textured], ray[textured]))
@@ -99,26 +100,10 @@ class View:
             out[up] *= free > 1e6
         return out
 
-    def smooth(self, values: Floats32, weights: Floats32, steps: tuple[int, ...]) -> Floats32:
-        """Weighted mean of (height, width, c) values over neighbouring pixels of the same thing and material, facing
-        the same way, in the same sun or shadow: the a-trous filter (Dammertz et al., HPG 2010) with hard edges."""
-        key = self._alike
-        total, weight = values * weights[..., None], weights
-        for step in steps:
-            for axis in (1, 0):
-                a: tuple[slice, ...] = (slice(None),) * axis + (slice(step, None),)
-                b: tuple[slice, ...] = (slice(None),) * axis + (slice(None, -step),)
-                same = (key[a] == key[b]).astype(np.float32)
-                summed, counted = total.copy(), weight.copy()
-                summed[a] += total[b] * same[..., None]
-                summed[b] += total[a] * same[..., None]
-                counted[a] += weight[b] * same
-                counted[b] += weight[a] * same
-                total, weight = summed, counted
-        return total / weight[..., None]
-
     @cached_property
-    def _alike(self) -> NDArray[np.int32]:
+    def alike(self) -> NDArray[np.int32]:
+        """(height, width) the same where pixels show the same thing and material, facing the same way, both in the sun
+        or both in shadow."""
         s = self.surface
         facing = np.round(s.normals * 3.0).astype(np.int32) + 3
         code = (facing[:, 0] * 7 + facing[:, 1]) * 7 + facing[:, 2]
@@ -126,6 +111,24 @@ class View:
         key = np.full(self.depth.size, -1, np.int32)
         key[s.at] = code + (self.owner.ravel()[s.at] + 1).astype(np.int32) * (343 * 64)
         return key.reshape(self.depth.shape)
+
+
+def smoothed(values: Floats32, key: NDArray[np.int32], steps: tuple[int, ...]) -> Floats32:
+    """Mean of (h, w, c) values over neighbouring pixels of the same key (h, w): the a-trous filter (Dammertz et al.,
+    HPG 2010) with hard edges."""
+    total, weight = values, np.ones(key.shape, np.float32)
+    for step in steps:
+        for axis in (1, 0):
+            a: tuple[slice, ...] = (slice(None),) * axis + (slice(step, None),)
+            b: tuple[slice, ...] = (slice(None),) * axis + (slice(None, -step),)
+            same = (key[a] == key[b]).astype(np.float32)
+            summed, counted = total.copy(), weight.copy()
+            summed[a] += total[b] * same[..., None]
+            summed[b] += total[a] * same[..., None]
+            counted[a] += weight[b] * same
+            counted[b] += weight[a] * same
+            total, weight = summed, counted
+    return total / weight[..., None]
 
 
 class Atlas:
