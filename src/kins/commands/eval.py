@@ -35,6 +35,7 @@ def evaluate(
     Example: kins eval streets/test.json pred.json --per-class
     """
     import json
+    import os
 
     from kins.evaluation import evaluate as run
     from kins.evaluation.slices import parse_slices
@@ -43,7 +44,10 @@ def evaluate(
 
     parts = parse_slices(slices)
     dataset = load(annotations, images=images, format=from_)
-    runs = {str(path): run(dataset, load_predictions(path, dataset, masks=masks), parts) for path in predictions}
+    workers = os.cpu_count() or 1
+    runs = {
+        str(path): run(dataset, load_predictions(path, dataset, masks=masks), parts, workers) for path in predictions
+    }
     if json_:
         values = [{"predictions": name, **results.to_dict()} for name, results in runs.items()]
         typer.echo(json.dumps(values[0] if len(values) == 1 else values, indent=2))

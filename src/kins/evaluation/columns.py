@@ -11,7 +11,7 @@ import numpy.typing as npt
 from hotcoco.primitives import mask_iou
 
 from kins.errors import KinsError
-from kins.masks import Mask, Rle
+from kins.masks import Mask, Rle, rle_areas, rle_boxes
 from kins.records import Instance, Scene
 
 Ints = npt.NDArray[np.int64]
@@ -104,20 +104,16 @@ def columns(scenes: Sequence[Scene], found: bool) -> tuple[Columns, Masks]:
     tight = np.zeros((2, 4, count))
     rles: tuple[list[Rle | None], list[Rle | None]] = ([], [])
     for k, column in enumerate(masks):
-        for n, mask in enumerate(column):
-            known[k + 1, n] = mask.known
-            rles[k].append(mask.rle if mask.known else None)
-            if mask.known:
-                pixels[k + 1, n], tight[k, :, n] = mask.area, mask.box
+        has = known[k + 1] = np.array([mask.known for mask in column], bool)
+        rles[k].extend(mask.rle if mask.known else None for mask in column)
+        made = [rle for rle in rles[k] if rle is not None]
+        pixels[k + 1, has], tight[k][:, has] = rle_areas(made), rle_boxes(made).T
         stated = [mask.stated_area for mask in column]
-        area[k + 1] = [p if s is None or found else s for s, p in zip(stated, pixels[k + 1], strict=True)]
+        area[k + 1] = [p if s is None or found else s for s, p in zip(stated, pixels[k + 1].tolist(), strict=True)]
     box = np.array([_box(mask) for mask in masks[0]], np.float64).reshape(-1, 4).T
     known[BOX] = ~np.isnan(box[0])
     area[BOX] = box[2] * box[3] if found else np.where(known[AMODAL], area[AMODAL], box[2] * box[3])
     both = known[AMODAL] & known[INMODAL]
-    seen = np.zeros(count)
-    for n in np.flatnonzero(both).tolist():
-        seen[n] = _seen(rles[0][n], rles[1][n], pixels[AMODAL, n])
     table = Columns(
         image.astype(np.int64),
         np.array([i.id for i in instances], np.int64),
@@ -131,7 +127,7 @@ def columns(scenes: Sequence[Scene], found: bool) -> tuple[Columns, Masks]:
         box,
         area,
         pixels,
-        seen,
+        _seen(rles, both, pixels[AMODAL]),
         tight,
     )
     return table, Masks(*rles)
@@ -147,12 +143,15 @@ def _box(mask: Mask) -> Sequence[float]:
     return mask.box if mask.known else (np.nan,) * 4
 
 
-def _seen(amodal: Any, inmodal: Any, area: float) -> float:
-    """Number of pixels in both masks."""
-    if amodal["counts"] == inmodal["counts"]:
-        return area
-    # A crowd's IoU is the intersection over the first mask's area.
-    return float(np.rint(np.nan_to_num(mask_iou([amodal], [inmodal], [True])[0, 0]) * area))
+def _seen(rles: tuple[list[Any], list[Any]], both: Bools, areas: Floats) -> Floats:
+    """(N,) number of pixels that are in both masks, 0 where one is unknown."""
+    share = both.astype(np.float64)
+    for n in np.flatnonzero(both).tolist():
+        amodal, inmodal = rles[0][n], rles[1][n]
+        if amodal["counts"] != inmodal["counts"]:
+            # A crowd's IoU is the intersection over the first mask's area.
+            share[n] = mask_iou([amodal], [inmodal], [True])[0, 0]
+    return np.asarray(np.rint(np.nan_to_num(share) * areas))
 
 
 def _score(instance: Instance) -> float:

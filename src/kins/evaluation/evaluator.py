@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
+import multiprocessing
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 
 from kins.errors import KinsError
-from kins.evaluation.columns import Columns, Ints, Masks, columns
+from kins.evaluation.columns import Columns, Ints, columns
 from kins.evaluation.order import Relations, relations
-from kins.evaluation.overlap import Pairs, pairs
+from kins.evaluation.overlap import Pairs, hidden_iou, pairs
 from kins.evaluation.precision import DETECTIONS
 from kins.evaluation.regions import matched_pairs
 from kins.evaluation.results import Results, summarise
@@ -81,6 +84,14 @@ class Evaluator:
         self._seen |= other._seen
         self._tables += other._tables
 
+    def adopt(self, tables: Sequence[Table]) -> None:
+        """Take over images that were compared elsewhere. Raises KinsError for one that came before."""
+        for table in tables:
+            if common := self._seen & set(table.images):
+                raise KinsError(f"image {min(common)} was evaluated before; each one counts once")
+            self._seen |= set(table.images)
+            self._tables.append(table)
+
     def results(self) -> Results:
         """Every figure over the images so far."""
         self._flush()
@@ -89,39 +100,66 @@ class Evaluator:
     def _flush(self) -> None:
         if not self._waiting:
             return
-        truth, truth_masks = columns([scene for scene, _ in self._waiting], False)
-        found, found_masks = columns([prediction for _, prediction in self._waiting], True)
-        images = [scene.image.id for scene, _ in self._waiting]
-        self._tables.append(compare(images, truth, found, truth_masks, found_masks, self.categories))
+        scenes, predictions = zip(*self._waiting, strict=True)
+        self._tables.append(compare(scenes, predictions, self.categories))
         self._waiting = []
 
 
-def evaluate(dataset: Dataset, predictions: Dataset, slices: Sequence[Slice] = SLICES) -> Results:
+def evaluate(dataset: Dataset, predictions: Dataset, slices: Sequence[Slice] = SLICES, workers: int = 1) -> Results:
     """Compare predictions with a ground truth, over all images of the latter.
 
     Args:
         predictions: instances with scores, as kins.load_predictions reads them.
         slices: occlusion levels to report on their own.
+        workers: processes to share the work; they are forked, so leave it at 1 where threads run.
 
     Raises:
         KinsError: a damaged mask, a score outside of 0 to 1, or masks that only some of the instances have.
     """
     evaluator = Evaluator(dataset.categories, slices)
-    for scene in progress(dataset, "evaluating", len(dataset)):
-        found = predictions[scene.image.id] if scene.image.id in predictions.images else Scene(scene.image)
-        evaluator.update(scene, found)
+    ids = list(dataset.images)
+    chunks = [ids[start : start + BATCH] for start in range(0, len(ids), BATCH)]
+    if workers > 1 and len(chunks) > workers and "fork" in multiprocessing.get_all_start_methods():
+        evaluator.adopt(_forked(dataset, predictions, chunks, workers))
+        return evaluator.results()
+    for chunk in progress(chunks, "evaluating"):
+        evaluator.adopt([_compared(dataset, predictions, chunk)])
     return evaluator.results()
 
 
-def compare(
-    images: Sequence[int],
-    truth: Columns,
-    found: Columns,
-    truth_masks: Masks,
-    found_masks: Masks,
-    categories: Iterable[int],
-) -> Table:
+def _compared(dataset: Dataset, predictions: Dataset, ids: Sequence[int]) -> Table:
+    scenes = [dataset[image_id] for image_id in ids]
+    images = predictions.images
+    found = [predictions[s.image.id] if s.image.id in images else Scene(s.image) for s in scenes]
+    return compare(scenes, found, dataset.categories)
+
+
+_inherited: tuple[Dataset, Dataset] | None = None
+"""What forked processes work on: inherited, since sending it would take longer than the work."""
+
+
+def _forked_part(ids: Sequence[int]) -> Table:
+    assert _inherited is not None
+    return _compared(*_inherited, ids)
+
+
+def _forked(dataset: Dataset, predictions: Dataset, chunks: Sequence[Sequence[int]], workers: int) -> list[Table]:
+    global _inherited
+    _inherited = dataset, predictions
+    try:
+        context = multiprocessing.get_context("fork")
+        gc.freeze()  # or else the first collection in each process would copy all of it
+        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+            return list(progress(pool.map(_forked_part, chunks), "evaluating", len(chunks)))
+    finally:
+        gc.unfreeze()
+        _inherited = None
+
+
+def compare(scenes: Sequence[Scene], predictions: Sequence[Scene], categories: Iterable[int]) -> Table:
     """A batch of images compared."""
+    truth, truth_masks = columns(scenes, False)
+    found, found_masks = columns(predictions, True)
     listed = np.array(sorted(categories), np.int64)
     for table, masks in ((truth, truth_masks), (found, found_masks)):
         if not np.isin(table.category, listed).all():
@@ -134,8 +172,9 @@ def compare(
     found, found_masks = found.take(rows), found_masks.take(rows)
     near = pairs(truth, found, truth_masks, found_masks)
     chosen = matched_pairs(near, truth.crowd, len(found))
+    near.hidden[chosen] = hidden_iou(truth, found, truth_masks, found_masks, near.take(chosen))
     order = relations(truth, found, truth_masks, found_masks, near, chosen)
-    return Table(list(images), truth, found, place, near, order)
+    return Table([scene.image.id for scene in scenes], truth, found, place, near, order)
 
 
 def join(tables: Sequence[Table]) -> Table:

@@ -22,7 +22,7 @@ class Pairs:
         iou: (3, P) of amodal boxes, amodal masks, inmodal masks; over the detection's own area where the ground truth
             is a crowd. -1 where a mask is unknown or the IoU is certainly below the least that was asked for.
             Pairs with an amodal IoU of 0.5 have their inmodal IoU, however small.
-        hidden: (P,) IoU of the hidden regions; NaN where the ground truth has none or the amodal IoU is below 0.5.
+        hidden: (P,) IoU of the hidden regions of matched pairs, see `hidden_iou`; NaN of others.
     """
 
     found: Ints
@@ -53,15 +53,14 @@ def pairs(
         (INMODAL, found_masks.inmodal, truth_masks.inmodal),
     ):
         areas = found.pixels[kind, f], truth.pixels[kind, t]
-        common = _box_intersection(found.tight[kind - 1][:, f], truth.tight[kind - 1][:, t])
+        common = box_intersection(found.tight[kind - 1][:, f], truth.tight[kind - 1][:, t])
         common = np.minimum(common, np.minimum(*areas))
         bound = common / np.maximum(np.where(crowd, areas[0], areas[0] + areas[1] - common), 1)
         near = np.flatnonzero(known[kind] & (((bound >= least - 1e-9) & (common > 0)) | (iou[AMODAL] >= 0.5 - 1e-9)))
         iou[kind, near] = _mask_iou(found_rles, truth_rles, f[near], t[near], truth.crowd)
     keep = (iou >= least - 1e-9).any(0)
     f, t, iou = f[keep], t[keep], iou[:, keep]
-    hidden = _hidden_iou(truth, found, truth_masks, found_masks, f, t, iou[AMODAL])
-    return Pairs(f, t, iou, hidden)
+    return Pairs(f, t, iou, np.full(f.size, np.nan))
 
 
 def _candidates(truth: Columns, found: Columns, mixed: bool) -> tuple[Ints, Ints]:
@@ -83,14 +82,15 @@ def _candidates(truth: Columns, found: Columns, mixed: bool) -> tuple[Ints, Ints
     return first, rows[start[first] + offset]
 
 
-def _box_intersection(first: Floats, second: Floats) -> Floats:
+def box_intersection(first: Floats, second: Floats) -> Floats:
+    """(N,) common area of boxes (4, N)."""
     width = np.minimum(first[0] + first[2], second[0] + second[2]) - np.maximum(first[0], second[0])
     height = np.minimum(first[1] + first[3], second[1] + second[3]) - np.maximum(first[1], second[1])
     return np.where((width > 0) & (height > 0), width * height, 0)
 
 
 def _box_iou(found: Floats, truth: Floats, crowd: Bools) -> Floats:
-    common = _box_intersection(found, truth)
+    common = box_intersection(found, truth)
     area = found[2] * found[3]
     total = np.where(crowd, area, area + truth[2] * truth[3] - common)
     return np.asarray(np.divide(common, total, out=np.zeros_like(common), where=common > 0))
@@ -109,29 +109,28 @@ def _mask_iou(found: Sequence[Any], truth: Sequence[Any], f: Ints, t: Ints, crow
     return iou
 
 
-def _hidden_iou(
-    truth: Columns, found: Columns, truth_masks: Masks, found_masks: Masks, f: Ints, t: Ints, amodal: Floats
-) -> Floats:
-    """|Hp & Hg| = |Ap & Ag| - |Ap & Ig| - |Ip & Ag| + |Ip & Ig|, since a visible part lies inside of its object."""
-    hidden = np.full(f.size, np.nan)
-    areas = truth.pixels[AMODAL] - truth.seen, found.pixels[AMODAL] - found.seen
-    both = found.known[1:, f].all(0) & truth.known[1:, t].all(0)
-    wanted = both & (amodal >= 0.5 - 1e-9) & ~truth.crowd[t] & (areas[0][t] > 0)
-    for n in np.flatnonzero(wanted).tolist():
-        d, g = int(f[n]), int(t[n])
-        if areas[1][d] == 0:
-            hidden[n] = 0
-            continue
-        rows = [found_masks.amodal[d], _inside(found_masks, found, d)]
-        against: list[Any] = [truth_masks.amodal[g], _inside(truth_masks, truth, g)]
-        shares = mask_iou(rows, against, [True, True])
-        parts = np.rint(np.nan_to_num(shares) * np.array([[found.pixels[AMODAL, d]], [found.seen[d]]]))
-        common = parts[0, 0] - parts[0, 1] - parts[1, 0] + parts[1, 1]
-        hidden[n] = common / (areas[0][g] + areas[1][d] - common)
-    return hidden
+def hidden_iou(truth: Columns, found: Columns, truth_masks: Masks, found_masks: Masks, pairs: Pairs) -> Floats:
+    """(P,) IoU of the hidden regions; NaN where the ground truth has none, or one side lacks a mask.
+
+    |Hp & Hg| = |Ap & Ag| - |Ap & Ig| - |Ip & Ag| + |Ip & Ig|, since a visible part lies inside of its object.
+    """
+    f, t = pairs.found, pairs.truth
+    sizes = (found.pixels[AMODAL] - found.seen)[f], (truth.pixels[AMODAL] - truth.seen)[t]
+    wanted = found.known[1:, f].all(0) & truth.known[1:, t].all(0) & (sizes[1] > 0)
+    both = np.flatnonzero(wanted & (sizes[0] > 0))
+    shares = np.zeros((both.size, 2, 2))
+    for n, d, g in zip(range(both.size), f[both].tolist(), t[both].tolist(), strict=True):
+        rows: list[Any] = [found_masks.amodal[d], inside(found_masks, found, d)]
+        against: list[Any] = [truth_masks.amodal[g], inside(truth_masks, truth, g)]
+        shares[n] = mask_iou(rows, against, [True, True])
+    areas = np.stack([found.pixels[AMODAL, f[both]], found.seen[f[both]]], axis=1)
+    parts = np.rint(np.nan_to_num(shares) * areas[:, :, None])
+    common = np.zeros(f.size)
+    common[both] = parts[:, 0, 0] - parts[:, 0, 1] - parts[:, 1, 0] + parts[:, 1, 1]
+    return np.where(wanted, common / np.maximum(sizes[0] + sizes[1] - common, 1), np.nan)
 
 
-def _inside(masks: Masks, table: Columns, row: int) -> Any:
+def inside(masks: Masks, table: Columns, row: int) -> Any:
     """The inmodal mask without what leaks out of the amodal one."""
     amodal, inmodal = masks.amodal[row], masks.inmodal[row]
     if amodal is None or inmodal is None or table.seen[row] == table.pixels[INMODAL, row]:

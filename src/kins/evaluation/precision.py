@@ -66,18 +66,20 @@ def curves(rank: Ranking, matched: Matches, label: Ints, ignored: Bools, outside
     instances = np.bincount(label[~ignored], minlength=classes)
     precision = np.full((THRESHOLDS.size, RECALLS.size, classes), np.nan)
     recall = np.full((THRESHOLDS.size, classes, len(DETECTIONS)), np.nan)
-    hit = matched >= 0
-    padded = np.append(ignored, False)  # row -1
-    neutral = np.where(hit, padded[matched], outside[:, None])
-    right = hit & ~neutral
-    for k in np.flatnonzero(instances).tolist():
-        rows = rank.rows[rank.bounds[k] : rank.bounds[k + 1]]
-        for t in range(THRESHOLDS.size):
-            counted = rows[~neutral[rows, t]]
-            good = right[counted, t]
-            precision[t, :, k] = _interpolated(np.flatnonzero(good), int(instances[k]))
-            places = rank.place[counted[good]]
-            recall[t, k] = [np.count_nonzero(places < most) / instances[k] for most in DETECTIONS]
+    places = rank.place[rank.rows]
+    most = [places < count for count in DETECTIONS]
+    for t in range(THRESHOLDS.size):
+        truth = matched[rank.rows, t]
+        hit = truth >= 0
+        neutral = np.where(hit, ignored[truth], outside[rank.rows]) if ignored.size else outside[rank.rows]
+        right = hit & ~neutral
+        counted = ~neutral
+        before = np.concatenate([[0], np.cumsum(counted)])
+        for k in np.flatnonzero(instances).tolist():
+            part = slice(rank.bounds[k], rank.bounds[k + 1])
+            hits = np.flatnonzero(right[part])
+            precision[t, :, k] = _interpolated(before[hits + part.start] - before[part.start], int(instances[k]))
+            recall[t, k] = [np.count_nonzero(right[part] & few[part]) / instances[k] for few in most]
     return Curves(precision, recall, instances)
 
 

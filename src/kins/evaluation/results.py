@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -117,11 +118,10 @@ def summarise(table: Table, categories: Mapping[int, str], slices: Sequence[Slic
             "predictions do not have both masks: in occlusion slices every unmatched detection counts as wrong,"
             " since its own occlusion is unknown"
         )
-    kinds = {
-        KINDS[kind]: _precision(table, kind, list(names), list(names.values()), slices if sliced else ())
-        for kind in (BOX, AMODAL, INMODAL)
-        if known[kind]
-    }
+    present = [kind for kind in (BOX, AMODAL, INMODAL) if known[kind]]
+    with ThreadPoolExecutor(len(KINDS)) as pool:  # NumPy lets threads run side by side
+        parts = pool.map(lambda kind: _precision(table, kind, names, slices if sliced else ()), present)
+        kinds = {KINDS[kind]: part for kind, part in zip(present, parts, strict=True)}
     if not kinds:
         raise KinsError("nothing to compare: ground truth and predictions have neither boxes nor masks in common")
     instances = int(np.count_nonzero(~table.truth.crowd))
@@ -153,7 +153,8 @@ def _known(table: Table) -> list[bool]:
     return known
 
 
-def _precision(table: Table, kind: int, ids: list[int], names: list[str], slices: Sequence[Slice]) -> Precision:
+def _precision(table: Table, kind: int, categories: Mapping[int, str], slices: Sequence[Slice]) -> Precision:
+    ids = list(categories)
     truth, found = table.truth, table.found
     label_truth, label_found = (np.searchsorted(ids, side.category) for side in (truth, found))
     rank = ranking(label_found, found.score, table.place, len(ids))
@@ -174,7 +175,7 @@ def _precision(table: Table, kind: int, ids: list[int], names: list[str], slices
     for part in slices:
         unknown = np.isnan(rates[1])
         by_slice[part.name] = _row(run(truth.crowd | ~part.holds(rates[0]), ~part.holds(rates[1]) & ~unknown))
-    classes = {name: _row(everything, k) for k, name in enumerate(names)}
+    classes = {name: _row(everything, k) for k, name in enumerate(categories.values())}
     sequence = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
     return Precision({name: overall[name] for name in sequence}, classes, by_slice, everything)
 
