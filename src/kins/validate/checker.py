@@ -426,21 +426,14 @@ class Checker:
                 places.append(item.place)
         if len(instances) < 2:
             return
-        from kins.occlusion import occlusion
+        from kins.occlusion import disagreements
 
         first = instances[0].amodal
-        scene = Scene(Image(0, "", first.height, first.width), tuple(instances))
-        relations = occlusion(scene)
-        broken = {(cycle.removed.occluder, cycle.removed.occluded) for cycle in relations.cycles}
-        weights = relations.weights
-        for front, back, pixels in relations.edges:
-            if (front, back) in broken or weights[back, front] >= pixels:
-                continue
-            a, b = instances[front], instances[back]
-            if a.cluster != b.cluster or (a.order or 0) >= (b.order or 0):
-                stored = "in another cluster" if a.cluster != b.cluster else f"order {a.order} against {b.order}"
-                detail = f"hides {pixels} pixels of {places[back]}, but is {stored} (image {image_id})"
-                self.report.add("order-disagrees", places[front], detail)
+        for front, back, pixels, stored in disagreements(
+            Scene(Image(0, "", first.height, first.width), tuple(instances))
+        ):
+            detail = f"hides {pixels} pixels of {places[back]}, but the file says {stored} (image {image_id})"
+            self.report.add("order-disagrees", places[front], detail)
 
     def _renumber(self, raws: list[Raw]) -> None:
         """Gives annotations whose id an earlier one has a new id."""
