@@ -13,6 +13,7 @@ from kins import __version__
 from kins.commands.convert import convert
 from kins.commands.demo import demo
 from kins.commands.eval import evaluate
+from kins.commands.order import order
 from kins.commands.predict import predict
 from kins.commands.show import show
 from kins.commands.synth import synth
@@ -29,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (convert, demo, predict, show, synth, train, validate):
+for command in (convert, demo, order, predict, show, synth, train, validate):
     app.command()(command)
 app.command("eval")(evaluate)
 

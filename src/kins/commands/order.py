@@ -1,0 +1,69 @@
+"""kins order."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kins.commands.options import As, From, Images, Json
+
+
+def order(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="Annotation file to read, in any of the formats.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="KINS 2020 file to write.")],
+    from_depth: Annotated[
+        str | None,
+        typer.Option("--from-depth", metavar="FIELD", help="Order by this distance, a field of the annotations."),
+    ] = None,
+    inmodal: Annotated[
+        Path | None,
+        typer.Option(
+            "--inmodal", metavar="FILE", help="Plain COCO file of the visible masks, IN being the amodal one."
+        ),
+    ] = None,
+    min_pixels: Annotated[
+        int, typer.Option("--min-pixels", min=1, help="An overlap of fewer pixels is no occlusion.")
+    ] = 5,
+    min_fraction: Annotated[
+        float, typer.Option("--min-fraction", min=0, max=1, help="Nor is a smaller share of the hidden one's area.")
+    ] = 0.001,
+    min_width: Annotated[
+        int, typer.Option("--min-width", min=1, max=16, help="Nor is a strip narrower than this many pixels.")
+    ] = 2,
+    from_: From = None,
+    as_: As = None,
+    images: Images = None,
+    json_: Json = False,
+) -> None:
+    """Derive who hides whom from the masks, and write each instance's cluster (oco_id) and relative order (ico_id).
+
+    Example: kins order instances_train.json update_train.json
+    """
+    import json
+
+    from kins.formats import load
+    from kins.occlusion import Slivers
+    from kins.ordering import derive_order, pair_masks
+
+    if inmodal is None:
+        dataset = load(source, images=images, format=from_, masks=as_)
+    else:
+        dataset = load(source, images=images, format=from_, masks="amodal")
+        dataset = pair_masks(dataset, load(inmodal, images=images, masks="inmodal"))
+    ordered, summary = derive_order(dataset, from_depth, Slivers(min_pixels, min_fraction, min_width))
+    losses = ordered.save(target)
+    if json_:
+        typer.echo(json.dumps(summary.as_json() | {"not_kept": losses}))
+        return
+    for line in losses:
+        typer.echo(f"not kept: {line}", err=True)
+    for scene, cycle in summary.cycles:
+        ids = [str(scene[k].id) for k in (*cycle.members, cycle.members[0])]
+        removed = f"{scene[cycle.removed.occluder].id} before {scene[cycle.removed.occluded].id}"
+        left_out = f"left out: {removed}, {cycle.removed.pixels} pixels"
+        typer.echo(f"cycle in {scene.image.file_name}: {' before '.join(ids)}; {left_out}", err=True)
+    typer.echo(
+        f"{target}: {summary.images} images, {summary.instances} instances in {summary.clusters} clusters, "
+        f"{summary.edges} occlusions, {summary.both_ways} pairs hide parts of each other, "
+        f"{len(summary.cycles)} cycles broken"
+    )
