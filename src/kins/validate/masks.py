@@ -42,6 +42,12 @@ class MaskChecker:
             self.report.add("mask-unusable", here, f"is {_kind(value)}")
             return None
         flat = self.flat and name == "segmentation" and bool(value) and not isinstance(value[0], list)
+        if value and not flat and all(map(_is_number, value)):
+            self.report.add("polygon-unusable", here, "is one list of numbers, not a list of polygons")
+            if not self.repair:
+                return None
+            self.report.repairs.append((here, "became a list of one polygon"))
+            entry[name] = value = [value]
         polygons = [value] if flat else value
         if not self._polygons(polygons, size, here, flat):
             return None

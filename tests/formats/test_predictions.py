@@ -1,0 +1,115 @@
+"""Prediction files and plain COCO results."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.formats.strategies import masks, rle
+
+import kins
+from kins import Dataset, Image, KinsError, Scene
+
+TRUTH = Dataset.from_scenes([Scene(Image(7, "7.png", 6, 8)), Scene(Image(3, "3.png", 6, 8))], {1: "car", 4: "van"})
+MASK = np.tri(6, 8, dtype=bool)
+
+
+def detection(**fields):
+    return {"image_id": 7, "category_id": 4, "score": 0.5, "a_segm": rle(MASK), "a_bbox": [0.0, 0.0, 6.0, 6.0]} | fields
+
+
+def load(tmp_path, value, masks=None):
+    path = tmp_path / "pred.json"
+    path.write_text(value if isinstance(value, str) else json.dumps(value))
+    return kins.load_predictions(path, TRUTH, masks)
+
+
+@st.composite
+def detections(draw):
+    _, _, amodal, inmodal = draw(masks(6, 8))
+    found = {
+        "image_id": draw(st.sampled_from([7, 3])),
+        "category_id": draw(st.sampled_from([1, 4])),
+        "score": draw(st.floats(0, 1)),
+        "a_segm": rle(amodal),
+        "a_bbox": [1.5, 2.0, 3.0, 4.0],
+        "i_segm": rle(inmodal),
+        "i_bbox": [1.0, 2.0, 3.0, 4.25],
+    }
+    order = {"occlusion_score": draw(st.floats(0, 1)), "oco_id": draw(st.integers(0, 9)), "ico_id": 2}
+    return found | (order if draw(st.booleans()) else {})
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@given(values=st.lists(detections(), max_size=5))
+def test_written_as_read(tmp_path, values):
+    values.sort(key=lambda value: value["image_id"], reverse=True)
+    dataset = load(tmp_path, values)
+    assert list(dataset.images) == [7, 3]
+    assert sum(len(scene) for scene in dataset) == len(values)
+    assert dataset.save(tmp_path / "out.json", format="predictions") == []
+    assert json.loads((tmp_path / "out.json").read_text()) == values
+
+
+@pytest.mark.parametrize(("which", "other"), [("amodal", "inmodal"), ("inmodal", "amodal")])
+def test_plain_results_are_what_the_user_says(tmp_path, which, other):
+    plain = {"image_id": 7, "category_id": 1, "score": 1, "segmentation": rle(MASK), "bbox": [1, 2, 3, 4]}
+    (instance,) = load(tmp_path, [plain], which)[7]
+    assert (getattr(instance, which).to_array() == MASK).all()
+    assert getattr(instance, which).stated_box == (1, 2, 3, 4)
+    assert not getattr(instance, other).known
+    assert (instance.category, instance.score) == ("car", 1)
+    with pytest.raises(KinsError, match="--masks"):
+        load(tmp_path, [plain])
+
+
+def test_boxes_alone(tmp_path):
+    plain = {"image_id": 7, "category_id": 1, "score": 1, "bbox": [1, 2, 3, 4]}
+    (instance,) = load(tmp_path, [plain], "amodal")[7]
+    assert instance.amodal.stated_box == (1, 2, 3, 4)
+    assert not instance.amodal.known
+
+
+def test_no_detection_at_all(tmp_path):
+    assert [len(scene) for scene in load(tmp_path, [])] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ([detection(), detection(image_id=8)], r"\[1\]\.image_id: no image 8"),
+        ([detection(category_id=2)], r"\[0\]\.category_id: no category 2"),
+        ([detection(score=1.5)], r"\[0\]\.score: 1.5"),
+        ([detection(score="high")], r"\[0\]\.score: "),
+        ([detection(image_id="7")], r"\[0\]\.image_id: "),
+        ([detection(a_bbox=[1, 2])], r"\[0\]\.a_bbox: "),
+        ([{"image_id": 7}], r"\[0\]: "),
+        ("[[1]]", r"\[0\]: "),
+        ('{"images": []}', "not a list of detections"),
+        (json.dumps([detection()])[:-3], "not valid JSON"),
+        (json.dumps([detection(score=float("nan"))]), "not valid JSON"),
+        ("", "is empty"),
+    ],
+)
+def test_one_line_says_what_is_wrong_and_where(tmp_path, value, message):
+    with pytest.raises(KinsError, match=message) as error:
+        load(tmp_path, value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("segmentation", [rle(MASK.T), {"size": [6, 8], "counts": "zz"}, {}, 5])
+def test_damaged_mask_names_its_place_when_used(tmp_path, segmentation):
+    (instance,) = load(tmp_path, [detection(a_segm=segmentation)])[7]
+    with pytest.raises(KinsError, match=r"pred\.json: \[0\]\.a_segm"):
+        _ = instance.amodal.area
+
+
+def test_predictions_need_scores_and_a_ground_truth(tmp_path):
+    dataset = load(tmp_path, [detection()])
+    with pytest.raises(KinsError, match="score"):
+        dataset.map(lambda s: s.replace(instances=tuple(i.replace(score=None) for i in s))).save(
+            tmp_path / "out.json", format="predictions"
+        )
+    with pytest.raises(KinsError, match="kins eval"):
+        kins.load(tmp_path / "pred.json")
