@@ -15,7 +15,7 @@ from kins.streets.sky import Weather, weather
 from kins.streets.textures import Texture, texture
 
 KERB = 0.12
-FAR = 95.0  # nothing is placed farther ahead
+FAR = 85.0  # nothing is placed farther ahead
 
 
 @dataclass(frozen=True)
@@ -86,14 +86,12 @@ class Traffic:
     vehicles: shares of the classes in the lanes; the others are probabilities or mean numbers.
     """
 
-    vehicles: dict[str, float] = field(
-        default_factory=lambda: {"car": 0.83, "van": 0.085, "truck": 0.045, "misc": 0.04}
-    )
+    vehicles: dict[str, float] = field(default_factory=lambda: {"car": 0.8, "van": 0.085, "truck": 0.065, "misc": 0.05})
     parked: float = 0.5
     flow: float = 0.3
-    walkers: float = 1.0
+    walkers: float = 0.7
     cyclists: float = 0.8
-    tram: float = 0.6
+    tram: float = 0.75
     junction: float = 0.45
 
 
@@ -403,7 +401,15 @@ class _Builder:
         self.background(walls, roofs)
 
     def house(
-        self, s: float, t: float, turn: float, width: float, depth: float, walls: list[int], roofs: list[int], sides: bool
+        self,
+        s: float,
+        t: float,
+        turn: float,
+        width: float,
+        depth: float,
+        walls: list[int],
+        roofs: list[int],
+        sides: bool,
     ) -> None:
         """One house whose front is centred at (s, t), if it may be in view."""
         rng = self.rng
@@ -499,14 +505,14 @@ class _Builder:
 
     def park(self) -> None:
         rng, k = self.rng, self.kind
-        shares = {"car": 0.88, "van": 0.075, "misc": 0.035, "truck": 0.01}
+        shares = {"car": 0.87, "van": 0.075, "misc": 0.045, "truck": 0.01}
         for sign, i in ((1, 0), (-1, 1)):
             if not self.bay[i]:
                 continue
-            full = np.clip(rng.normal(self.traffic.parked, 0.25), 0.1, 0.97)
+            full = np.clip(rng.normal(1, 0.5) * self.traffic.parked, 0, 0.97)
             mid = sign * (self.road_half + self.bay[i] / 2)
             s = rng.uniform(0.5, 4)
-            reach = rng.uniform(20, 75)
+            reach = rng.uniform(18, 65)
             while s < reach:
                 blocked = self.in_junction(s, 4.5) or (self.zebra is not None and abs(s - self.zebra) < 5)
                 if blocked or rng.random() > full:
@@ -608,7 +614,9 @@ class _Builder:
                         maker_mesh = (
                             surroundings.fence(rng, length)
                             if kind == "fence"
-                            else surroundings.bush(rng, green, length, rng.uniform(0.9, 1.7), int(_leaf_count(s) / 12 * length))
+                            else surroundings.bush(
+                                rng, green, length, rng.uniform(0.9, 1.7), int(_leaf_count(s) / 12 * length)
+                            )
                         )
                         self.place(None, maker_mesh, s + length / 2, sign * (outer + 0.4), 0.0, KERB)
                     s += length + 0.3
@@ -649,7 +657,7 @@ class _Builder:
                     tt = sign * np.clip(abs(t + dt), inner, max(inner + 0.1, outer))
                     face = turn + rng.normal(0, 0.15) if walking else rng.uniform(0, 2 * np.pi)
                     self.person(s + ds, tt, face, KERB, walking)
-        if self.zebra is not None and rng.random() < 0.7:
+        if self.zebra is not None and rng.random() < self.traffic.walkers:
             for _ in range(1 + rng.poisson(1.2)):
                 face = np.pi / 2 * (1 if rng.random() < 0.5 else -1)
                 self.person(
@@ -659,7 +667,9 @@ class _Builder:
                     0.0,
                     True,
                 )
-        for _ in range(rng.poisson(0.35)):  # stepping out between parked cars, or crossing anywhere
+        for _ in range(
+            rng.poisson(0.5 * self.traffic.walkers)
+        ):  # stepping out between parked cars, or crossing anywhere
             self.person(
                 rng.uniform(8, 40), rng.uniform(-self.edge[1], self.edge[0]), rng.choice([-1, 1]) * np.pi / 2, 0.0, True
             )

@@ -181,7 +181,14 @@ def house(
 
 def _ground_floor(
     near: bool,
-    rng: Generator, width: float, height: float, a: Floats, b: Floats, surface: int, shop: bool, frame: ArrayLike
+    rng: Generator,
+    width: float,
+    height: float,
+    a: Floats,
+    b: Floats,
+    surface: int,
+    shop: bool,
+    frame: ArrayLike,
 ) -> list[Mesh]:
     parts: list[Mesh] = []
     plinth = np.array([0.2, 0.19, 0.18]) * rng.uniform(0.6, 1.6)
@@ -332,9 +339,7 @@ def _leaves(rng: Generator, centers: Floats, radii: Floats, count: int, size: fl
     shade = rng.uniform(0.55, 1.35, count) * (0.8 + 0.25 * out[:, 2])
     colors = green * shade[:, None] * (1 + rng.normal(0, 0.06, (count, 3)))
     faces = np.arange(3 * count).reshape(-1, 3)
-    return Mesh(
-        corners.reshape(-1, 3), faces, np.clip(colors, 0.004, 0.8), MATTE, normals=np.repeat(normals, 3, 0)
-    )
+    return Mesh(corners.reshape(-1, 3), faces, np.clip(colors, 0.004, 0.8), MATTE, normals=np.repeat(normals, 3, 0))
 
 
 def leaf_color(rng: Generator) -> Floats:
