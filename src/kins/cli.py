@@ -16,7 +16,9 @@ from kins.commands.eval import evaluate
 from kins.commands.order import order
 from kins.commands.predict import predict
 from kins.commands.show import show
+from kins.commands.stats import stats
 from kins.commands.synth import synth
+from kins.commands.synth_occlude import synth_occlude
 from kins.commands.train import train
 from kins.commands.validate import validate
 from kins.errors import KinsError
@@ -24,13 +26,12 @@ from kins.errors import KinsError
 app = typer.Typer(
     name="kins",
     help="Amodal instance segmentation: objects, their hidden parts, and who hides whom.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (convert, demo, order, predict, show, synth, train, validate):
+for command in (convert, demo, order, predict, show, stats, synth, synth_occlude, train, validate):
     app.command()(command)
 app.command("eval")(evaluate)
 
@@ -41,22 +42,31 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _options(
+    context: typer.Context,
     version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
-) -> None: ...
+) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 def main() -> None:
-    """Entry point: a KinsError becomes one line on standard error and exit code 2."""
+    """Entry point: unusable input or arguments become one line on standard error and exit code 2."""
     try:
-        app()
-    except KinsError as error:
-        print(f"kins: {error}", file=sys.stderr)
+        sys.exit(app(standalone_mode=False))
+    except (KinsError, typer.TyperException) as error:
+        message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
+        print(f"kins: {' '.join(message.split())}{_help_hint(error)}", file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
+
+
+def _help_hint(error: Exception) -> str:
+    context: typer.Context | None = getattr(error, "ctx", None)
+    return f" (see {context.command_path} --help)" if context else ""
 
 
 if __name__ == "__main__":
