@@ -136,8 +136,10 @@ def test_3d_boxes_enclose_the_amodal_boxes(pictures):
             assert corners[2].min() > 0.5
             homogeneous = projection @ np.vstack([corners, np.ones(8)])
             u, v = homogeneous[:2] / homogeneous[2]
-            assert u.min() - slack <= left and left + width - 1 <= u.max() + slack
-            assert v.min() - slack <= top and top + height - 1 <= v.max() + slack
+            assert u.min() - slack <= left
+            assert left + width - 1 <= u.max() + slack
+            assert v.min() - slack <= top
+            assert top + height - 1 <= v.max() + slack
             if float(fields[1]) == 0:  # ... and the box on the picture is not much larger than the object on it
                 assert width * height > 0.4 * np.ptp(u) * np.ptp(v) - 20
 

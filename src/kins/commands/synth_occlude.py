@@ -1,0 +1,32 @@
+"""kins synth-occlude."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kins.commands.options import As, From, Images
+
+
+def synth_occlude(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="Annotation file with visible (modal) masks.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make.")],
+    images: Images = None,
+    pastes: Annotated[int, typer.Option("--pastes", metavar="N", min=1, help="At most so many in a picture.")] = 3,
+    seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, help="Other seeds paste otherwise.")] = 0,
+    from_: From = None,
+    as_: As = None,
+) -> None:
+    """Paste cut-out instances over others: pictures whose hidden parts and order are known by construction.
+
+    The masks of a plain COCO file are taken as inmodal unless --as says otherwise.
+
+    Example: kins synth-occlude instances_val2017.json pasted --images val2017
+    """
+    from kins.formats import load
+    from kins.synth_occlude import synth_occlude as paste
+
+    dataset = paste(load(source, images=images, format=from_, masks=as_ or "inmodal"), out, pastes, seed)
+    hidden = sum(instance.occlusion_rate > 0 for scene in dataset for instance in scene)
+    count = sum(len(scene) for scene in dataset)
+    typer.echo(f"{out / 'annotations.json'}: {len(dataset)} pictures, {count} instances, {hidden} of them occluded")
