@@ -1,0 +1,56 @@
+"""kins stats."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kins.commands.options import As, From, Images, Json
+
+
+def stats(
+    annotations: Annotated[list[Path], typer.Argument(metavar="ANN...", help="Annotation files, shown side by side.")],
+    plots: Annotated[
+        Path | None, typer.Option("--plots", metavar="DIR", help="Write plots there, PNG and SVG.")
+    ] = None,
+    shapes: Annotated[
+        bool, typer.Option("--shapes/--no-shapes", help="Convexity and simplicity, which take most of the time.")
+    ] = True,
+    from_: From = None,
+    as_: As = None,
+    images: Images = None,
+    json_: Json = False,
+) -> None:
+    """Count and measure: classes, occlusion levels, instances per image, clusters, order, sizes, shapes.
+
+    Example: kins stats update_train_2020.json update_test_2020.json --plots plots
+    """
+    import json
+
+    from kins.formats import load
+    from kins.statistics import DEFINITIONS, distinct_names, statistics
+
+    names = distinct_names(annotations)
+    measured = [
+        statistics(load(path, images=images, format=from_, masks=as_), name, shapes)
+        for path, name in zip(annotations, names, strict=True)
+    ]
+    written: list[Path] = []
+    if plots is not None:
+        from kins.statistics_report import write_plots
+
+        written = write_plots(measured, plots)
+    if json_:
+        typer.echo(json.dumps({"definitions": DEFINITIONS, "files": [found.as_json() for found in measured]}))
+        return
+    from rich.console import Console
+
+    from kins.statistics_report import tables
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=max(100, 30 + 36 * len(measured)))
+    for table in tables(measured):
+        console.print(table)
+    if written:
+        typer.echo(f"{plots}: {len(written)} files, {', '.join(p.name for p in written if p.suffix == '.png')}")

@@ -1,0 +1,93 @@
+"""Shape of masks: convexity and simplicity (Zhu et al., Semantic Amodal Segmentation, CVPR 2017), on run lengths."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from kins.masks import Mask
+
+STEPS = ((1, 0), (0, 1), (1, 1), (1, -1), (2, 1), (2, -1), (1, 2), (1, -2))
+"""Directions (x, y) in which outlines are crossed to measure their length."""
+
+
+def convexity(mask: Mask) -> float:
+    """Area over the area of the convex hull, both in pixels: 1 for a mask that holds every pixel of its hull.
+
+    The hull is that of the pixels' centres, and its area the number of centres in it. NaN for an empty mask.
+    """
+    return mask.area / _hull_pixels(mask.segments) if mask.area else math.nan
+
+
+def simplicity(mask: Mask) -> float:
+    """sqrt(4 pi area) / perimeter: 1 for a disc, 0.886 for a square, less for anything long or ragged.
+
+    NaN for an empty mask.
+    """
+    return math.sqrt(4 * math.pi * mask.area) / perimeter(mask) if mask.area else math.nan
+
+
+def perimeter(mask: Mask) -> float:
+    """Length of the outline in pixels, holes and the image's border included.
+
+    By Cauchy and Crofton's formula: the outline's crossings with parallel lines, in eight directions weighted by the
+    angles between them. A long straight edge comes out at most 2 % wrong, whatever its direction; counting pixel sides
+    would be up to 41 % wrong.
+    """
+    segments = mask.segments
+    stride = mask.height + 4  # room for a step of two pixels up or down to stay in its column
+    starts, ends = segments[:, 0] * stride + segments[:, 1] + 2, segments[:, 0] * stride + segments[:, 2] + 2
+    corners = np.stack([starts, ends], 1).ravel()
+    lengths = np.stack([np.zeros_like(starts), ends - starts], 1).ravel().cumsum()
+    length = 0.0
+    for (x, y), weight in zip(STEPS, _weights(), strict=True):
+        step = x * stride + y
+        # Pixels of the mask below each corner, for the mask moved by the step.
+        below = np.interp(corners + step, corners, lengths)
+        stay = (below[1::2] - below[::2]).sum()
+        length += weight * (mask.area - stay) / math.hypot(x, y)
+    return float(length)
+
+
+def _weights() -> list[float]:
+    """The angle that each of STEPS stands for, half way to its neighbours; pi together."""
+    angles = [math.atan2(y, x) % math.pi for x, y in STEPS]
+    ranked = sorted(angles)
+    weights = []
+    for angle in angles:
+        k = ranked.index(angle)
+        before = ranked[k - 1] - (math.pi if k == 0 else 0)
+        after = ranked[(k + 1) % len(ranked)] + (math.pi if k + 1 == len(ranked) else 0)
+        weights.append((after - before) / 2)
+    return weights
+
+
+def _hull_pixels(segments: npt.NDArray[np.int64]) -> int:
+    """Number of pixel centres in the convex hull of (S, 3) column, first row, row after the last."""
+    columns, first = np.unique(segments[:, 0], return_index=True)
+    tops = segments[first, 1].tolist()
+    bottoms = (np.append(segments[first[1:] - 1, 2], segments[-1, 2]) - 1).tolist()
+    xs = columns.tolist()
+    upper = _chain(list(zip(xs, tops, strict=True)), 1)
+    lower = _chain(list(zip(xs, bottoms, strict=True)), -1)
+    ring = upper + lower[::-1]
+    doubled = on_outline = 0
+    for (x0, y0), (x1, y1) in zip(ring, ring[1:] + ring[:1], strict=True):
+        doubled += x0 * y1 - x1 * y0
+        on_outline += math.gcd(x1 - x0, y1 - y0)
+    return (abs(doubled) + on_outline) // 2 + 1  # Pick's theorem: points = area + points on the outline / 2 + 1
+
+
+def _chain(points: list[tuple[int, int]], sign: int) -> list[tuple[int, int]]:
+    """One side of the convex hull of points sorted by x (Andrew's monotone chain), exact on whole numbers."""
+    chain: list[tuple[int, int]] = []
+    for x, y in points:
+        while len(chain) > 1:
+            (x0, y0), (x1, y1) = chain[-2:]
+            if sign * ((x1 - x0) * (y - y0) - (y1 - y0) * (x - x0)) > 0:
+                break
+            chain.pop()
+        chain.append((x, y))
+    return chain

@@ -1,0 +1,243 @@
+"""What the KINS paper (Qi et al., CVPR 2019) reports of a data set: classes, occlusion, order, sizes, shapes."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kins.files import progress
+from kins.occlusion import HEAVY, LEVELS, OCCLUDED, PARTIAL, level, occlusion
+from kins.outlines import convexity, simplicity
+from kins.records import Dataset, Instance
+
+Floats = npt.NDArray[np.float64]
+
+SMALL, LARGE = 32**2, 96**2
+"""COCO's bounds of small, medium and large objects, in pixels of area."""
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+DEFINITIONS = {
+    "levels": f"none: rate < {PARTIAL}, partial: {PARTIAL} to {HEAVY}, heavy: > {HEAVY}",
+    "occluded": f"rate > {OCCLUDED}",
+    "rate": "1 - |inmodal| / |amodal|, in pixels",
+    "cluster": "instances whose amodal masks overlap or touch",
+    "order": "longest chain of occluders before an instance; derived from the masks, whatever the file states",
+    "sizes": f"area of the amodal mask: small < {SMALL}, medium, large >= {LARGE} pixels",
+    "convexity": "area / area of the convex hull",
+    "simplicity": "sqrt(4 pi area) / perimeter",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Statistics:
+    """Measures of every instance, cluster and image of a data set; NaN where a mask is missing.
+
+    Attributes:
+        name: of the data set, for headings.
+        categories: names, in the file's sequence; also those without instances.
+        category: (N,) int64 index into `categories` of each instance.
+        rate: (N,) occlusion rate.
+        area: (N,) pixels of the amodal mask, or of the inmodal one where there is no amodal one.
+        width, height: (N,) pixels of that mask's box.
+        convexity, simplicity: (N, 2) of the amodal and inmodal mask; without rows if not asked for.
+        per_image: (images,) instances of each image.
+        cluster_sizes: (clusters,) instances of each cluster; empty if masks are missing.
+        longest_orders: (clusters,) the largest order in each.
+        both_ways: pairs that hide parts of each other.
+        cycles: how many had to be broken.
+    """
+
+    name: str
+    categories: list[str]
+    category: npt.NDArray[np.int64]
+    rate: Floats
+    area: Floats
+    width: Floats
+    height: Floats
+    convexity: Floats
+    simplicity: Floats
+    per_image: npt.NDArray[np.int64]
+    cluster_sizes: npt.NDArray[np.int64]
+    longest_orders: npt.NDArray[np.int64]
+    both_ways: int
+    cycles: int
+
+    @property
+    def occluded(self) -> npt.NDArray[np.bool_]:
+        """(N,) whether the rate is above OCCLUDED."""
+        return np.asarray(self.rate > OCCLUDED)
+
+    def of(self, category: str) -> npt.NDArray[np.bool_]:
+        """(N,) whether the instance is of this category."""
+        if category not in self.categories:
+            return np.zeros(len(self.category), bool)
+        return np.asarray(self.category == self.categories.index(category))
+
+    def level_counts(self, chosen: npt.NDArray[np.bool_] | None = None) -> dict[str, int]:
+        """Instances of each occlusion level; of those chosen."""
+        rates = self.rate[~np.isnan(self.rate) & (True if chosen is None else chosen)]
+        counts = Counter(level(rate) for rate in rates.tolist())
+        return {name: counts[name] for name in LEVELS}
+
+    def size_counts(self) -> dict[str, int]:
+        """Instances of each of COCO's sizes."""
+        small, large = int((self.area < SMALL).sum()), int((self.area >= LARGE).sum())
+        return {"small": small, "medium": len(self.area) - small - large, "large": large}
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything the tables show, as plain values; null where masks are missing."""
+        known = self.rate[~np.isnan(self.rate)]
+        per_class = {}
+        for name in self.categories:
+            chosen = self.of(name)
+            per_class[name] = {
+                "instances": int(chosen.sum()),
+                "levels": self.level_counts(chosen) if known.size else None,
+                "occluded": int(self.occluded[chosen].sum()) if known.size else None,
+                "convexity": self.shape("convexity", chosen),
+                "simplicity": self.shape("simplicity", chosen),
+            }
+        clusters = self.cluster_sizes.size
+        return {
+            "name": self.name,
+            "images": len(self.per_image),
+            "images_without_instances": int((self.per_image == 0).sum()),
+            "instances": len(self.category),
+            "instances_per_image": _summary(self.per_image),
+            "instances_per_image_histogram": _histogram(self.per_image),
+            "classes": per_class,
+            "levels": self.level_counts() if known.size else None,
+            "occluded": int(self.occluded.sum()) if known.size else None,
+            "occluded_share": _mean(self.occluded) if known.size else None,
+            "mean_rate_of_occluded": _mean(self.rate[self.occluded]) if known.size else None,
+            "clusters": clusters or None,
+            "cluster_sizes": _histogram(self.cluster_sizes) if clusters else None,
+            "longest_order_per_cluster": _histogram(self.longest_orders) if clusters else None,
+            "pairs_hiding_parts_of_each_other": self.both_ways if clusters else None,
+            "cycles_broken": self.cycles if clusters else None,
+            "sizes": self.size_counts(),
+            "area": _summary(self.area),
+            "width": _summary(self.width),
+            "height": _summary(self.height),
+            "convexity": self.shape("convexity"),
+            "simplicity": self.shape("simplicity"),
+            "convexity_of_occluded": self.shape("convexity", self.occluded),
+            "simplicity_of_occluded": self.shape("simplicity", self.occluded),
+        }
+
+    def shape(self, measure: str, chosen: npt.NDArray[np.bool_] | None = None) -> dict[str, float | None] | None:
+        """Mean of `convexity` or `simplicity` of the amodal and the inmodal masks; None if not measured."""
+        values: Floats = getattr(self, measure)
+        if not len(values):
+            return None
+        values = values if chosen is None else values[chosen]
+        return {"amodal": _mean(values[:, 0]), "inmodal": _mean(values[:, 1])}
+
+
+def statistics(dataset: Dataset, name: str | None = None, shapes: bool = True) -> Statistics:
+    """Measure a data set.
+
+    Args:
+        name: for headings; the file's name if None.
+        shapes: convexity and simplicity too, which take most of the time.
+
+    Raises:
+        KinsError: a damaged mask.
+    """
+    categories = list(dict.fromkeys(dataset.categories.values()))
+    indices = {category: index for index, category in enumerate(categories)}
+    rows: list[tuple[float, ...]] = []
+    forms: list[tuple[float, float, float, float]] = []
+    sizes: list[int] = []
+    depths: list[int] = []
+    per_image: list[int] = []
+    both_ways = cycles = 0
+    for scene in progress(dataset, "statistics", len(dataset)):
+        per_image.append(len(scene))
+        for instance in scene:
+            index = indices.setdefault(instance.category, len(indices))
+            mask = instance.amodal if instance.amodal.known else instance.inmodal
+            rows.append((index, _rate(instance), mask.area if mask.known else math.nan, *_extent(instance)))
+            if shapes:
+                forms.append(_forms(instance))
+        if all(instance.amodal.known and instance.inmodal.known for instance in scene):
+            relations = occlusion(scene)
+            depth = np.full(len(set(relations.clusters.tolist())), 0)
+            np.maximum.at(depth, relations.clusters, relations.order)
+            depths += depth.tolist()
+            sizes += np.bincount(relations.clusters).tolist() if len(scene) else []
+            both_ways += (np.triu(relations.weights) * np.triu(relations.weights.T) > 0).sum()
+            cycles += len(relations.cycles)
+    table = np.array(rows, np.float64).reshape(-1, 5)
+    shape = np.array(forms, np.float64).reshape(-1, 2, 2)
+    return Statistics(
+        name=name or (dataset.path.name if dataset.path else "data set"),
+        categories=list(indices),
+        category=table[:, 0].astype(np.int64),
+        rate=table[:, 1],
+        area=table[:, 2],
+        width=table[:, 3],
+        height=table[:, 4],
+        convexity=shape[:, 0],
+        simplicity=shape[:, 1],
+        per_image=np.array(per_image, np.int64),
+        cluster_sizes=np.array(sizes, np.int64),
+        longest_orders=np.array(depths, np.int64),
+        both_ways=int(both_ways),
+        cycles=cycles,
+    )
+
+
+def distinct_names(paths: Sequence[Path]) -> list[str]:
+    """A short name for each file: its own, with as many folders before it as tell them apart."""
+    parts = [path.resolve().parts for path in paths]
+    for depth in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(part[-depth:]) for part in parts]
+        if len(set(names)) == len(names):
+            break
+    return names
+
+
+def _rate(instance: Instance) -> float:
+    return instance.occlusion_rate if instance.amodal.known and instance.inmodal.known else math.nan
+
+
+def _extent(instance: Instance) -> tuple[float, float]:
+    mask = instance.amodal if instance.amodal.known else instance.inmodal
+    return (mask.box[2], mask.box[3]) if mask.known else (math.nan, math.nan)
+
+
+def _forms(instance: Instance) -> tuple[float, float, float, float]:
+    """Convexity of the amodal and the inmodal mask, then simplicity."""
+    amodal, inmodal = instance.amodal, instance.inmodal
+    first = (convexity(amodal), simplicity(amodal)) if amodal.known else (math.nan, math.nan)
+    if amodal.known and inmodal.known and amodal.rle == inmodal.rle:
+        second = first
+    else:
+        second = (convexity(inmodal), simplicity(inmodal)) if inmodal.known else (math.nan, math.nan)
+    return first[0], second[0], first[1], second[1]
+
+
+def _mean(values: npt.NDArray[Any]) -> float | None:
+    values = np.asarray(values, np.float64)
+    values = values[~np.isnan(values)]
+    return float(values.mean()) if values.size else None
+
+
+def _summary(values: npt.NDArray[Any]) -> dict[str, float] | None:
+    values = np.asarray(values, np.float64)
+    values = values[~np.isnan(values)]
+    if not values.size:
+        return None
+    quantiles = {f"{100 * q:g}%": float(np.quantile(values, q)) for q in QUANTILES}
+    return {"mean": float(values.mean()), **quantiles, "max": float(values.max())}
+
+
+def _histogram(values: npt.NDArray[np.int64]) -> dict[str, int]:
+    return {str(value): int(count) for value, count in zip(*np.unique(values, return_counts=True), strict=True)}
