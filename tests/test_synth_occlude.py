@@ -58,7 +58,8 @@ def test_pixels_change_where_something_was_pasted_and_nowhere_else(modal, pasted
         for instance in scene.instances[len(before) :]:
             over |= instance.amodal.to_array()
         changed = (scene.read_image() != before.read_image()).any(2)
-        assert not (changed & ~binary_dilation(over, np.ones((9, 9)))).any()
+        strayed = changed & ~binary_dilation(over, np.ones((9, 9)))
+        assert not strayed[4:-4, 4:-4].any()  # at the border, what was cut off softens the edge too
         if over.any():
             assert changed[over].mean() > 0.9
 
