@@ -26,13 +26,16 @@ def evaluate(
             help="Occlusion slices: none, partial, heavy, occluded, or ranges of the rate such as 0.5-0.75.",
         ),
     ] = "none,partial,heavy,occluded",
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="DIR", help="Also write a report: one HTML page, figures, JSON.")
+    ] = None,
     per_class: Annotated[bool, typer.Option("--per-class", help="Also print a table of the classes.")] = False,
     images: Images = None,
     from_: From = None,
 ) -> None:
     """Compare predictions with ground truth: boxes, amodal and inmodal masks, hidden parts, order.
 
-    Example: kins eval streets/test.json pred.json --per-class
+    Example: kins eval streets/test.json pred.json --images streets/testing/image_2 --report report
     """
     import json
     import os
@@ -45,9 +48,13 @@ def evaluate(
     parts = parse_slices(slices)
     dataset = load(annotations, images=images, format=from_)
     workers = os.cpu_count() or 1
-    runs = {
-        str(path): run(dataset, load_predictions(path, dataset, masks=masks), parts, workers) for path in predictions
-    }
+    found = {str(path): load_predictions(path, dataset, masks=masks) for path in predictions}
+    runs = {name: run(dataset, part, parts, workers) for name, part in found.items()}
+    if report:
+        from kins.evaluation.report import write_report
+
+        page = write_report(report, dataset, {name: (found[name], results) for name, results in runs.items()})
+        typer.echo(f"report: {page}", err=True)
     if json_:
         values = [{"predictions": name, **results.to_dict()} for name, results in runs.items()]
         typer.echo(json.dumps(values[0] if len(values) == 1 else values, indent=2))

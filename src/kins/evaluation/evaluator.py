@@ -168,7 +168,7 @@ def compare(scenes: Sequence[Scene], predictions: Sequence[Scene], categories: I
                 truth, truth_masks = table.take(keep), masks.take(keep)
             else:
                 found, found_masks = table.take(keep), masks.take(keep)
-    rows, place = _best(found)
+    rows, place = best_detections(found)
     found, found_masks = found.take(rows), found_masks.take(rows)
     near = pairs(truth, found, truth_masks, found_masks)
     chosen = matched_pairs(near, truth.crowd, len(found))
@@ -218,7 +218,7 @@ def join(tables: Sequence[Table]) -> Table:
     )
 
 
-def _best(found: Columns) -> tuple[Ints, Ints]:
+def best_detections(found: Columns) -> tuple[Ints, Ints]:
     """Rows of the best 100 detections an image and category, best first, and their place there."""
     rows = np.lexsort((-found.score, found.category, found.image))
     group = np.stack([found.image[rows], found.category[rows]])

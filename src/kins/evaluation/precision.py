@@ -78,12 +78,12 @@ def curves(rank: Ranking, matched: Matches, label: Ints, ignored: Bools, outside
         for k in np.flatnonzero(instances).tolist():
             part = slice(rank.bounds[k], rank.bounds[k + 1])
             hits = np.flatnonzero(right[part])
-            precision[t, :, k] = _interpolated(before[hits + part.start] - before[part.start], int(instances[k]))
+            precision[t, :, k] = interpolated(before[hits + part.start] - before[part.start], int(instances[k]))
             recall[t, k] = [np.count_nonzero(right[part] & few[part]) / instances[k] for few in most]
     return Curves(precision, recall, instances)
 
 
-def _interpolated(hits: npt.NDArray[np.intp], instances: int) -> Floats:
+def interpolated(hits: npt.NDArray[np.intp], instances: int) -> Floats:
     """(R,) best precision at each recall or a larger one, given where in the sequence the right detections are."""
     precision = np.zeros(RECALLS.size)
     if not hits.size:

@@ -54,6 +54,7 @@ class Results:
         occlusion: occluded or not, of matched pairs: see regions.occlusion_classification.
         order: who hides whom: see order.order_quality.
         notes: what a reader should know, one line each.
+        table: the compared images, from which the report takes more.
     """
 
     images: int
@@ -65,6 +66,7 @@ class Results:
     occlusion: dict[str, float]
     order: dict[str, float]
     notes: list[str]
+    table: Table = dataclasses.field(repr=False)
 
     @property
     def box(self) -> Precision:
@@ -96,7 +98,7 @@ class Results:
             "order": self.order,
             "notes": self.notes,
         }
-        cleaned: dict[str, Any] = _without_nan(value)
+        cleaned: dict[str, Any] = without_nan(value)
         return cleaned
 
     def _kind(self, name: str) -> Precision:
@@ -136,6 +138,7 @@ def summarise(table: Table, categories: Mapping[int, str], slices: Sequence[Slic
         occlusion_classification(table, chosen),
         order_quality(table.relations),
         notes,
+        table,
     )
 
 
@@ -198,9 +201,10 @@ def _recall(part: Curves, most: int, classes: slice | int = slice(None)) -> floa
     return mean(part.recall[:, classes, most])
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
+    """The same lists and dicts with None for NaN, as JSON wants it."""
     if isinstance(value, dict):
-        return {name: _without_nan(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(item) for item in value]
+        return {name: without_nan(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_nan(item) for item in value]
     return None if isinstance(value, float) and np.isnan(value) else value

@@ -1,0 +1,105 @@
+"""Mask completion: amodal masks predicted for objects that were given, one prediction an instance, no detection step."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from hotcoco.primitives import lsap
+
+from kins.errors import KinsError
+from kins.evaluation.regions import percent
+from kins.evaluation.results import without_nan
+from kins.files import progress
+from kins.masks import ious
+from kins.occlusion import HEAVY, PARTIAL
+from kins.records import Dataset, Instance
+
+
+@dataclasses.dataclass(slots=True)
+class Completion:
+    """Mean IoU in percent over all instances; a missing prediction counts as 0.
+
+    Attributes:
+        instances, missing: number of instances, and of those without a prediction.
+        full: IoU of the amodal mask: what papers call full mIoU.
+        hidden_instances, hidden: instances with a hidden region, and IoU of it: what papers call occluded mIoU. The
+            hidden part of a prediction is its amodal mask without the given visible one.
+        hidden_partial, hidden_heavy: the same over one occlusion level.
+        full_occluded: IoU of the amodal mask over instances with a hidden region.
+    """
+
+    instances: int
+    missing: int
+    full: float
+    full_occluded: float
+    hidden_instances: int
+    hidden: float
+    hidden_partial: float
+    hidden_heavy: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON; what is not defined is None."""
+        value: dict[str, Any] = without_nan(dataclasses.asdict(self))
+        return value
+
+
+def evaluate_completion(dataset: Dataset, predictions: Dataset) -> Completion:
+    """Score amodal masks that were predicted from ground-truth boxes or visible masks.
+
+    A prediction belongs to the instance whose id it gives (`annotation_id`, or `id`); predictions without ids are given
+    to the instances of their image one to one, so that the sum of the IoUs of boxes or visible masks that they
+    state is largest.
+
+    Raises:
+        KinsError: two predictions for one instance, one for an instance that is not there, or missing masks.
+    """
+    full, hidden, rates, missing = [], [], [], 0
+    for scene in progress(dataset, "evaluating", len(dataset)):
+        instances = [instance for instance in scene if not instance.crowd]
+        found = list(predictions[scene.image.id]) if scene.image.id in predictions.images else []
+        owners = _owners(instances, found, f"image {scene.image.file_name}")
+        for index, instance in enumerate(instances):
+            guess = owners.get(index)
+            missing += guess is None
+            region = instance.hidden
+            full.append(instance.amodal.iou(guess.amodal) if guess else 0.0)
+            rates.append(instance.occlusion_rate)
+            known = (region.iou(guess.amodal - instance.inmodal) if guess else 0.0) if region else np.nan
+            hidden.append(known)
+    whole, parts, rate = (np.array(values, np.float64) for values in (full, hidden, rates))
+    has = ~np.isnan(parts)
+    return Completion(
+        len(full),
+        missing,
+        percent(whole),
+        percent(whole[has]),
+        int(has.sum()),
+        percent(parts[has]),
+        percent(parts[has & (rate >= PARTIAL) & (rate <= HEAVY)]),
+        percent(parts[has & (rate > HEAVY)]),
+    )
+
+
+def _owners(instances: list[Instance], found: list[Instance], where: str) -> dict[int, Instance]:
+    """Index of the instance by prediction."""
+    stated = [guess.extra.get("annotation_id", guess.extra.get("id")) for guess in found]
+    if any(number is not None for number in stated):
+        index = {instance.id: n for n, instance in enumerate(instances)}
+        owners: dict[int, Instance] = {}
+        for number, guess in zip(stated, found, strict=True):
+            if number not in index:
+                raise KinsError(f"{where}: a prediction is for annotation {number}, which is not there")
+            if index[number] in owners:
+                raise KinsError(f"{where}: two predictions for annotation {number}; completion wants one for each")
+            owners[index[number]] = guess
+        return owners
+    if len(found) > len(instances):
+        raise KinsError(f"{where}: {len(found)} predictions for {len(instances)} instances; completion wants one each")
+    if not found:
+        return {}
+    kind = "inmodal" if all(guess.inmodal.known for guess in found) else "amodal"
+    gain = ious([getattr(i, kind) for i in instances], [getattr(guess, kind) for guess in found])
+    rows, columns = lsap(gain, maximize=True)
+    return {int(row): found[int(column)] for row, column in zip(rows, columns, strict=True)}
