@@ -115,7 +115,7 @@ class MaskHead(nn.Module):
         self.branch = branch
         self.deconv = deconv(channels, channels)
         self.logits = nn.Conv2d(channels, num_classes + 1, 1)
-        nn.init.kaiming_normal_(self.logits.weight, mode="fan_out", nonlinearity="relu")
+        nn.init.normal_(self.logits.weight, std=0.01)  # begin undecided, not with confident noise
         nn.init.zeros_(self.logits.bias)  # type: ignore[arg-type]
 
     def forward(self, regions: Tensor, kept: list[Tensor]) -> Tensor:

@@ -1,0 +1,231 @@
+"""Prediction and training step of ASN with multi-level coding against torchvision's Mask R-CNN.
+
+Same backbone and pyramid, picture size, proposals, regions and detections, random weights; scores are not thresholded, so
+that both finish the full number of detections. Prediction goes from the picture's array to masks: torchvision pastes
+image-sized masks (one kind), ours makes run-length masks (both kinds) with occlusion scores.
+torchvision's Mask R-CNN comes with two box heads: two fully connected layers (v1), and four convolutions and a fully
+connected layer (v2's, the form of ASN's); both are printed.
+
+    python benchmarks/network.py predict [--backbone resnet50] [--precision 32] [--threads 2]
+    python benchmarks/network.py train --profile
+"""
+
+import argparse
+import resource
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import nn
+from torchvision.models.detection import MaskRCNN
+from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+from torchvision.models.detection.faster_rcnn import FastRCNNConvFCHead
+
+from kins.config import Config, ModelConfig
+from kins.data import pad_segments
+from kins.devices import autocast, pick_device
+from kins.masks import Mask
+from kins.models.asn import assemble
+from kins.predict import Predictor
+
+CLASSES = 7
+
+
+def torchvisions(backbone: str, size: tuple[int, int], regions: int, convolutions: bool) -> MaskRCNN:
+    tower = resnet_fpn_backbone(backbone_name=backbone, weights=None, trainable_layers=5)
+    model = MaskRCNN(
+        tower,
+        CLASSES + 1,
+        min_size=min(size),
+        max_size=max(size),
+        box_score_thresh=0.0,
+        box_batch_size_per_image=regions,
+        box_head=FastRCNNConvFCHead((256, 7, 7), [256] * 4, [1024]) if convolutions else None,
+    )
+    return model
+
+
+def ours(name: str, backbone: str, regions: int) -> nn.Module:
+    settings = ModelConfig(name=name, backbone=backbone, norm="frozen-batch", regions=regions, score_threshold=0.0)
+    return assemble(settings, CLASSES)
+
+
+def targets(size: tuple[int, int], count: int = 13) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """The same instances for ours and for torchvision."""
+    rng = np.random.default_rng(0)
+    height, width = size
+    boxes, masks, seen = [], [], []
+    for _ in range(count):
+        w, h = int(rng.uniform(20, width / 5)), int(rng.uniform(20, height / 2.5))
+        x, y = int(rng.uniform(0, width - w)), int(rng.uniform(0, height - h))
+        boxes.append([x, y, x + w, y + h])
+        masks.append(Mask.from_box((x, y, w, h), height, width))
+        seen.append(Mask.from_box((x, y, w * 0.7, h), height, width))
+    common = {"boxes": torch.tensor(boxes).float(), "labels": torch.arange(count) % CLASSES + 1}
+    mine = {
+        "occluded": torch.ones(count, dtype=torch.int64),
+        "amodal": pad_segments([m.segments for m in masks]),
+        "inmodal": pad_segments([m.segments for m in seen]),
+        "scale": torch.ones(2),
+    }
+    decoded = torch.stack([torch.from_numpy(m.to_array()) for m in masks]).to(torch.uint8)
+    return common | mine, common | {"masks": decoded}
+
+
+def interleaved(works: dict[str, Callable[[], object]], repeats: int, device: torch.device) -> dict[str, float]:
+    """Seconds of each, all in turn, best of `repeats`."""
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for turn in range(repeats + 1):
+        for name, work in works.items():
+            start = time.perf_counter()
+            work()
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            if turn:  # the first turn warms up
+                times[name].append(time.perf_counter() - start)
+    return {name: min(values) for name, values in times.items()}
+
+
+def predict(options: argparse.Namespace, size: tuple[int, int]) -> None:
+    device = pick_device(options.device)
+    context = autocast(device, options.precision)
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8)
+    data = {"short_side": min(size), "long_side": max(size)}
+    predictor = Predictor(
+        ours("asn-mlc", options.backbone, 512),
+        dict(enumerate("abcdefg")),
+        Config.model_validate({"data": data}),
+        device=str(device),
+        precision=options.precision,
+    )
+
+    def peer(model: MaskRCNN) -> Callable[[], object]:
+        model = model.to(device).eval()
+
+        def run() -> object:
+            tensor = torch.from_numpy(image).permute(2, 0, 1).to(device).float() / 255
+            with torch.inference_mode(), context():
+                return [(d["masks"] > 0.5).cpu() for d in model([tensor])]
+
+        return run
+
+    works = {
+        "ASN with MLC": lambda: predictor(image),
+        "torchvision v1": peer(torchvisions(options.backbone, size, 512, False)),
+        "torchvision v2": peer(torchvisions(options.backbone, size, 512, True)),
+    }
+    times = interleaved(works, options.repeats, device)
+    print(f"prediction, {size[1]} x {size[0]}, {len(predictor(image))} detections, both masks and occlusion scores:")
+    for name in ("torchvision v1", "torchvision v2"):
+        print(f"  ours over {name}: {times['ASN with MLC'] / times[name]:.2f}")
+    print("  " + ", ".join(f"{name} {value:.2f} s" for name, value in times.items()))
+
+
+def train(options: argparse.Namespace, size: tuple[int, int]) -> None:
+    device = pick_device(options.device)
+    context = autocast(device, options.precision)
+    mine, theirs = targets(size)
+    image = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, *size)).astype(np.uint8)).to(device)
+
+    def step(model: nn.Module, picture: torch.Tensor, target: dict[str, torch.Tensor]) -> Callable[[], object]:
+        model = model.to(device).train()
+        optimizer = torch.optim.SGD(model.parameters(), 1e-6, momentum=0.9)
+        target = {name: value.to(device) for name, value in target.items()}
+
+        def run() -> None:
+            with context():
+                loss = sum(model([picture], [target]).values())
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+
+        return run
+
+    works = {
+        name: step(ours(name, options.backbone, options.regions), image, mine) for name in ("mask-rcnn-both", "asn-mlc")
+    }
+    for name, convolutions in (("torchvision v1", False), ("torchvision v2", True)):
+        model = torchvisions(options.backbone, size, options.regions, convolutions)
+        works[name] = step(model, image / 255, theirs)
+    times = interleaved(works, options.repeats, device)
+    print(f"training step of one image, {size[1]} x {size[0]}, {options.regions} regions:")
+    for name in ("torchvision v1", "torchvision v2"):
+        print(f"  ASN with MLC over {name}: {times['asn-mlc'] / times[name]:.2f}")
+    print("  " + ", ".join(f"{name} {value:.2f} s" for name, value in times.items()))
+    if options.profile:
+        shares(ours("asn-mlc", options.backbone, options.regions).to(device).train(), image, mine, context)
+    if device.type == "cuda":
+        print(f"  peak memory on the device: {torch.cuda.max_memory_allocated() / 2**30:.2f} GiB")
+    else:
+        print(f"  peak memory of the process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+
+
+@contextmanager
+def clocked(modules: dict[str, nn.Module], spent: dict[str, float]) -> Iterator[None]:
+    """Adds up the forward time of modules."""
+    handles = []
+    for name, module in modules.items():
+        started: list[float] = []
+        handles.append(module.register_forward_pre_hook(lambda *_, s=started: s.append(time.perf_counter())))
+        handles.append(
+            module.register_forward_hook(
+                lambda *_, s=started, n=name: spent.__setitem__(n, spent.get(n, 0) + time.perf_counter() - s.pop())
+            )
+        )
+    yield
+    for handle in handles:
+        handle.remove()
+
+
+def shares(model: nn.Module, image: torch.Tensor, target: dict[str, torch.Tensor], context: Callable) -> None:
+    heads = model.roi_heads
+    modules = {
+        "body": model.backbone.body,
+        "pyramid": model.backbone.fpn,
+        "proposals": model.rpn,
+        "RoIAlign 7x7": heads.box_roi_pool,
+        "RoIAlign 14x14": heads.mask_pool,
+        "box head": heads.box_head,
+        "occlusion head": heads.occlusion_head,
+        "coding, amodal": heads.mask_heads["amodal"].coding,
+        "coding, inmodal": heads.mask_heads["inmodal"].coding,
+        "mask head, amodal (coding included)": heads.mask_heads["amodal"],
+        "mask head, inmodal (coding included)": heads.mask_heads["inmodal"],
+        "region stage (all of these heads)": heads,
+    }
+    for turn in range(2):
+        spent: dict[str, float] = {}
+        with clocked(modules, spent):
+            start = time.perf_counter()
+            with context():
+                loss = sum(model([image], [target]).values())
+            middle = time.perf_counter()
+        loss.backward()
+        end = time.perf_counter()
+    print(f"  forward {(middle - start) / (end - start):.0%}, backward {(end - middle) / (end - start):.0%}; forward:")
+    for name, value in spent.items():
+        print(f"    {name:38} {value / (middle - start):6.1%}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("predict", "train"))
+    parser.add_argument("--backbone", default="resnet50")
+    parser.add_argument("--size", default="1242x375", help="width x height of the network's input")
+    parser.add_argument("--regions", type=int, default=512)
+    parser.add_argument("--precision", default="32", choices=("32", "bf16", "16"))
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--profile", action="store_true", help="share of each part")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    width, height = map(int, options.size.split("x"))
+    (predict if options.what == "predict" else train)(options, (height, width))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""Export with torch.export: one file that runs without kins, for pictures of one size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.ops import MultiScaleRoIAlign, clip_boxes_to_image, nms, roi_align
+
+from kins.files import temporary_name
+from kins.models.asn import AmodalRCNN
+from kins.models.panet import AdaptivePooling
+from kins.weights import load_model
+
+
+class FixedSize(nn.Module):
+    """The network for prediction with outputs of fixed size, as exporting needs: always `detections` rows, best first.
+
+    The same parts and weights as the network; what is left out there for its score or its overlap has score 0 here.
+
+    Args:
+        network: copied by reference, in evaluation mode.
+        height, width: size of the pictures that go in.
+    """
+
+    def __init__(self, network: AmodalRCNN, height: int, width: int) -> None:
+        super().__init__()
+        self.network = network.eval()
+        self.size = height, width
+        padded = -(-height // 32) * 32, -(-width // 32) * 32
+        self.pad = padded[1] - width, padded[0] - height
+        with torch.no_grad():
+            features = list(network.backbone(torch.zeros(1, 3, *padded)).values())
+        generator = network.rpn.anchor_generator
+        strides = [[padded[0] // f.shape[-2], padded[1] // f.shape[-1]] for f in features]
+        generator.set_cell_anchors(torch.float32, torch.device("cpu"))
+        anchors = generator.grid_anchors([list(f.shape[-2:]) for f in features], [torch.tensor(s) for s in strides])
+        for level, values in enumerate(anchors):
+            self.register_buffer(f"anchors{level}", values)
+        self.levels = len(anchors)
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """(3, height, width) uint8 RGB to boxes (D, 4), labels (D,), scores (D,), occlusion (D,) and mask_<name>
+        (D, 28, 28), as `AmodalRoIHeads.predict` but always D rows; boxes are x1, y1, x2, y2 in pixels of the image."""
+        network, heads = self.network, self.network.roi_heads
+        normal = network.transform
+        features = network.backbone(F.pad((image - normal.mean) / normal.std, (0, self.pad[0], 0, self.pad[1]))[None])
+        proposals = self._proposals(list(features.values()))
+        vectors, _ = heads.box_head(self._pool(heads.box_roi_pool, features, proposals))
+        class_logits, deltas = heads.box_predictor(vectors)
+        boxes, labels, scores = self._detections(class_logits, deltas, proposals)
+        found = {"boxes": boxes, "labels": labels, "scores": scores}
+        pooled = self._pool(heads.box_roi_pool, features, boxes)
+        kept = [heads.box_head.kept(pooled)]
+        if heads.occlusion_head is not None:
+            occlusion, occlusion_map = heads.occlusion_head(pooled)
+            found["occlusion"] = heads.occlusion_predictor(occlusion).softmax(1)[:, 1]
+            kept = [occlusion_map, *kept]
+        masks = self._pool(heads.mask_pool, features, boxes)
+        rows = torch.arange(len(boxes))
+        for name, head in heads.mask_heads.items():
+            found[f"mask_{name}"] = head(masks, kept)[rows, labels].sigmoid()
+        return found
+
+    def _proposals(self, features: list[Tensor]) -> Tensor:
+        rpn = self.network.rpn
+        count = rpn.post_nms_top_n()
+        scores_by_level, boxes_by_level = [], []
+        for level, (logits, deltas) in enumerate(zip(*rpn.head(features), strict=True)):
+            scores = logits[0].permute(1, 2, 0).flatten()
+            anchors: Tensor = getattr(self, f"anchors{level}")
+            deltas = deltas[0].view(-1, 4, *deltas.shape[-2:]).permute(2, 3, 0, 1).reshape(-1, 4)
+            scores, best = scores.topk(min(rpn.pre_nms_top_n(), len(anchors)))
+            boxes = clip_boxes_to_image(rpn.box_coder.decode_single(deltas[best], anchors[best]), self.size)
+            sound = ((boxes[:, 2:] - boxes[:, :2]) >= rpn.min_size).all(dim=1)
+            scores = scores.sigmoid().where(sound, -1)
+            scores_by_level.append(_suppress(boxes, scores, rpn.nms_thresh))
+            boxes_by_level.append(boxes)
+        scores, boxes = torch.cat(scores_by_level), torch.cat(boxes_by_level)
+        scores, best = scores.topk(min(count, len(scores)))
+        return boxes[best] * (scores > 0)[:, None]  # suppressed ones become points, which no class regression revives
+
+    def _detections(self, class_logits: Tensor, deltas: Tensor, proposals: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        heads = self.network.roi_heads
+        classes = class_logits.shape[1]
+        real = (proposals[:, 2:] > proposals[:, :2]).all(dim=1)
+        decoded = heads.box_coder.decode_single(deltas, proposals).view(-1, classes, 4)
+        boxes = clip_boxes_to_image(decoded[:, 1:].reshape(-1, 4), self.size)
+        scores = class_logits.softmax(1)[:, 1:].reshape(-1)
+        labels = torch.arange(1, classes).repeat(len(proposals))
+        sound = ((boxes[:, 2:] - boxes[:, :2]) >= 1e-2).all(dim=1) & real.repeat_interleave(classes - 1)
+        scores = scores.where(sound & (scores > heads.score_thresh), -1)
+        apart = boxes + (labels * (max(self.size) + 1))[:, None]  # boxes of different classes never overlap
+        scores = _suppress(apart, scores, heads.nms_thresh)
+        scores, best = scores.topk(min(heads.detections_per_img, len(scores)))
+        return boxes[best], labels[best], scores.clamp(min=0)
+
+    def _pool(self, pool: nn.Module, features: dict[str, Tensor], boxes: Tensor) -> Tensor:
+        if isinstance(pool, AdaptivePooling):
+            pooled: Tensor = pool(features, [boxes], [self.size])
+            return pooled
+        assert isinstance(pool, MultiScaleRoIAlign)
+        area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+        level = torch.floor(pool.canonical_level + torch.log2(area.sqrt() / pool.canonical_scale) + 1e-6)
+        level = level.clamp(2, 1 + len(pool.featmap_names)) - 2
+        rois = torch.cat([torch.zeros_like(boxes[:, :1]), boxes], dim=1)
+        result = 0
+        for index, name in enumerate(pool.featmap_names):
+            aligned = roi_align(features[name], rois, pool.output_size, 0.25 / 2**index, pool.sampling_ratio)
+            result = result + aligned * (level == index)[:, None, None, None]
+        return result  # type: ignore[return-value]
+
+
+def _suppress(boxes: Tensor, scores: Tensor, threshold: float) -> Tensor:
+    """The scores, -1 where a better box overlaps too much."""
+    far = boxes.new_tensor([[-9.0, -9, -8, -8], [-5.0, -5, -4, -4]])  # exporting assumes that at least two are kept
+    best = nms(torch.cat([boxes, far]), torch.cat([scores, scores.new_zeros(2)]), threshold)
+    kept = scores.new_zeros(len(scores) + 2).index_fill(0, best, 1.0)[:-2]
+    return torch.where(kept > 0, scores, -1)
+
+
+def export(weights: str | Path, out: str | Path, height: int, width: int) -> Any:
+    """Write a .pt2 file of a trained network, for `torch.export.load(out).module()`.
+
+    Args:
+        weights: a run folder, a weights file, or the name of shipped weights.
+        height, width: size of the pictures that will go in; scale them to the configuration's size before.
+
+    Returns:
+        The exported program. Raises KinsError for unusable weights.
+    """
+    network, _, _ = load_model(weights)
+    program = torch.export.export(
+        FixedSize(network, height, width), (torch.zeros((3, height, width), dtype=torch.uint8),), strict=False
+    )
+    with temporary_name(out) as temporary:
+        torch.export.save(program, temporary)
+    return program
