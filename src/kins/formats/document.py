@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import re
 from collections.abc import Iterator
@@ -69,8 +70,7 @@ def read_document(path: str | Path) -> Document:
 
 def parse(path: Path, content: bytes) -> Document:
     """The document in a file's content. Raises KinsError if it is not JSON."""
-    if content.startswith(b"\xef\xbb\xbf"):
-        content = content[3:]
+    content = checked_text(path, content)
     if content[:64].lstrip()[:1] not in (b"{", b"["):
         raise KinsError(f"{path}: is not a JSON file; annotations are expected")
     try:
@@ -85,6 +85,18 @@ def parse(path: Path, content: bytes) -> Document:
             f"{path}: is not valid JSON{describe(error)}; was the download or the copy interrupted?"
         ) from None
     return _other_document(path, content)
+
+
+def checked_text(path: Path, content: bytes) -> bytes:
+    """The content without a byte order mark. Raises KinsError if it is not UTF-8, so that nothing later stumbles."""
+    if not content.isascii():
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        try:
+            for start in range(0, len(content), 1 << 20):  # in pieces, to need no second copy of a large file
+                decoder.decode(content[start : start + (1 << 20)], final=start + (1 << 20) >= len(content))
+        except UnicodeDecodeError:
+            raise KinsError(f"{path}: is not UTF-8 text; annotations are expected, as JSON") from None
+    return content.removeprefix(codecs.BOM_UTF8)
 
 
 def _other_document(path: Path, content: bytes) -> Document:

@@ -15,7 +15,7 @@ import msgspec
 
 from kins.errors import KinsError
 from kins.files import read_bytes
-from kins.formats.document import Document, Raw, describe
+from kins.formats.document import Document, Raw, checked_text, describe
 from kins.masks import Mask
 from kins.records import Dataset, Image, Instance
 
@@ -173,14 +173,14 @@ class _Detections(Mapping[int, Sequence[Instance]]):
 
 
 def _decode(path: Path) -> list[_Detection]:
-    content = read_bytes(path)
+    content = checked_text(path, read_bytes(path))
     try:
         return msgspec.json.decode(content, type=list[_Detection])
     except msgspec.ValidationError as error:
         if content.lstrip()[:1] != b"[":
             raise KinsError(f"{path}: is not a list of detections, as prediction files are") from None
         raise KinsError(f"{path}: {describe(error).removeprefix(': ')}") from None
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise KinsError(f"{path}: is not valid JSON{describe(error)}") from None
 
 

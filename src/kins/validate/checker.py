@@ -443,7 +443,9 @@ class Checker:
             entry = self.kept[position]
             if not isinstance(entry, dict):
                 entry = msgspec.json.decode(raws[position], type=_Id)
-            old = entry["id"] if isinstance(entry, dict) else entry.id
+            old = entry.get("id") if isinstance(entry, dict) else entry.id
+            if type(old) is not int:
+                continue
             if old in seen:
                 new += 1
                 changed = entry if isinstance(entry, dict) else msgspec.json.decode(raws[position])

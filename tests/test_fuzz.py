@@ -1,0 +1,123 @@
+"""Damaged files: every reader and validate raise KinsError or succeed, and nothing else."""
+
+import contextlib
+import json
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import kins
+from kins import KinsError
+from kins.shapes import write_shapes
+from kins.validate import validate
+
+FORMATS = ["kins2020", "kins2019", "cocoa", "cocoa-cls", "coco", "predictions"]
+HARD = settings(
+    deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+TOKENS = st.sampled_from(
+    [
+        *b'NaN -Infinity 1e9 1e999 -1 null {} [] "" "\\ud800" \xff \0 ,,, 1.5 true "id": \xef\xbb\xbf 50000'.split(
+            b" "
+        ),
+        b"[" * 3000,
+        b"9" * 400,
+    ]
+)
+RLES = [{"size": [4, 4], "counts": "zzz"}, {"size": [-1, 2], "counts": [1]}, {"counts": {}}, {"size": [2, 2]}]
+NUMBERS = [-1, 0, 2**70, 1e9, -1e9, 1e300, 50_000, 0.5]
+VALUES = st.sampled_from([None, True, "", "7", "../x", "\ud800", [], {}, [[]], [None], [[1, 2]], *NUMBERS, *RLES])
+
+
+@cache
+def original(name):
+    """A small sound file, with masks as polygons and as RLE."""
+    with TemporaryDirectory() as folder:
+        dataset = write_shapes(folder, 2, size=(12, 16))
+        polygon = kins.Mask.from_polygons([[1, 1, 9, 1, 9, 9.5]], 12, 16)
+
+        def scored(scene):
+            changed = [i.replace(score=0.5, occlusion_score=0.5) for i in scene if name == "predictions"] or list(scene)
+            changed[0] = changed[0].replace(amodal=polygon, inmodal=polygon & changed[0].inmodal)
+            return scene.replace(instances=tuple(changed))
+
+        dataset = dataset.map(scored)
+        dataset.save(Path(folder) / "out.json", format=name, masks="amodal")
+        return (Path(folder) / "out.json").read_bytes(), dataset
+
+
+def use(path, name, out):
+    """All that a user would do with a file."""
+    if name == "predictions":
+        dataset = kins.load_predictions(path, original(name)[1])
+    else:
+        dataset = kins.load(path, format=name, masks="amodal")
+    for scene in dataset:
+        for instance in scene:
+            for mask in (instance.amodal, instance.inmodal):
+                if mask.known:
+                    assert 0 <= mask.area <= mask.height * mask.width
+                    assert mask.box[2] * mask.box[3] >= mask.area
+                    assert mask.to_array().sum() == mask.area
+    for target in FORMATS:
+        if target != "predictions" or name == target:
+            dataset.save(out, format=target, masks="amodal")
+
+
+def survives(tmp_path, name, content):
+    path = tmp_path / "in.json"
+    path.write_bytes(content)
+    with contextlib.suppress(KinsError):
+        use(path, name, tmp_path / "out.json")
+    with contextlib.suppress(KinsError):
+        kins.load(path, masks="inmodal")
+    for format in (name, None):
+        with contextlib.suppress(KinsError):
+            report = validate(path, format=format, repaired=tmp_path / "fixed.json")
+            json.dumps(report.as_json())
+            report.as_text()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@HARD
+@given(data=st.data())
+def test_damaged_bytes(tmp_path, name, data):
+    content = bytearray(original(name)[0])
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(content)))
+        end = at + data.draw(st.integers(0, 8))
+        content[at:end] = data.draw(TOKENS | st.binary(max_size=4))
+    if data.draw(st.booleans()):
+        del content[data.draw(st.integers(0, len(content))) :]
+    survives(tmp_path, name, bytes(content))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@HARD
+@given(data=st.data())
+def test_damaged_values(tmp_path, name, data):
+    """JSON that is sound, with a few values replaced, removed, or repeated."""
+    content = json.loads(original(name)[0])
+    for _ in range(data.draw(st.integers(1, 3))):
+        node, parent, key = content, None, None
+        for _ in range(data.draw(st.integers(1, 7))):
+            if not isinstance(node, (dict, list)) or not node:
+                break
+            parent = node
+            key = data.draw(st.sampled_from(sorted(node) if isinstance(node, dict) else range(len(node))))
+            node = node[key]
+        if parent is None:
+            continue
+        action = data.draw(st.sampled_from(["replace", "remove", "repeat"]))
+        if action == "replace":
+            parent[key] = deepcopy(data.draw(VALUES))
+        elif action == "remove":
+            del parent[key]
+        elif isinstance(parent, list):
+            parent.append(deepcopy(node))
+    survives(tmp_path, name, json.dumps(content).encode())
