@@ -37,6 +37,8 @@ def perimeter(mask: Mask) -> float:
     would be up to 41 % wrong.
     """
     segments = mask.segments
+    if not len(segments):
+        return 0.0
     stride = mask.height + 4  # room for a step of two pixels up or down to stay in its column
     starts, ends = segments[:, 0] * stride + segments[:, 1] + 2, segments[:, 0] * stride + segments[:, 2] + 2
     corners = np.stack([starts, ends], 1).ravel()

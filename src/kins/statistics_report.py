@@ -321,18 +321,19 @@ def _plot_rates(measured: Sequence[Statistics]) -> Figure | None:
     axes.set_xlabel("occlusion rate")
     axes.set_ylabel("share of instances")
     axes.yaxis.set_major_formatter("{x:g} %")
-    axes.legend()
+    figure.legend(loc="outside upper left", ncols=2)
     return figure
 
 
-def _plot_sizes(measured: Sequence[Statistics]) -> Figure:
+def _plot_sizes(measured: Sequence[Statistics]) -> Figure | None:
     from kins.statistics import LARGE, SMALL
 
+    measured = [s for s in measured if (s.area > 0).any()]
+    if not measured:
+        return None
     figure, (axes,) = _figure()
     for k, statistics in enumerate(measured):
         side = np.sqrt(statistics.area[statistics.area > 0])
-        if not side.size:
-            continue
         weights = np.full(side.size, 100 / side.size)
         name = f"{statistics.name} (median {np.median(side):.0f})"
         color = COLORS[k % len(COLORS)]
@@ -384,6 +385,7 @@ def _plot_shapes(measured: Sequence[Statistics]) -> Figure | None:
                 )
         axes.set_xlabel(f"{measure} = {DEFINITIONS[measure]}")
         axes.yaxis.set_major_formatter("{x:g} %")
-        axes.legend(loc="upper left", fontsize=9)
+        if axes.patches:
+            axes.legend(loc="upper left", fontsize=9)
     all_axes[0].set_ylabel(f"share of occluded instances ({DEFINITIONS['occluded']})")
     return figure

@@ -1,0 +1,247 @@
+"""How far annotators agree on the same images, and a consensus of them by the majority for each pixel.
+
+The KINS paper (Qi et al., CVPR 2019) merged three annotations of each image in this way; COCOA (Zhu et al., CVPR 2017)
+has several of many images.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kins.errors import KinsError
+from kins.files import progress
+from kins.masks import Mask, ious, union
+from kins.occlusion import Occlusion, occlusion, occlusion_from_order, with_order
+from kins.records import Dataset, Instance, Scene
+
+SAME_OBJECT = 0.5
+"""Amodal IoU from which on instances of two annotators can be one object."""
+
+
+@dataclasses.dataclass
+class Agreement:
+    """Two annotations of the same images, compared.
+
+    Attributes:
+        first, second: their names.
+        images: how many were compared.
+        instances: how many each annotated in these.
+        amodal, inmodal: IoU of each matched pair of instances; inmodal only where both have that mask.
+        hidden: IoU of the hidden regions of matched pairs, where one of the two has any.
+        same_category: matched pairs of the same category.
+        related: pairs of matched instances in which, for both annotators, one hides the other.
+        same_direction: of these, the ones where it is the same one.
+        related_once: pairs related for one of the annotators only.
+    """
+
+    first: str
+    second: str
+    images: int = 0
+    instances: tuple[int, int] = (0, 0)
+    amodal: list[float] = dataclasses.field(default_factory=list)
+    inmodal: list[float] = dataclasses.field(default_factory=list)
+    hidden: list[float] = dataclasses.field(default_factory=list)
+    same_category: int = 0
+    related: int = 0
+    same_direction: int = 0
+    related_once: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Counts and means; null where there is nothing to take the mean of."""
+        matched = len(self.amodal)
+        return {
+            "first": self.first,
+            "second": self.second,
+            "images": self.images,
+            "instances": list(self.instances),
+            "matched": matched,
+            "matched_share": _share(2 * matched, sum(self.instances)),
+            "same_category_share": _share(self.same_category, matched),
+            "amodal_iou": _mean(self.amodal),
+            "inmodal_iou": _mean(self.inmodal),
+            "hidden_iou": _mean(self.hidden),
+            "related_pairs": self.related,
+            "related_for_one_only": self.related_once,
+            "order_agreement": _share(self.same_direction, self.related),
+        }
+
+
+def compare(first: Dataset, second: Dataset, names: tuple[str, str] = ("first", "second")) -> Agreement:
+    """Agreement over the images that both have, found by file name.
+
+    Instances are matched one to one so that the sum of amodal IoU is largest, from SAME_OBJECT on and whatever their
+    categories. Who hides whom is what each annotator said, where all instances of the image have an order, and follows
+    from the masks otherwise.
+
+    Raises:
+        KinsError: no image in common, images of different sizes, or instances without amodal masks.
+    """
+    agreement = Agreement(*names)
+    for one, other in _common((first, second)):
+        pairs = match(one.instances, other.instances)
+        agreement.images += 1
+        agreement.instances = (agreement.instances[0] + len(one), agreement.instances[1] + len(other))
+        for i, j in pairs:
+            a, b = one[i], other[j]
+            agreement.same_category += a.category == b.category
+            agreement.amodal.append(a.amodal.iou(b.amodal))
+            if a.inmodal.known and b.inmodal.known:
+                agreement.inmodal.append(a.inmodal.iou(b.inmodal))
+                if a.hidden or b.hidden:
+                    agreement.hidden.append(a.hidden.iou(b.hidden))
+        relations = _relations(one), _relations(other)
+        if relations[0] is not None and relations[1] is not None and pairs:
+            rows = np.array(pairs)
+            order = [found.matrix()[np.ix_(rows[:, k], rows[:, k])] for k, found in enumerate(filter(None, relations))]
+            upper = np.triu_indices(len(pairs), 1)
+            x, y = order[0][upper], order[1][upper]
+            agreement.related += int(((x != 0) & (y != 0)).sum())
+            agreement.same_direction += int(((x != 0) & (x == y)).sum())
+            agreement.related_once += int(((x != 0) != (y != 0)).sum())
+    return agreement
+
+
+def match(first: Sequence[Instance], second: Sequence[Instance], least: float = SAME_OBJECT) -> list[tuple[int, int]]:
+    """Index pairs of instances that are one object: one to one, amodal IoU of at least `least`, its sum the largest."""
+    return _assign(ious([i.amodal for i in first], [i.amodal for i in second]), least)
+
+
+def consensus(datasets: Sequence[Dataset]) -> Dataset:
+    """One data set from several annotations of the same images: what more than half of the annotators say.
+
+    A pixel belongs to an object's amodal (inmodal) mask if it does for more than half of the annotators; inmodal pixels
+    outside of the amodal mask are left out, and so is an object of which nothing visible remains. The category is the
+    most frequent one, the first annotator's in a tie. Cluster and order are derived from the new masks, ids are new.
+    Of two annotators more than half means both.
+
+    Raises:
+        KinsError: fewer than two data sets, no image in common, images of different sizes, or missing masks.
+    """
+    if len(datasets) < 2:
+        raise KinsError("a consensus takes at least two annotations of the same images")
+    categories = dict(datasets[0].categories)
+    for dataset in datasets[1:]:
+        for category_id, name in dataset.categories.items():
+            if name not in categories.values():
+                categories[category_id if category_id not in categories else max(categories) + 1] = name
+    ids = {name: category_id for category_id, name in reversed(categories.items())}
+    scenes, next_id = [], 1
+    for scene_of_each in progress(list(_common(datasets)), "consensus"):
+        image = scene_of_each[0].image
+        instances = []
+        for members in _objects(scene_of_each):
+            instance = _merged(members, len(datasets), ids)
+            if instance is not None:
+                instances.append(instance.replace(id=next_id))
+                next_id += 1
+        image = dataclasses.replace(image, extra={k: v for k, v in image.extra.items() if k not in _ANNOTATORS_OWN})
+        scenes.append(with_order(scene_of_each[0].replace(image=image, instances=tuple(instances))))
+    return Dataset.from_scenes(scenes, categories, images_dir=datasets[0].images_dir)
+
+
+_ANNOTATORS_OWN = ("cocoa", "depth_constraint")
+
+
+def annotators(dataset: Dataset) -> list[Dataset]:
+    """The annotators of one file that holds images several times, as COCOA does: the k-th has each image's k-th scene.
+
+    Raises:
+        KinsError: no image occurs twice.
+    """
+    seen: Counter[str] = Counter()
+    ids: list[list[int]] = []
+    for image in dataset.images.values():
+        if seen[image.file_name] == len(ids):
+            ids.append([])
+        ids[seen[image.file_name]].append(image.id)
+        seen[image.file_name] += 1
+    if len(ids) < 2:
+        raise KinsError(f"{dataset.path}: has one annotation of each image; name a second file to compare it with")
+    return [dataset.select(chosen) for chosen in ids]
+
+
+def _common(datasets: Sequence[Dataset]) -> Iterator[tuple[Scene, ...]]:
+    """The scenes of each image that all have, by file name."""
+    by_name = [{image.file_name: image.id for image in reversed(dataset.images.values())} for dataset in datasets]
+    names = [name for name in reversed(by_name[0]) if all(name in other for other in by_name)]
+    if not names:
+        found = " and ".join(str(dataset.path or "a data set") for dataset in datasets)
+        raise KinsError(f"{found}: have no image in common; images are compared by file name")
+    for name in names:
+        scenes = tuple(dataset[ids[name]] for dataset, ids in zip(datasets, by_name, strict=True))
+        sizes = {(scene.image.width, scene.image.height) for scene in scenes}
+        if len(sizes) > 1:
+            stated = " and ".join(f"{width} x {height}" for width, height in sorted(sizes))
+            raise KinsError(f"image {name}: is {stated} pixels, depending on the file; annotations can't be compared")
+        yield scenes
+
+
+def _assign(overlap: npt.NDArray[np.float64], least: float) -> list[tuple[int, int]]:
+    from scipy.optimize import linear_sum_assignment
+
+    overlap = np.where(overlap >= least, overlap, 0.0)
+    rows, columns = linear_sum_assignment(overlap, maximize=True)
+    return [(i, j) for i, j in zip(rows.tolist(), columns.tolist(), strict=True) if overlap[i, j] > 0]
+
+
+def _relations(scene: Scene) -> Occlusion | None:
+    """What the annotator said, or what follows from the masks; None where there is neither."""
+    if len(scene) and all(instance.order is not None for instance in scene):
+        return occlusion_from_order(scene)
+    if all(instance.inmodal.known for instance in scene):
+        return occlusion(scene)
+    return None
+
+
+def _objects(scenes: Sequence[Scene]) -> list[list[Instance]]:
+    """The instances of each object, at most one an annotator; annotators join one after the other."""
+    objects: list[list[Instance]] = []
+    for scene in scenes:
+        overlap = np.zeros((len(objects), len(scene)))
+        for row, members in enumerate(objects):
+            masks = ious([member.amodal for member in members], [instance.amodal for instance in scene])
+            overlap[row] = masks.mean(0)
+        matched = {j: i for i, j in _assign(overlap, SAME_OBJECT)}
+        for index, instance in enumerate(scene):
+            if index in matched:
+                objects[matched[index]].append(instance)
+            else:
+                objects.append([instance])
+    return objects
+
+
+def _merged(members: Sequence[Instance], annotators: int, ids: dict[str, int]) -> Instance | None:
+    """One instance by majority, without an id; None if there is none."""
+    amodal = _majority([member.amodal for member in members], annotators)
+    inmodal = _majority([member.inmodal for member in members], annotators) & amodal
+    if not inmodal:
+        return None
+    category = Counter(member.category for member in members).most_common(1)[0][0]
+    return Instance(0, ids[category], category, amodal, inmodal)
+
+
+def _majority(masks: Sequence[Mask], annotators: int) -> Mask:
+    """The pixels in more than half of as many masks as there are annotators; the missing ones are empty."""
+    first, needed = masks[0], annotators // 2 + 1
+    parts = []
+    for chosen in combinations(masks, needed):
+        common = chosen[0]
+        for mask in chosen[1:]:
+            common = common & mask
+        parts.append(common)
+    return union(parts, first.height, first.width)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None

@@ -1,0 +1,95 @@
+"""kins agree."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kins.commands.options import As, From, Images, Json
+
+
+def agree(
+    annotations: Annotated[
+        list[Path],
+        typer.Argument(metavar="A B [C]...", help="Annotations of the same images; or one file that holds several."),
+    ],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="OUT", help="Write the consensus, as KINS 2020.")
+    ] = None,
+    from_: From = None,
+    as_: As = None,
+    images: Images = None,
+    json_: Json = False,
+) -> None:
+    """Compare annotators: how well their masks and their order agree; and merge them by pixel majority.
+
+    Example: kins agree first.json second.json third.json -o consensus.json
+    """
+    import json
+    from itertools import combinations
+
+    from kins.agreement import annotators, compare, consensus
+    from kins.formats import load
+    from kins.statistics import distinct_names
+
+    datasets = [load(path, images=images, format=from_, masks=as_) for path in annotations]
+    names = distinct_names(annotations)
+    if len(datasets) == 1:
+        datasets = annotators(datasets[0])
+        names = [f"annotator {k}" for k in range(1, len(datasets) + 1)]
+    pairs = list(combinations(range(len(datasets)), 2))
+    found = [compare(datasets[i], datasets[j], (names[i], names[j])) for i, j in pairs]
+    written = None
+    if out is not None:
+        merged = consensus(datasets)
+        merged.save(out)
+        written = {"path": str(out), "images": len(merged), "instances": sum(len(scene) for scene in merged)}
+    if json_:
+        typer.echo(json.dumps({"pairs": [one.as_json() for one in found], "consensus": written}))
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    rows = [one.as_json() for one in found]
+    table = Table(
+        title="Agreement",
+        caption="IoU: mean over matched instances; in an order: one hides the other",
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        title_style="bold",
+    )
+    table.caption_justify = "left"
+    table.add_column("")
+    for row in rows:
+        table.add_column(f"{row['first']}\n{row['second']}", justify="right")
+    for key, label in (
+        ("images", "images in common"),
+        ("instances", "instances"),
+        ("matched", "matched instances"),
+        ("matched_share", "share of all that is matched"),
+        ("same_category_share", "of the same category"),
+        ("amodal_iou", "amodal IoU"),
+        ("inmodal_iou", "inmodal IoU"),
+        ("hidden_iou", "hidden-region IoU, where one has any"),
+        ("related_pairs", "pairs in an order for both"),
+        ("order_agreement", "same direction"),
+        ("related_for_one_only", "pairs in an order for one only"),
+    ):
+        table.add_row(label, *(_cell(row[key], key.endswith(("share", "agreement"))) for row in rows))
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=max(100, 40 + 24 * len(rows)))
+    console.print(table)
+    if written:
+        typer.echo(f"{out}: consensus, {written['images']} images, {written['instances']} instances")
+
+
+def _cell(value: object, percent: bool) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, list):
+        return " / ".join(map(str, value))
+    if isinstance(value, float):
+        return f"{100 * value:.1f} %" if percent else f"{value:.3f}"
+    return str(value)
