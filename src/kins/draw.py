@@ -69,6 +69,7 @@ def draw(
     *,
     image: Rgb | None = None,
     scale: float | None = None,
+    labels: bool = True,
     legend: bool = True,
 ) -> Rgb:
     """The scene's picture with its instances.
@@ -78,6 +79,7 @@ def draw(
             filled), `hidden` (hatched), `order` (number of the relative order, smaller is nearer).
         image: (height, width, 3) uint8 RGB of the image's size; None reads it; grey without an image folder.
         scale: enlargement; None enlarges small pictures to LONG_SIDE.
+        labels: class names, scores and order numbers.
         legend: a line below that explains the signs.
 
     Returns:
@@ -98,7 +100,8 @@ def draw(
             _hatch(canvas, part, index)
     for part in sorted(parts, key=lambda part: -int(part.whole.sum())):
         _outline(canvas, part, what)
-    canvas = _write_labels(canvas, parts, "order" in what)
+    if labels:
+        canvas = _write_labels(canvas, parts, "order" in what)
     return np.concatenate([canvas, _legend(canvas.shape[1], what)]) if legend else canvas
 
 
