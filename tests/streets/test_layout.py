@@ -7,7 +7,8 @@ import pytest
 
 from kins.streets import Settings, Traffic
 from kins.streets.camera import Camera
-from kins.streets.layout import Street, make_street
+from kins.streets.layout import make_street
+from kins.streets.site import Street
 from kins.streets.picture import generator
 
 TYPICAL = {

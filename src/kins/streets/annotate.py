@@ -17,7 +17,7 @@ from kins.formats.kins2020 import CATEGORIES
 from kins.masks import Mask
 from kins.records import Image, Instance, Scene
 from kins.streets.camera import HEIGHT, Camera
-from kins.streets.layout import Thing
+from kins.streets.site import Thing
 from kins.streets.trace import Floats32, Hits, Tracer
 from kins.streets.view import View, eyes
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
@@ -24,20 +26,24 @@ def develop(
     grain = rng.uniform(0.002, 0.008)
     noise = rng.standard_normal(light.shape, np.float32)
     light += noise * np.sqrt(np.maximum(light, 0) * (grain * 0.35) + grain**2 * 0.2).astype(np.float32)
-    light = np.maximum(light, 0)
-    light = light ** np.float32(1.12) * np.float32(1.15)  # a little more contrast
-    knee = np.float32(0.75)  # highlights roll off instead of clipping at once
+    step = np.minimum(np.maximum(light, 0) * np.float32(STEPS / BRIGHTEST), np.float32(STEPS))
+    coded: NDArray[np.uint8] = _curve()[step.astype(np.int16)]
+    return coded
+
+
+STEPS, BRIGHTEST = 16384, 2.0
+
+
+@lru_cache(maxsize=1)
+def _curve() -> NDArray[np.uint8]:
+    """sRGB code for linear light in STEPS steps up to BRIGHTEST: a little more contrast, highlights that roll off
+    rather than clip at once, and sRGB's own curve."""
+    light = 1.15 * (np.arange(STEPS + 1) / STEPS * BRIGHTEST) ** 1.12
+    knee = 0.75
     over = np.maximum(light - knee, 0)
     light = np.minimum(light, knee) + (1 - knee) * (1 - np.exp(-over / (1 - knee)))
-    return _srgb(light)
-
-
-def _srgb(linear: NDArray[np.float32]) -> NDArray[np.uint8]:
-    steps = np.arange(4097) / 4096
-    curve = np.where(steps <= 0.0031308, 12.92 * steps, 1.055 * steps ** (1 / 2.4) - 0.055)
-    table = np.round(np.clip(curve, 0, 1) * 255).astype(np.uint8)
-    coded: NDArray[np.uint8] = table[(np.clip(linear, 0, 1) * 4096).astype(np.int16)]
-    return coded
+    coded = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    return np.asarray(np.round(np.clip(coded, 0, 1) * 255), np.uint8)
 
 
 def _blur(image: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:

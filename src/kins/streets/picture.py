@@ -12,8 +12,9 @@ from kins.errors import KinsError
 from kins.records import Image, Scene
 from kins.streets.annotate import Sighting, kitti_calibration, kitti_labels, make_scene, sightings
 from kins.streets.camera import Camera
-from kins.streets.layout import Street, Traffic, make_street
+from kins.streets.layout import make_street
 from kins.streets.photo import develop
+from kins.streets.site import Street, Traffic
 from kins.streets.view import View
 
 QUALITIES = ("fast", "normal", "high")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from kins.errors import KinsError
 from kins.streets.camera import HEIGHT, Camera
-from kins.streets.mesh import GLASS, MATTE, METAL, PAINT, TEXTURED, Mesh
+from kins.streets.mesh import GLASS, MATTE, METAL, PAINT, TEXTURED
 from kins.streets.sky import Weather
 from kins.streets.view import View, smoothed
 

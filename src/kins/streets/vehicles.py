@@ -75,10 +75,10 @@ class Profile:
 
 def wheel(radius: float, width: float, spokes: bool, rim: Floats) -> Mesh:
     """Wheel at x = 0 whose outer face lies in the plane y = 0, facing +y."""
-    angle = np.arange(18) * 2 * np.pi / 18
+    angle = np.arange(16) * 2 * np.pi / 16
 
     def ring(r: float, offset: float) -> Floats:
-        return np.column_stack([-np.cos(angle) * r, np.full(18, offset), radius + np.sin(angle) * r])
+        return np.column_stack([-np.cos(angle) * r, np.full(16, offset), radius + np.sin(angle) * r])
 
     tyre = loft(
         [ring(radius * 0.9, -width), ring(radius, -width * 0.85), ring(radius, -width * 0.15),
@@ -116,7 +116,7 @@ def _shell(
     marks += [q + d for q in p.pillars for d in (-0.009, 0.009)]
     x = [m * L for m in marks]
     for a in axles:
-        x += [a + arch * s for s in (-1.0, -0.97, -0.8, -0.45, 0.0, 0.45, 0.8, 0.97, 1.0)]
+        x += [a + arch * s for s in (-1.0, -0.96, -0.7, -0.25, 0.25, 0.7, 0.96, 1.0)]
     x = np.unique(np.round(np.clip(x, 0, L), 3))
     s = x / L
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kins.streets.camera import HEIGHT, Camera
-from kins.streets.layout import Street
 from kins.streets.mesh import TEXTURED, Mesh, join
+from kins.streets.site import Street
 from kins.streets.textures import Texture
 from kins.streets.trace import Floats32, Hits, Tracer
 
@@ -49,6 +49,8 @@ class View:
         owner = np.where(self.hits.triangle >= 0, owners[self.hits.triangle], -1)
         self.owner: NDArray[np.int64] = owner.reshape(shape)
         self.normals = self.mesh.corner_normals()
+        self._flat = self.normals[:, 0].copy()
+        self._bent = (self.normals != self.normals[:, :1]).any((1, 2))
         self.color: Floats32 = np.asarray(self.mesh.color, np.float32)
         self.kind: NDArray[np.uint8] = np.asarray(self.mesh.surface, np.uint8)
         self.uv: Floats32 = np.asarray(self.mesh.uv, np.float32)
@@ -66,12 +68,13 @@ class View:
         at = np.flatnonzero(hits.triangle >= 0)
         triangle, distance, ray = hits.triangle[at], hits.distance[at], rays[at]
         u, v = hits.u[at][:, None], hits.v[at][:, None]
-        corner = self.normals[triangle]
-        normals = corner[:, 0] + (corner[:, 1] - corner[:, 0]) * u + (corner[:, 2] - corner[:, 0]) * v
-        away = np.einsum("ij,ij->i", normals, ray) > 0
-        normals *= (np.where(away, -1, 1) / (np.sqrt(np.einsum("ij,ij->i", normals, normals)) + 1e-9))[:, None].astype(
-            np.float32
-        )
+        normals = self._flat[triangle]
+        bent = np.flatnonzero(self._bent[triangle])
+        corner = self.normals[triangle[bent]]
+        normals[bent] += (corner[:, 1] - corner[:, 0]) * u[bent] + (corner[:, 2] - corner[:, 0]) * v[bent]
+        normals[bent] /= np.sqrt(np.einsum("ij,ij->i", normals[bent], normals[bent]))[:, None] + np.float32(1e-9)
+        away = np.flatnonzero(np.einsum("ij,ij->i", normals, ray) > 0)
+        normals[away] *= -1
         kind = self.kind[triangle]
         albedo = self.color[triangle]
         textured = np.flatnonzero(kind >= TEXTURED)
