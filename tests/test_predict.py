@@ -108,7 +108,9 @@ def test_files_are_predicted_and_damaged_ones_skipped(run: Path, shapes: Dataset
         PIL.Image.fromarray(scene.read_image()).save(folder / scene.image.file_name)
     (folder / "000002.png").write_bytes((folder / "000002.png").read_bytes()[:500])
     (folder / "000007.png").write_bytes(b"no picture")
-    summary = predict_files(run, [folder], tmp_path / "pred.json", batch=2, device="cpu")
+    shown = tmp_path / "shown"
+    summary = predict_files(run, [folder], tmp_path / "pred.json", batch=2, device="cpu", show=shown, show_score=0.0)
+    assert [p.name for p in sorted(shown.iterdir())] == ["000000.png", "000001.png"]
     assert summary.images == 2
     assert [Path(line.split(":")[0]).name for line in summary.skipped] == ["000002.png", "000007.png"]
     found = load_predictions(tmp_path / "pred.json", shapes)

@@ -114,10 +114,10 @@ def identify(paths: Sequence[Path], dataset: Dataset | None) -> tuple[list[tuple
 
 
 def _draw(scene: Scene, folder: Path, lowest: float) -> None:
-    from kins.draw import draw_scene
+    from kins.draw import draw, write_picture
 
     certain = scene.replace(instances=tuple(i for i in scene if (i.score or 0) >= lowest))
-    draw_scene(certain).save(folder / f"{Path(scene.image.file_name).stem}.png")
+    write_picture(draw(certain), folder / f"{Path(scene.image.file_name).stem}.png")
 
 
 def _batches(items: Any, size: int) -> Iterator[list[Any]]:

@@ -1,0 +1,81 @@
+"""Does multi-level coding help? Trains the variants under one budget on street scenes and prints the paper's ablation.
+
+Every variant gets the same pictures in the same sequence, the same number of steps and the same seeds; a seed sets
+initial weights, the sequence of pictures and their augmentation. Figures are AP in percent on the test pictures, mean
+and half the range over the seeds.
+
+    kins synth streets --train 800 --test 200 --size 640x192 --quality fast
+    python benchmarks/ablation.py streets --out runs/ablation --steps 6000 --seeds 0 1 2
+
+Runs that were finished before are not repeated, an interrupted one goes on.
+"""
+
+import argparse
+import csv
+from pathlib import Path
+
+import torch
+
+from kins.config import load_config
+from kins.data import find_data
+from kins.train import train
+
+VARIANTS = {
+    "Mask R-CNN, amodal only": ["model.name=mask-rcnn"],
+    "Mask R-CNN, both masks": ["model.name=mask-rcnn-both"],
+    "both masks, coding from the box head": ["model.name=mask-rcnn-mlc"],
+    "ASN: both masks, occlusion head": ["model.name=asn"],
+    "ASN, coding: extraction only": ["model.name=asn-mlc", "model.combination=false"],
+    "ASN, coding: combination only": ["model.name=asn-mlc", "model.extraction=false"],
+    "ASN with MLC": ["model.name=asn-mlc"],
+    "ASN with MLC, tap after convolution 2": ["model.name=asn-mlc", "model.tap=2"],
+    "ASN with MLC, occluded weight 1": ["model.name=asn-mlc", "model.occluded_weight=1"],
+    "PANet, both masks": ["model.name=panet-both"],
+    "PANet, ASN": ["model.name=panet-asn"],
+    "PANet, ASN with MLC": ["model.name=panet-asn-mlc"],
+}
+COLUMNS = {"box": "box_AP", "amodal": "amodal_AP", "inmodal": "inmodal_AP"}
+
+
+def figures(config: str, overrides: list[str], data: Path, out: Path) -> dict[str, float]:
+    """The last evaluation of a run, which is made if it is not there."""
+    settings = load_config(config, overrides)
+    dataset, test = find_data(settings.data, data)
+    log = out / "evaluations.csv"
+    rows = list(csv.DictReader(log.open())) if log.exists() else []
+    if not rows or int(rows[-1]["step"]) < settings.train.steps:
+        train(settings, dataset, out, test=test)
+        rows = list(csv.DictReader(log.open()))
+    return {name: float(rows[-1][key]) for name, key in COLUMNS.items() if key in rows[-1]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path, help="folder made by kins synth")
+    parser.add_argument("--out", type=Path, default=Path("runs/ablation"))
+    parser.add_argument("--config", default="tiny")
+    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--variants", nargs="+", type=int, help="numbers of the table's rows, from 0; all if not given")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("settings", nargs="*", help="more settings for every run, for example data.short_side=96")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    print(f"| variant | {' | '.join(f'{name} AP' for name in COLUMNS)} |\n|---|{'---|' * len(COLUMNS)}", flush=True)
+    for number, (title, changes) in enumerate(VARIANTS.items()):
+        if options.variants is not None and number not in options.variants:
+            continue
+        runs = []
+        for seed in options.seeds:
+            overrides = [*options.settings, *changes, f"train.steps={options.steps}", f"train.seed={seed}"]
+            runs.append(figures(options.config, overrides, options.data, options.out / f"{number}-seed{seed}"))
+        cells = []
+        for name in COLUMNS:
+            values = [run[name] for run in runs if name in run]
+            middle, spread = sum(values) / max(1, len(values)), (max(values) - min(values)) / 2 if values else 0
+            cells.append(f"{middle:.1f} ± {spread:.1f}" if values else "")
+        print(f"| {title} | {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
