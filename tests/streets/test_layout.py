@@ -8,8 +8,8 @@ import pytest
 from kins.streets import Settings, Traffic
 from kins.streets.camera import Camera
 from kins.streets.layout import make_street
-from kins.streets.site import Street
 from kins.streets.picture import generator
+from kins.streets.site import Street
 
 TYPICAL = {
     "car": (3.9, 1.6, 1.5),

@@ -33,5 +33,7 @@ def synth(
     if train + test == 0:
         raise KinsError("nothing to make; give --train N, --test N or both")
     for split, dataset in generate(out, {"training": train, "testing": test}, settings, workers).items():
+        if not dataset:
+            continue
         labelled = sum(len(scene) for scene in dataset)
         typer.echo(f"{out / split}: {len(dataset)} pictures, {labelled} labelled instances")

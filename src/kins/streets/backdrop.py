@@ -27,7 +27,7 @@ def build_houses(site: Site) -> None:
         else:
             walls.append(site.texture("plaster", tone))
     roofs = [site.texture("tiles", c) for c in ((0.24, 0.09, 0.055), (0.09, 0.075, 0.07))]
-    for sign, i in ((1, 0), (-1, 1)):
+    for sign in (1, -1):
         s = rng.uniform(-6, 2)
         open_country = not k.town and rng.random() < 0.35
         while s < FAR + 20:

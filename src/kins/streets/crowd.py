@@ -42,7 +42,7 @@ def traffic_lanes(site: Site) -> None:
                 name, mesh = vehicle(site)
                 length = mesh.length
                 spot = s + length / 2
-                if not (name == "misc"):
+                if name != "misc":
                     site.place(name, mesh, spot, t + rng.normal(0, 0.12), turn + rng.normal(0, 0.012))
                     s += length
                     if name == "car" and rng.random() < 0.03:  # towing

@@ -1,7 +1,7 @@
 """A whole set of street scenes in KITTI's folders, made by several processes, resumed where it stopped.
 
-OUT/streets.json holds the settings. While a set is being made, OUT/.parts/SPLIT/INDEX.json holds the annotations of each
-finished picture; it is written after the picture's other files, so that it stands for all of them.
+OUT/streets.json holds the settings. While a set is being made, OUT/.parts/SPLIT/INDEX.json holds the annotations of
+each finished picture; it is written after the picture's other files, so that it stands for all of them.
 """
 
 from __future__ import annotations
@@ -95,13 +95,15 @@ def _run(out: Path, settings: Settings, jobs: list[tuple[str, int]], workers: in
     workers = min(workers, len(jobs))
     if workers <= 1:
         for job in jobs:
-            yield _make((out, settings, *job))
+            _make((out, settings, *job))
+            yield
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         futures = [pool.submit(_make, (out, settings, *job)) for job in jobs]
         try:
             for future in futures:
-                yield future.result()
+                future.result()
+                yield
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

@@ -43,10 +43,8 @@ def lay_ground(site: Site) -> None:
         for s0, s1 in pieces:
             a, b = site.road_half, site.edge[i]
             if b > a:
-                site.strip(
-                    s0, s1, min(sign * a, sign * b), max(sign * a, sign * b), -0.001, (0, 0, 0), TEXTURED + bay, 3.0
-                )
-                site.strip(s0, s1, *sorted((sign * (a - 0.08), sign * (a + 0.12))), 0.004, stone, MATTE)
+                site.strip(s0, s1, sign * a, sign * b, -0.001, (0, 0, 0), TEXTURED + bay, 3.0)
+                site.strip(s0, s1, sign * (a - 0.08), sign * (a + 0.12), 0.004, stone, MATTE)
             near, far = sign * b, sign * (b + 0.16)
             if sign > 0:
                 site.strip(s0, s1, near, near + 0.01, 0.0, stone * 0.7, MATTE, z1=KERB)
@@ -55,17 +53,9 @@ def lay_ground(site: Site) -> None:
                 site.strip(s0, s1, near - 0.01, near, KERB, stone * 0.7, MATTE, z1=0.0)
                 site.strip(s0, s1, far, near - 0.01, KERB, stone, MATTE)
             outer = b + k.pavement[i]
-            site.strip(s0, s1, *sorted((far, sign * outer)), KERB, (0, 0, 0), TEXTURED + paving, 2.4)
+            site.strip(s0, s1, far, sign * outer, KERB, (0, 0, 0), TEXTURED + paving, 2.4)
             lawn = paving if k.town and k.setback[i] < 1.5 else grass
-            site.strip(
-                s0,
-                s1,
-                *sorted((sign * outer, sign * (site.front[i] + 14))),
-                KERB - 0.005,
-                (0, 0, 0),
-                TEXTURED + lawn,
-                3.0,
-            )
+            site.strip(s0, s1, sign * outer, sign * (site.front[i] + 14), KERB - 0.005, (0, 0, 0), TEXTURED + lawn, 3.0)
     mark_road(site, begin, end, rng)
 
 
@@ -100,7 +90,6 @@ def mark_road(site: Site, begin: float, end: float, rng: Generator) -> None:
             for rail in (-0.72, 0.72):
                 site.strip(begin, end, middle + rail - 0.04, middle + rail + 0.04, 0.005, steel, MATTE)
                 site.strip(begin, end, middle + rail + 0.04, middle + rail + 0.09, 0.003, (0.02, 0.02, 0.02), MATTE)
-    site.zebra = None
     spot = site.junction - site.cross_half - 3.5 if site.junction < 1e5 else rng.uniform(12, 40)
     if rng.random() < (0.6 if site.junction < 1e5 else 0.25) and spot > 6:
         site.zebra = float(spot)

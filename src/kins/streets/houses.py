@@ -143,7 +143,7 @@ def house(
             rails = upright(xs, xs + 0.03, np.full(len(xs), z), np.full(len(xs), z + 0.95), -0.97)
             parts.append(quads(rails, STEEL, MATTE))
             parts.append(box((a[k] - 0.4, -1.0, z + 0.93), (b[k] + 0.4, -0.95, z + 1.0), STEEL))
-    walls = [
+    walls: list[list[tuple[float, float, float]]] = [
         [(0, depth, 0), (0, 0, 0), (0, 0, top), (0, depth, top)],
         [(width, 0, 0), (width, depth, 0), (width, depth, top), (width, 0, top)],
         [(width, depth, 0), (0, depth, 0), (0, depth, top), (width, depth, top)],
@@ -275,7 +275,7 @@ def _roof(rng: Generator, width: float, depth: float, top: float, roof: int, wal
             MATTE,
         )
     )
-    gables = [
+    gables: list[list[tuple[float, float, float]]] = [
         [(0, depth, top), (0, 0, top), (0, mid, ridge), (0, mid, ridge)],
         [(width, 0, top), (width, depth, top), (width, mid, ridge), (width, mid, ridge)],
     ]

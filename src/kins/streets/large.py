@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import ArrayLike
 
 from kins.streets.mesh import GLASS, MATTE, METAL, PAINT, Mesh, box, join, loft, panel, tube
 from kins.streets.vehicles import (
@@ -60,16 +61,22 @@ def _cab(front: float, width: float, height: float, color: tuple[float, float, f
     half = width / 2
     back = front - depth
     rings = []
-    for x, inset, low in ((back, 0.02, 0.0), (front - 0.25, 0.0, 0.0), (front - 0.06, 0.03, 0.02), (front, 0.1, 0.05)):
-        w = half - inset
-        z0, z1 = 0.55 + low, height - inset * 1.5
-        b = 0.12
-        rings.append(
-            np.array(
-                [(x, w - b / 2, z0), (x, w, z0 + b), (x, w, 1.6), (x - (0.10 if x > back else 0), w * 0.97, z1 - b), (x - (0.16 if x > back else 0), w * 0.90, z1),
-                 (x - (0.16 if x > back else 0), -w * 0.90, z1), (x - (0.10 if x > back else 0), -w * 0.97, z1 - b), (x, -w, 1.6), (x, -w, z0 + b), (x, -w + b / 2, z0)]
-            )
-        )  # fmt: skip
+    for x, inset, low in (
+        (back, 0.02, 0.0),
+        (front - 0.25, 0.0, 0.0),
+        (front - 0.06, 0.03, 0.02),
+        (front, 0.1, 0.05),
+    ):
+        w, z0, z1, b = half - inset, 0.55 + low, height - inset * 1.5, 0.12
+        lean = 0.1 if x > back else 0.0
+        side = [
+            (x, w - b / 2, z0),
+            (x, w, z0 + b),
+            (x, w, 1.6),
+            (x - lean, w * 0.97, z1 - b),
+            (x - lean * 1.6, w * 0.90, z1),
+        ]
+        rings.append(np.array(side + [(a, -y, z) for a, y, z in side[::-1]]))
     parts = [loft(rings, color, PAINT)]
     top = height - 0.45
     w = half - 0.16
@@ -254,8 +261,15 @@ def tram(rng: Generator) -> Mesh:
     for n in range(cars):
         x0 = -total / 2 + n * one + (0.25 if n else 0.0)
         x1 = -total / 2 + (n + 1) * one - (0.25 if n < cars - 1 else 0.0)
-        stations = [(x0, 0.80 if n == 0 else 0.96, slope if n == 0 else 0), (x0 + 0.35, 0.93 if n == 0 else 1, slope if n == 0 else 0), (x0 + 1.1, 1, 0),
-                    (x1 - 1.1, 1, 0), (x1 - 0.35, 0.93 if n == cars - 1 else 1, -slope if n == cars - 1 else 0), (x1, 0.80 if n == cars - 1 else 0.96, -slope if n == cars - 1 else 0)]  # fmt: skip
+        first, last = n == 0, n == cars - 1
+        stations = [
+            (x0, 0.80 if first else 0.96, slope * first),
+            (x0 + 0.35, 0.93 if first else 1.0, slope * first),
+            (x0 + 1.1, 1.0, 0.0),
+            (x1 - 1.1, 1.0, 0.0),
+            (x1 - 0.35, 0.93 if last else 1.0, -slope * last),
+            (x1, 0.80 if last else 0.96, -slope * last),
+        ]
         rings = []
         for x, share, lean in stations:
             w = half * share
@@ -278,7 +292,7 @@ def tram(rng: Generator) -> Mesh:
                 b: float,
                 z0: float,
                 z1: float,
-                rgb: object,
+                rgb: ArrayLike,
                 kind: int,
                 out: float = 0.0,
                 s: int = s,

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int64]
 
 # What a triangle is made of. From TEXTURED on, `surface - TEXTURED` is the index of a texture.
@@ -22,10 +23,10 @@ MATTE, PAINT, GLASS, METAL, TEXTURED = 0, 1, 2, 3, 8
 class Mesh:
     """Triangles with shared vertices.
 
-    vertices: (n, 3); faces: (m, 3) indices of vertices; color: (m, 3) linear RGB, or (3,) for all; surface: (m,), or one
-    for all; crease: (m,), or one for all: the mesh is shaded smooth across edges where the cosine between a face and
-    its smoothed neighbourhood is above it. uv: (n, 2), read by textured surfaces only. normals: (n, 3), used as they
-    are instead of deriving them.
+    vertices: (n, 3); faces: (m, 3) indices of vertices; color: (m, 3) linear RGB, or (3,) for all; surface: (m,), or
+    one for all; crease: (m,), or one for all: the mesh is shaded smooth across edges where the cosine between a face
+    and its smoothed neighbourhood is above it. uv: (n, 2), read by textured surfaces only. normals: (n, 3), used as
+    they are instead of deriving them.
     """
 
     vertices: Floats
@@ -83,7 +84,8 @@ class Mesh:
         cross = _cross(points[:, 1] - points[:, 0], points[:, 2] - points[:, 0])
         corner = self.faces.ravel()
         count = len(self.vertices)
-        summed = np.stack([np.bincount(corner, np.repeat(cross[:, k], 3), count) for k in range(3)], -1)
+        parts = [np.bincount(corner, np.repeat(cross[:, k], 3), count) for k in range(3)]
+        summed: Floats = np.stack(parts, -1).astype(float)
         smooth = _unit(summed).astype(np.float32)[self.faces]
         flat = _unit(cross).astype(np.float32)
         sharp = np.einsum("ijk,ik->ij", smooth, flat) < np.broadcast_to(self.crease, len(self.faces))[:, None]

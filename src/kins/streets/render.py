@@ -118,9 +118,9 @@ def render(view: View, quality: str, rng: Generator) -> NDArray[np.float32]:
 
 def _without_noise(light: NDArray[np.float32], view: View) -> NDArray[np.float32]:
     """Smooths the light that falls on surfaces, not their colours."""
-    albedo = np.ones_like(light).reshape(-1, 3)
-    albedo[view.surface.at] = np.maximum(view.surface.albedo, 0.04)
-    albedo = albedo.reshape(light.shape)
+    colors = np.ones((view.depth.size, 3), np.float32)
+    colors[view.surface.at] = np.maximum(view.surface.albedo, 0.04)
+    albedo = colors.reshape(light.shape)
     sky = ~np.isfinite(view.depth)
     falling = np.minimum(light / albedo, 6.0)
     return np.where(sky[..., None], light, smoothed(falling, view.alike, (1, 2, 3)) * albedo)

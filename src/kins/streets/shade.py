@@ -59,14 +59,15 @@ def _openness(view: View, rng: Generator) -> Floats32:
     values[row, column, 0] = np.clip(distance / REACH, 0, 1)
     key = view.alike[::2, ::2]
     smooth = smoothed(values, key, (1, 2, 3))[..., 0]
-    full, like = (np.repeat(np.repeat(x, 2, 0), 2, 1)[:h, :w] for x in (smooth, key))
+    full, like = (np.repeat(np.repeat(x, 2, 0), 2, 1)[:h, :w].ravel() for x in (smooth, key))
+    alike = view.alike.ravel()
     # Where the pixel above to the left is of something else, the next one in a row or a column may not be.
     for axis in (1, 0):
-        other = np.flatnonzero(like != view.alike)
+        other = np.flatnonzero(like != alike)
         step = 2 if axis else 2 * w
         near = np.minimum(other + step, h * w - 1)
-        full.ravel()[other], like.ravel()[other] = full.ravel()[near], like.ravel()[near]
-    return full.ravel()
+        full[other], like[other] = full[near], like[near]
+    return np.asarray(full, np.float32)
 
 
 class _Light:

@@ -111,17 +111,29 @@ class Kind:
 
 
 def _kind(rng: Generator, traffic: Traffic) -> Kind:
+
+    def parking(*shares: float) -> tuple[str, str]:
+        left, right = rng.choice(["", "along", "across"], 2, p=shares)
+        return str(left), str(right)
+
+    def two(low: float, high: float) -> tuple[float, float]:
+        return float(rng.uniform(low, high)), float(rng.uniform(low, high))
+
+    none = (0.0, 0.0)
     name = rng.choice(["residential", "urban", "avenue", "suburb"], p=[0.36, 0.3, 0.16, 0.18])
-    side = lambda p: tuple(str(rng.choice(["", "along", "across"], p=p)) for _ in range(2))  # noqa: E731
-    two = lambda a, b: (float(rng.uniform(a, b)), float(rng.uniform(a, b)))  # noqa: E731
     if name == "residential":
-        return Kind(rng.random() < 0.6, 1, rng.uniform(2.5, 2.9), side([0.1, 0.75, 0.15]), two(1.6, 2.6), (0.0, 0.0), two(0.2, 4.5), False, 0.5, False)  # fmt: skip
+        town, lane = rng.random() < 0.6, rng.uniform(2.5, 2.9)
+        return Kind(town, 1, lane, parking(0.1, 0.75, 0.15), two(1.6, 2.6), none, two(0.2, 4.5), False, 0.5, False)
     if name == "urban":
-        return Kind(True, 1, rng.uniform(3.0, 3.5), side([0.25, 0.65, 0.1]), two(2.4, 4.5), (0.0, 0.0), two(0.0, 0.6), False, 0.45, True)  # fmt: skip
+        lane = rng.uniform(3.0, 3.5)
+        return Kind(True, 1, lane, parking(0.25, 0.65, 0.1), two(2.4, 4.5), none, two(0.0, 0.6), False, 0.45, True)
     if name == "avenue":
-        rails = bool(rng.random() < traffic.tram)
-        return Kind(True, 2 if not rails else 1, rng.uniform(3.1, 3.4), side([0.3, 0.7, 0.0]), two(3.0, 5.5), (0.0, 0.0), two(0.0, 2.0), rails, 0.8, True)  # fmt: skip
-    return Kind(False, 1, rng.uniform(3.0, 3.6), side([0.5, 0.35, 0.15]), two(1.5, 2.5), two(0.0, 3.0), two(4.0, 10.0), False, 0.9, bool(rng.random() < 0.6))  # fmt: skip
+        rails, lane = bool(rng.random() < traffic.tram), rng.uniform(3.1, 3.4)
+        lanes = 1 if rails else 2
+        return Kind(True, lanes, lane, parking(0.3, 0.7, 0.0), two(3.0, 5.5), none, two(0.0, 2.0), rails, 0.8, True)
+    lane, markings = rng.uniform(3.0, 3.6), bool(rng.random() < 0.6)
+    verge, setback = two(0.0, 3.0), two(4.0, 10.0)
+    return Kind(False, 1, lane, parking(0.5, 0.35, 0.15), two(1.5, 2.5), verge, setback, False, 0.9, markings)
 
 
 def _cells(first: float, last: float, step: float) -> Floats:
@@ -147,6 +159,7 @@ class Site:
         has_junction = rng.random() < traffic.junction
         self.junction = float(rng.uniform(15, 42)) if has_junction else 1e6
         self.cross_half = float(rng.uniform(3.0, 4.5))
+        self.zebra: float | None = None  # where a crossing is, along s
         self.plan = Plan()
         self.things: list[Thing] = []
         self.ground: list[Mesh] = []
@@ -221,7 +234,8 @@ class Site:
         scale: float = 0.0,
         z1: float | None = None,
     ) -> None:
-        """Ground from s0 to s1 between t0 (right) and t1 (left)."""
+        """Ground from s0 to s1 between t0 and t1, at height z, or sloping from z on the right to z1 on the left."""
+        t0, t1 = min(t0, t1), max(t0, t1)
         s = _cells(s0, s1, 4.0 if abs(self.bend) > 1e-6 else 200.0)
         lines = []
         for t, height in ((t1, z if z1 is None else z1), (t0, z)):

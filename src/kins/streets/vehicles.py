@@ -107,18 +107,17 @@ def _shell(
     color: tuple[float, float, float], trim: bool, dark_glass: bool,
 ) -> Mesh:  # fmt: skip
     """Body with cabin in one skin: stations along the length, each a cross-section of 12 points a side."""
-    L = length
-    axles = [a * L for a in p.axles]
+    axles = [a * length for a in p.axles]
     arch = radius * 1.17
     marks = [0.0, 0.02, 0.07, 0.16, p.cowl, p.cowl + 0.012, (p.cowl + p.screen) / 2, p.screen - 0.01,
              p.screen, p.roof_end, p.roof_end + 0.008, (p.roof_end + p.rear_foot) / 2, p.rear_foot - 0.008,
              p.rear_foot, 0.95, 0.985, 1.0, *p.side_glass]  # fmt: skip
     marks += [q + d for q in p.pillars for d in (-0.009, 0.009)]
-    x = [m * L for m in marks]
+    at = [m * length for m in marks]
     for a in axles:
-        x += [a + arch * s for s in (-1.0, -0.96, -0.7, -0.25, 0.25, 0.7, 0.96, 1.0)]
-    x = np.unique(np.round(np.clip(x, 0, L), 3))
-    s = x / L
+        at += [a + arch * s for s in (-1.0, -0.96, -0.7, -0.25, 0.25, 0.7, 0.96, 1.0)]
+    x = np.unique(np.round(np.clip(at, 0, length), 3))
+    s = x / length
 
     top = np.interp(
         s,
@@ -155,7 +154,7 @@ def _shell(
     z = np.concatenate([half_z, half_z[:, -2:0:-1]], 1)
     columns = y.shape[1]
     lean = np.clip((z - 0.45) / 0.5, 0, 1) ** 1.5
-    xs = L / 2 - x[:, None] - 0.10 * lean * np.clip(1 - s[:, None] / 0.1, 0, 1)
+    xs = length / 2 - x[:, None] - 0.10 * lean * np.clip(1 - s[:, None] / 0.1, 0, 1)
     xs = xs + 0.07 * np.clip((z - 0.6) / 0.6, 0, 1) * np.clip((s[:, None] - 0.93) / 0.07, 0, 1)
     vertices = np.stack([xs, y, z], -1).reshape(-1, 3)
 
@@ -183,7 +182,7 @@ def _shell(
     low = (0, 1, 2) if trim else (0,)
     set_part(mid > -1, low, PLASTIC, MATTE)
     for a in axles:
-        set_part(abs(mid * L - a) < arch * 0.97, (0, 1), BLACK, MATTE)
+        set_part(abs(mid * length - a) < arch * 0.97, (0, 1), BLACK, MATTE)
     set_part(mid < 0.045, (5,), LAMP_HOUSING, GLASS)
     set_part(mid > 0.965, (5,), RED_LAMP, GLASS)
     skin = Mesh(vertices, faces, np.repeat(colors.reshape(-1, 3), 2, 0), np.repeat(kinds.ravel(), 2), 0.78)
@@ -197,7 +196,9 @@ def _shell(
     return join([skin, *caps])
 
 
-def _face_quad(x: float, y0: float, y1: float, z0: float, z1: float, out: int, lean: float = 0.0) -> list[tuple]:
+def _face_quad(
+    x: float, y0: float, y1: float, z0: float, z1: float, out: int, lean: float = 0.0
+) -> list[tuple[float, float, float]]:
     """Corners of a panel on the nose (out = 1) or tail (out = -1), upper edge set back by `lean`."""
     quad = [(x, y0, z0), (x, y1, z0), (x - out * lean, y1, z1), (x - out * lean, y0, z1)]
     return quad if out > 0 else quad[::-1]
@@ -206,8 +207,8 @@ def _face_quad(x: float, y0: float, y1: float, z0: float, z1: float, out: int, l
 def _plate(x: float, z: float, out: int) -> list[Mesh]:
     """Number plate with a blue edge and letters."""
     parts = [panel(_face_quad(x, -0.26, 0.26, z, z + 0.11, out), PLATE)]
-    x += out * 0.004
-    parts.append(panel(_face_quad(x, *sorted((out * 0.215, out * 0.255)), z, z + 0.11, out), (0.01, 0.03, 0.3)))
+    x, blue = x + out * 0.004, out * 0.235
+    parts.append(panel(_face_quad(x, blue - 0.02, blue + 0.02, z, z + 0.11, out), (0.01, 0.03, 0.3)))
     for y in (-0.17, -0.10, -0.03, 0.06, 0.13):
         parts.append(panel(_face_quad(x, y - 0.02, y + 0.02, z + 0.025, z + 0.085, out), BLACK))
     return parts
@@ -255,11 +256,14 @@ def _ends(length: float, half: float, p: Profile, clearance: float, rng: Generat
         z = clearance + 0.16
         parts.append(box((x - 0.03, -half * 0.83, z), (x + 0.12, half * 0.83, z + 0.16), bumper, bevel=0.04))
     parts += _plate(x - 0.02, clearance + 0.4 if rng.random() < 0.5 else (low + tail) / 2 - 0.05, -1)
-    parts.append(panel(_face_quad(x - 0.004, -half * 0.55, half * 0.55, clearance + 0.09, clearance + 0.15, -1), BLACK))
+    low = clearance + 0.09
+    parts.append(panel(_face_quad(x - 0.004, -half * 0.55, half * 0.55, low, low + 0.06, -1), BLACK))
     return parts
 
 
-def _details(length: float, half: float, p: Profile, color: tuple, rng: Generator, clearance: float) -> list[Mesh]:
+def _details(
+    length: float, half: float, p: Profile, color: tuple[float, float, float], rng: Generator, clearance: float
+) -> list[Mesh]:
     """Mirrors, door gaps and handles, underbody, roof rails."""
     parts = [box((-length * 0.44, -half * 0.78, clearance * 0.9), (length * 0.44, half * 0.78, p.belt * 0.75), BLACK)]
     mirror_x = length / 2 - (p.cowl * 0.6 + p.screen * 0.4) * length
