@@ -29,6 +29,10 @@ def evaluate(
     report: Annotated[
         Path | None, typer.Option("--report", metavar="DIR", help="Also write a report: one HTML page, figures, JSON.")
     ] = None,
+    completion: Annotated[
+        bool,
+        typer.Option("--completion", help="Predictions are masks for given objects, one each: IoU without detection."),
+    ] = False,
     per_class: Annotated[bool, typer.Option("--per-class", help="Also print a table of the classes.")] = False,
     images: Images = None,
     from_: From = None,
@@ -41,14 +45,23 @@ def evaluate(
     import os
 
     from kins.evaluation import evaluate as run
+    from kins.evaluation import evaluate_completion
     from kins.evaluation.slices import parse_slices
-    from kins.evaluation.tables import print_results
+    from kins.evaluation.tables import print_completion, print_results
     from kins.formats import load, load_predictions
 
     parts = parse_slices(slices)
     dataset = load(annotations, images=images, format=from_)
     workers = os.cpu_count() or 1
     found = {str(path): load_predictions(path, dataset, masks=masks) for path in predictions}
+    if completion:
+        scores = {name: evaluate_completion(dataset, part) for name, part in found.items()}
+        if json_:
+            values = [{"predictions": name, **score.to_dict()} for name, score in scores.items()]
+            typer.echo(json.dumps(values[0] if len(values) == 1 else values, indent=2))
+        else:
+            print_completion(scores)
+        return
     runs = {name: run(dataset, part, parts, workers) for name, part in found.items()}
     if report:
         from kins.evaluation.report import write_report

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from hotcoco.primitives import mask_iou
 
 from kins.errors import KinsError
-from kins.masks import Mask, Rle, rle_areas, rle_boxes
+from kins.masks import MAX_COORDINATE, Mask, Rle, rle_areas, rle_boxes
 from kins.records import Instance, Scene
 
 Ints = npt.NDArray[np.int64]
@@ -31,6 +31,7 @@ class Columns:
         image: (N,) index of the image in the batch, rising.
         id, category, crowd, score, occlusion_score: (N,) as in Instance; NaN where there is none.
         cluster, order: (N,) as in Instance; -1 where there is none.
+        position: (N,) as in Instance.
         known: (3, N) whether the instance has that kind.
         box: (4, N) x, y, width, height of the amodal box: as the file states it, otherwise that of the mask's pixels.
         area: (3, N) what decides between small, medium and large, one row a kind. For ground truth it is the area of
@@ -48,6 +49,7 @@ class Columns:
     occlusion_score: Floats
     cluster: Ints
     order: Ints
+    position: Ints
     known: Bools
     box: Floats
     area: Floats
@@ -112,6 +114,7 @@ def columns(scenes: Sequence[Scene], found: bool) -> tuple[Columns, Masks]:
         area[k + 1] = [p if s is None or found else s for s, p in zip(stated, pixels[k + 1].tolist(), strict=True)]
     box = np.array([_box(mask) for mask in masks[0]], np.float64).reshape(-1, 4).T
     known[BOX] = ~np.isnan(box[0])
+    _check_boxes(instances, box, known[BOX], found)
     area[BOX] = box[2] * box[3] if found else np.where(known[AMODAL], area[AMODAL], box[2] * box[3])
     both = known[AMODAL] & known[INMODAL]
     table = Columns(
@@ -123,6 +126,7 @@ def columns(scenes: Sequence[Scene], found: bool) -> tuple[Columns, Masks]:
         _optional([i.occlusion_score for i in instances], np.nan),
         _optional([i.cluster for i in instances], -1).astype(np.int64),
         _optional([i.order for i in instances], -1).astype(np.int64),
+        np.array([i.position for i in instances], np.int64),
         known,
         box,
         area,
@@ -155,8 +159,26 @@ def _seen(rles: tuple[list[Any], list[Any]], both: Bools, areas: Floats) -> Floa
 
 
 def _score(instance: Instance) -> float:
-    score = instance.score
+    score, occlusion = instance.score, instance.occlusion_score
     if score is None or not 0 <= score <= 1:
-        what = "has no score" if score is None else f"has a score of {score}, which is not between 0 and 1"
-        raise KinsError(f"detection {instance.id} {what}; evaluation needs scored predictions")
+        what = "there is no score" if score is None else f"score {score} is not between 0 and 1"
+        raise KinsError(f"{_place(instance, True)}: {what}; evaluation needs scored predictions")
+    if occlusion is not None and not 0 <= occlusion <= 1:
+        raise KinsError(f"{_place(instance, True)}: occlusion score {occlusion} is not between 0 and 1")
     return score
+
+
+def _check_boxes(instances: Sequence[Instance], box: Floats, known: Bools, found: bool) -> None:
+    with np.errstate(invalid="ignore"):
+        bad = known & ~((np.abs(box) <= MAX_COORDINATE).all(0) & (box[2:] >= 0).all(0))
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        place = _place(instances[row], found)
+        raise KinsError(f"{place}: box {box[:, row].tolist()} is no x, y, width, height in pixels")
+
+
+def _place(instance: Instance, found: bool) -> str:
+    """Where in its file an instance stands, or its id if it comes from none."""
+    if instance.position < 0:
+        return f"{'detection' if found else 'instance'} {instance.id}"
+    return f"{'' if found else 'annotations'}[{instance.position}]"

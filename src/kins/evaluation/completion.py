@@ -1,4 +1,4 @@
-"""Mask completion: amodal masks predicted for objects that were given, one prediction an instance, no detection step."""
+"""Mask completion: amodal masks predicted for objects that were given, one an instance, with no detection step."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ class Completion:
 def evaluate_completion(dataset: Dataset, predictions: Dataset) -> Completion:
     """Score amodal masks that were predicted from ground-truth boxes or visible masks.
 
-    A prediction belongs to the instance whose id it gives (`annotation_id`, or `id`); predictions without ids are given
-    to the instances of their image one to one, so that the sum of the IoUs of boxes or visible masks that they
-    state is largest.
+    A prediction belongs to the instance whose id is its `annotation_id`. Those without are given to the instances of
+    their image one to one, so that the sum of the IoUs of their visible masks is largest (of their amodal masks, where
+    they have no visible ones).
 
     Raises:
         KinsError: two predictions for one instance, one for an instance that is not there, or missing masks.
@@ -84,7 +84,7 @@ def evaluate_completion(dataset: Dataset, predictions: Dataset) -> Completion:
 
 def _owners(instances: list[Instance], found: list[Instance], where: str) -> dict[int, Instance]:
     """Index of the instance by prediction."""
-    stated = [guess.extra.get("annotation_id", guess.extra.get("id")) for guess in found]
+    stated = [guess.extra.get("annotation_id") for guess in found]
     if any(number is not None for number in stated):
         index = {instance.id: n for n, instance in enumerate(instances)}
         owners: dict[int, Instance] = {}

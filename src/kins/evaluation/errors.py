@@ -87,10 +87,10 @@ def _kinds(
             kinds[d], target[d] = "duplicate", g
         elif seen >= threshold and truth.seen[s] < truth.pixels[AMODAL, s]:
             kinds[d], target[d] = "extent", s
-        elif iou >= NEAR:
-            kinds[d], target[d] = "place", g
         elif other >= threshold:
             kinds[d], target[d] = "class", o
+        elif iou >= NEAR:
+            kinds[d], target[d] = "place", g
         elif other >= NEAR:
             kinds[d], target[d] = "both", o
         else:

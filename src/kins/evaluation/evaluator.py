@@ -116,15 +116,25 @@ def evaluate(dataset: Dataset, predictions: Dataset, slices: Sequence[Slice] = S
     Raises:
         KinsError: a damaged mask, a score outside of 0 to 1, or masks that only some of the instances have.
     """
+    try:
+        return _evaluator(dataset, predictions, slices, workers).results()
+    except KinsError as error:
+        if predictions.path and not str(error).startswith((f"{predictions.path}:", f"{dataset.path}:")):
+            raise KinsError(f"{predictions.path}: {error}") from None
+        raise
+
+
+def _evaluator(dataset: Dataset, predictions: Dataset, slices: Sequence[Slice], workers: int) -> Evaluator:
+    """With all images compared."""
     evaluator = Evaluator(dataset.categories, slices)
     ids = list(dataset.images)
     chunks = [ids[start : start + BATCH] for start in range(0, len(ids), BATCH)]
     if workers > 1 and len(chunks) > workers and "fork" in multiprocessing.get_all_start_methods():
         evaluator.adopt(_forked(dataset, predictions, chunks, workers))
-        return evaluator.results()
+        return evaluator
     for chunk in progress(chunks, "evaluating"):
         evaluator.adopt([_compared(dataset, predictions, chunk)])
-    return evaluator.results()
+    return evaluator
 
 
 def _compared(dataset: Dataset, predictions: Dataset, ids: Sequence[int]) -> Table:

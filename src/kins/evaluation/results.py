@@ -113,6 +113,8 @@ def summarise(table: Table, categories: Mapping[int, str], slices: Sequence[Slic
     notes: list[str] = []
     known = _known(table)
     sliced = bool(table.truth.known[1:].all())
+    if not len(table.found):
+        notes.append("there is no detection at all")
     if not sliced:
         notes.append("no occlusion slices: the ground truth does not have both masks of every instance")
     elif not table.found.known[1:].all() and slices:
@@ -148,10 +150,10 @@ def _known(table: Table) -> list[bool]:
     for kind, name in enumerate(KINDS):
         truth, found = table.truth.known[kind], table.found.known[kind]
         if found.any() and not found.all():
-            missing = int(table.found.id[np.flatnonzero(~found)[0]])
-            raise KinsError(
-                f"detection {missing} has no {name}{' mask' if kind else ''}, others have; give it to all or none"
-            )
+            row = int(np.flatnonzero(~found)[0])
+            position, number = table.found.position[row], table.found.id[row]
+            place = f"[{position}]" if position >= 0 else f"detection {number}"
+            raise KinsError(f"{place}: there is no {name}{' mask' if kind else ''}, other detections have one")
         known.append(bool(truth.all() and (found.all() or not found.size)))
     return known
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,6 +10,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from kins.evaluation.completion import Completion
 from kins.evaluation.results import Results
 
 OVERALL = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100")
@@ -42,6 +44,13 @@ def print_results(runs: Mapping[str, Results], per_class: bool = False) -> None:
                 console.print(table(title, [key.replace("_", " ") for key in row], [("", list(row.values()))]))
         for note in results.notes:
             console.print(f"note: {note}")
+
+
+def print_completion(scores: Mapping[str, Completion]) -> None:
+    """Print the figures of mask completion, a column for each file, on standard output."""
+    names = [field.name for field in dataclasses.fields(Completion)]
+    rows = [(name.replace("_", " "), [getattr(score, name) for score in scores.values()]) for name in names]
+    Console(highlight=False).print(table("mean IoU of completed masks, percent", list(scores), rows))
 
 
 def table(title: str, names: Sequence[str], rows: Sequence[tuple[str, Sequence[float]]]) -> Table:

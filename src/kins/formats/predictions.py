@@ -1,8 +1,8 @@
 """Predictions: a JSON list of detections with both masks, or plain COCO results of any other toolbox.
 
 A detection has `image_id`, `category_id`, `score`, and as far as known `a_segm`, `a_bbox`, `i_segm`, `i_bbox`,
-`occlusion_score`, `oco_id`, `ico_id`. Plain COCO results have `segmentation` or `bbox` instead, and the caller says
-which masks these are.
+`occlusion_score`, `oco_id`, `ico_id`; a mask completed for a given object has its `annotation_id`. Plain COCO results
+have `segmentation` or `bbox` instead, and the caller says which masks these are.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class _Detection(msgspec.Struct, gc=False):
     occlusion_score: float | None = None
     oco_id: int | None = None
     ico_id: int | None = None
+    annotation_id: int | None = None
 
 
 def load_predictions(path: str | Path, dataset: Dataset, masks: Masks | None = None) -> Dataset:
@@ -159,6 +160,7 @@ class _Detections(Mapping[int, Sequence[Instance]]):
             order=found.ico_id,
             score=found.score,
             occlusion_score=found.occlusion_score,
+            extra={} if found.annotation_id is None else {"annotation_id": found.annotation_id},
             position=index,
         )
 

@@ -1,0 +1,153 @@
+"""The report, error shares, confusion and bootstrap intervals."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from tests.evaluation.workloads import CATEGORIES, workload
+
+from kins import Dataset, Scene
+from kins.evaluation import evaluate
+from kins.evaluation.bootstrap import bootstrap, interval
+from kins.evaluation.errors import ERRORS
+from kins.evaluation.report import _analysis, write_report
+
+
+def changed(dataset: Dataset, change) -> Dataset:  # type: ignore[no-untyped-def]
+    """Perfect predictions but for `change`, which returns the instances that take the place of one."""
+
+    def apply(scene: Scene) -> Scene:
+        found = (item for i in scene for item in change(i.replace(score=0.9 - 0.001 * (i.id % 100))))
+        return scene.replace(instances=tuple(found))
+
+    return dataset.map(apply)
+
+
+@pytest.fixture(scope="module")
+def truth() -> Dataset:
+    return workload(4, images=30)[0]
+
+
+def gains(truth: Dataset, found: Dataset) -> dict[str, dict[str, float]]:
+    return _analysis(truth, found, evaluate(truth, found))["errors"]["0.5"]
+
+
+def test_errors_of_one_kind_are_told_from_the_others(truth: Dataset) -> None:
+    other = {2: 4, 4: 7, 7: 2}
+    cases = {
+        "missed": lambda i: [] if i.id % 3 == 0 else [i],
+        "class": lambda i: [i.replace(category_id=other[i.category_id])] if i.id % 3 == 0 else [i],
+    }
+    for name, change in cases.items():
+        shares = gains(truth, changed(truth, change))["all"]
+        assert max(ERRORS, key=lambda error: shares[error]) == name
+        assert shares["AP"] + shares[name] == pytest.approx(100, abs=4), "some hit another object by chance"
+
+
+def test_duplicates(truth: Dataset) -> None:
+    shares = gains(truth, changed(truth, lambda i: [i, i.replace(score=i.score - 0.0005)]))["all"]
+    assert shares["AP"] < 100
+    assert shares["AP"] + shares["duplicate"] == pytest.approx(100)
+
+
+def test_hidden_parts_left_out_are_errors_of_extent(truth: Dataset) -> None:
+    found = changed(truth, lambda i: [i.replace(amodal=i.inmodal) if i.occlusion_rate > 0.5 else i])
+    table = gains(truth, found)
+    assert table["none"]["AP"] == pytest.approx(100)
+    assert table["heavy"]["AP"] < 100
+    assert max(ERRORS, key=lambda error: table["heavy"][error]) == "extent"
+    assert table["heavy"]["AP"] + table["heavy"]["extent"] == pytest.approx(100)
+
+
+def test_base_of_the_error_table_is_ap50() -> None:
+    dataset, predictions = workload(1, ties=True)
+    results = evaluate(dataset, predictions)
+    table = _analysis(dataset, predictions, results)["errors"]
+    assert table["0.5"]["all"]["AP"] == pytest.approx(results.amodal["AP50"], abs=0.5), "ties may fall otherwise"
+    assert table["0.75"]["all"]["AP"] == pytest.approx(results.amodal["AP75"], abs=0.5)
+
+
+def test_confusion(truth: Dataset) -> None:
+    found = changed(truth, lambda i: [i.replace(category_id=4)] if i.category_id == 7 else [i])
+    table = np.array(_analysis(truth, found, evaluate(truth, found))["confusion"])
+    counts = [sum(i.category_id == key for scene in truth for i in scene) for key in CATEGORIES]
+    expected = np.zeros((4, 4), int)
+    expected[0, 0], expected[1, 1], expected[2, 1] = counts
+    np.testing.assert_array_equal(table, expected)
+
+
+def test_bootstrap_over_the_images_themselves_is_the_figure() -> None:
+    """With every image drawn once the sample is AP itself; intervals hold it."""
+    dataset, predictions = workload(0, images=20)
+    results = evaluate(dataset, predictions)
+    for kind in ("box", "amodal", "inmodal"):
+        low, high = interval(bootstrap(results, kind, 100)["AP"])
+        assert low < results.kinds[kind]["AP"] < high
+    one = workload(3, images=1, objects=25)
+    only = evaluate(*one)
+    np.testing.assert_allclose(bootstrap(only, "amodal", 5)["AP"], only.amodal["AP"], atol=1e-9)
+
+
+def test_bootstrap_of_doubled_images_equals_evaluating_them_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset, predictions = workload(1, images=6)
+    results = evaluate(dataset, predictions)
+    drawn = np.random.default_rng(0).multinomial(6, np.full(6, 1 / 6), 3)
+    samples = bootstrap(results, "amodal", 3)["AP"]
+    for times, value in zip(drawn, samples, strict=True):
+        scenes, found = [], []
+        for count, image_id in zip(times, sorted(dataset.images), strict=True):
+            for _ in range(count):
+                for source, target in ((dataset, scenes), (predictions, found)):
+                    scene = source[image_id]
+                    image = type(scene.image)(len(target) + 1, "x", scene.image.height, scene.image.width)
+                    target.append(scene.replace(image=image))
+        again = evaluate(Dataset.from_scenes(scenes, CATEGORIES), Dataset.from_scenes(found, CATEGORIES))
+        assert value == pytest.approx(again.amodal["AP"], abs=0.2), "copies of an image share their scores"
+
+
+class Links(HTMLParser):
+    """Whatever a page would fetch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [value or "" for name, value in attrs if name in ("src", "href")]
+
+
+@pytest.mark.parametrize("runs", [1, 2])
+def test_report_is_one_page_without_a_network(tmp_path: Path, runs: int) -> None:
+    dataset, predictions = workload(2)
+    other = predictions.filter(lambda instance: (instance.score or 0) > 0.4)
+    all_runs = {"a<b>.json": predictions, "runs/other.json": other}
+    chosen = {name: (found, evaluate(dataset, found)) for name, found in list(all_runs.items())[:runs]}
+    page = write_report(tmp_path / "report", dataset, chosen, most_pictures=1, samples=20)
+    text = page.read_text()
+    links = Links()
+    links.feed(text)
+    assert links.found
+    assert all(link.startswith(("data:", "#")) for link in links.found)
+    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", text)
+    assert "<b>.json" not in text.replace("&lt;b&gt;", ""), "names are escaped"
+    numbers = json.loads((page.parent / "figures.json").read_text())
+    assert (
+        numbers["runs"]["a<b>"]["amodal"]["overall"] == (evaluate(dataset, predictions).to_dict()["amodal"]["overall"])
+    )
+    figures = sorted((page.parent / "figures").glob("*.svg"))
+    assert len(figures) >= 6
+    for figure in figures:
+        ElementTree.fromstring(figure.read_text())
+        assert "var(" not in figure.read_text()
+
+
+def test_report_without_masks_or_detections(tmp_path: Path) -> None:
+    dataset, predictions = workload(2, images=4)
+    nothing = predictions.map(lambda scene: scene.replace(instances=()))
+    page = write_report(tmp_path, dataset, {"none": (nothing, evaluate(dataset, nothing))}, samples=5)
+    assert "there is no detection at all" in page.read_text()
