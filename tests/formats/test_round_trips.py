@@ -79,7 +79,7 @@ def test_conversions_keep_pixels_names_and_unknown_fields(tmp_path, data, source
         assert a.amodal.polygons == b.amodal.polygons
         if target == "kins2020":
             assert (a.cluster, a.order) == (b.cluster, b.order)
-            assert b.inmodal.stated_box == (a.inmodal.stated_box or list(a.inmodal.box))
+            assert b.inmodal.stated_box == (a.inmodal.stated_box or a.inmodal.box)
     ordered = any(instance.order is not None for instance in one.values())
     assert any("oco_id" in line for line in losses) == (ordered and target != "kins2020")
 

@@ -7,9 +7,9 @@ from types import ModuleType
 from typing import Literal
 
 from kins.errors import KinsError
-from kins.files import write_atomic
+from kins.files import read_bytes, write_atomic
 from kins.formats import coco, cocoa, cocoa_cls, kins2019, kins2020, predictions
-from kins.formats.document import Document, encode, read_document
+from kins.formats.document import Document, checked_text, encode, parse
 from kins.formats.predictions import load_predictions as load_predictions
 from kins.records import Dataset
 
@@ -46,9 +46,12 @@ def load(
     """
     if images is not None and not Path(images).is_dir():
         raise KinsError(f"{images}: no such image folder")
-    document = read_document(path)
+    path, folder = Path(path), None if images is None else Path(images)
+    content = checked_text(path, read_bytes(path))
+    if format in (None, "kins2020") and (usual := kins2020.parse(path, content)):
+        return kins2020.read(usual, folder)
+    document = parse(path, content)
     module = _module(format or recognise(document))
-    folder = None if images is None else Path(images)
     if module is coco:
         return coco.read(document, folder, masks)
     dataset: Dataset = module.read(document, folder)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from kins.errors import KinsError
 from kins.formats import layout
 from kins.formats.document import Document, Raw
-from kins.formats.layout import Losses, Number
+from kins.formats.layout import Box, Losses, Number
 from kins.masks import Mask
 from kins.records import Dataset, Image, Instance
 
@@ -17,7 +17,7 @@ Masks = Literal["amodal", "inmodal"]
 
 class _Fields(layout.Fields, gc=False):
     segmentation: Raw = Raw()
-    bbox: list[Number] | None = None
+    bbox: Box | None = None
     area: Number | None = None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from kins.formats import layout
 from kins.formats.document import Document, Raw
-from kins.formats.layout import Losses, Number
+from kins.formats.layout import Box, Losses, Number
 from kins.records import Dataset, Image, Instance
 
 NAMES = {"visible_mask", "invisible_mask", "occlude_rate"}
@@ -15,7 +15,7 @@ NAMES = {"visible_mask", "invisible_mask", "occlude_rate"}
 
 class _Fields(layout.Fields, gc=False):
     segmentation: Raw = Raw()
-    bbox: list[Number] | None = None
+    bbox: Box | None = None
     area: Number | None = None
     visible_mask: Raw = Raw()
     invisible_mask: Raw = Raw()

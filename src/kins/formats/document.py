@@ -36,6 +36,7 @@ class Document:
         images, annotations, categories: raw entries; None where the file has no such list.
         extra: other top-level fields, raw.
         content: a raw value that is not an object with one of these lists, else None.
+        decoded: the annotations, if they have been decoded in the first pass already.
     """
 
     path: Path
@@ -44,6 +45,7 @@ class Document:
     categories: list[Raw] | None = None
     extra: dict[str, Raw] = dataclasses.field(default_factory=dict)
     content: Raw | None = None
+    decoded: list[Any] | None = None
 
     def annotation_fields(self) -> set[str]:
         """Names of the fields that occur in the first annotations: what formats are recognised by."""
@@ -75,9 +77,8 @@ def parse(path: Path, content: bytes) -> Document:
         raise KinsError(f"{path}: is not a JSON file; annotations are expected")
     try:
         frame = msgspec.json.decode(content, type=_Frame)
-        extra = {key: raw for key in ("info", "licenses") if bytes(raw := getattr(frame, key))}
         if frame.images is not None or frame.annotations is not None:
-            return Document(path, frame.images, frame.annotations, frame.categories, extra)
+            return Document(path, frame.images, frame.annotations, frame.categories, _extra(frame))
     except msgspec.ValidationError:
         pass
     except (msgspec.DecodeError, RecursionError) as error:
@@ -85,6 +86,21 @@ def parse(path: Path, content: bytes) -> Document:
             f"{path}: is not valid JSON{describe(error)}; was the download or the copy interrupted?"
         ) from None
     return _other_document(path, content)
+
+
+def parse_usual(path: Path, content: bytes, annotation: Any) -> Document | None:
+    """The document in one pass, if all its annotations are of this type; None if not, or if it is damaged."""
+    fields = [("annotations", list[annotation])]
+    frame = msgspec.defstruct("Frame", fields, bases=(_Frame,), kw_only=True, forbid_unknown_fields=True)
+    try:
+        found: Any = msgspec.json.decode(content, type=frame)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return Document(path, found.images, None, found.categories, _extra(found), decoded=found.annotations)
+
+
+def _extra(frame: _Frame) -> dict[str, Raw]:
+    return {key: raw for key in ("info", "licenses") if bytes(raw := getattr(frame, key))}
 
 
 def checked_text(path: Path, content: bytes) -> bytes:

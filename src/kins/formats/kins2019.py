@@ -10,16 +10,16 @@ from typing import Any
 
 from kins.formats import layout
 from kins.formats.document import Document, Raw
-from kins.formats.layout import Losses, Number
+from kins.formats.layout import Box, Losses, Number
 from kins.records import Dataset, Image, Instance
 
 
 class _Fields(layout.Fields, gc=False):
     segmentation: Raw = Raw()
-    bbox: list[Number] | None = None
+    bbox: Box | None = None
     area: Number | None = None
     inmodal_seg: Raw = Raw()
-    inmodal_bbox: list[Number] | None = None
+    inmodal_bbox: Box | None = None
 
 
 def matches(document: Document) -> bool:

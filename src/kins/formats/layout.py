@@ -15,6 +15,7 @@ from kins.masks import Mask, check_size
 from kins.records import Dataset, Image, Instance
 
 Number = int | float
+Box = tuple[Number, Number, Number, Number]
 
 
 class Fields(msgspec.Struct, gc=False):
@@ -31,14 +32,17 @@ class Annotation:
 
     __slots__ = ("category", "document", "fields", "image", "position")
 
-    def __init__(self, document: Document, position: int, fields: Any, image: Image, category: str) -> None:
+    def __init__(
+        self, document: Document, position: int, fields: Any, image: Image, categories: Mapping[int, str]
+    ) -> None:
         self.document = document
         self.position = position
         self.fields = fields
         self.image = image
-        self.category = category
+        name = categories.get(fields.category_id)
+        self.category = str(fields.category_id) if name is None else name
 
-    def mask(self, name: str, box: Sequence[Number] | None = None, area: Number | None = None) -> Mask:
+    def mask(self, name: str, box: Box | None = None, area: Number | None = None) -> Mask:
         """The mask in a field, with box and area as the file states them; unknown if there is no such field."""
         raw = getattr(self.fields, name)
         where = f"{self.document.path}: annotations[{self.position}].{name}"
@@ -94,24 +98,21 @@ class Annotations(Mapping[int, Sequence[Instance]]):
         self._images = images
         self._categories = categories
         self._make = make
-        self._by_image: dict[int, list[tuple[int, Fields]]] = {}
+        self._entries = _decode(document, fields)
+        self._by_image: dict[int, list[int]] = {image_id: [] for image_id in images}
         self.lost = 0
-        for position, entry in enumerate(_decode(document, fields)):
-            if entry.image_id in images:
-                self._by_image.setdefault(entry.image_id, []).append((position, entry))
-            else:
+        for position, entry in enumerate(self._entries):
+            positions = self._by_image.get(entry.image_id)
+            if positions is None:
                 self.lost += 1
+            else:
+                positions.append(position)
 
     def __getitem__(self, image_id: int) -> Sequence[Instance]:
         image = self._images[image_id]
-        names = self._categories
         return tuple(
-            self._make(
-                Annotation(
-                    self._document, position, fields, image, names.get(fields.category_id) or str(fields.category_id)
-                )
-            )
-            for position, fields in self._by_image[image_id]
+            self._make(Annotation(self._document, position, self._entries[position], image, self._categories))
+            for position in self._by_image[image_id]
         )
 
     def __iter__(self) -> Iterator[int]:
@@ -121,16 +122,21 @@ class Annotations(Mapping[int, Sequence[Instance]]):
         return len(self._by_image)
 
 
-def _decode(document: Document, fields: type[Fields]) -> Iterator[Fields]:
-    """Every annotation. As long as none has unknown fields, nobody needs to look for them later."""
-    strict: Any = msgspec.defstruct(fields.__name__, [], bases=(fields,), gc=False, forbid_unknown_fields=True)
-    decoder = msgspec.json.Decoder(strict)
-    for position, raw in enumerate(document.annotations or ()):
-        try:
-            yield decoder.decode(raw)
-        except msgspec.DecodeError:
-            decoder = msgspec.json.Decoder(fields)
-            yield document.decode(raw, fields, f"annotations[{position}]")
+def strict(fields: type[Fields]) -> Any:
+    """The same struct without unknown fields: of annotations decoded so, nobody needs to look for them later."""
+    return msgspec.defstruct(fields.__name__, [], bases=(fields,), gc=False, forbid_unknown_fields=True)
+
+
+def _decode(document: Document, fields: type[Fields]) -> list[Fields]:
+    """Every annotation."""
+    if document.decoded is not None:
+        return document.decoded
+    raws = document.annotations or []
+    try:
+        decode = msgspec.json.Decoder(strict(fields)).decode
+        return [decode(raw) for raw in raws]
+    except msgspec.DecodeError:
+        return [document.decode(raw, fields, f"annotations[{position}]") for position, raw in enumerate(raws)]
 
 
 def read(
