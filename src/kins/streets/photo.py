@@ -20,7 +20,7 @@ def develop(
     gray = light @ np.array([0.2126, 0.7152, 0.0722], np.float32)
     land = gray[np.isfinite(depth)]
     middle = float(np.exp(np.mean(np.log(land + 0.01)))) if land.size else 0.2
-    light *= np.float32(0.17 / middle * np.exp(rng.normal(0.0, 0.22)))
+    light *= np.float32(0.19 / middle * np.exp(rng.normal(0.0, 0.2)))
     light *= np.exp(rng.normal(0, 0.02, 3)).astype(np.float32)  # white balance
     light = _blur(light, float(rng.uniform(0.25, 0.65)) * radiance.shape[1] / 1242)
     grain = rng.uniform(0.002, 0.008)

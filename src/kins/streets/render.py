@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from kins.errors import KinsError
 from kins.streets.camera import HEIGHT, Camera
 from kins.streets.mesh import GLASS, MATTE, METAL, PAINT, TEXTURED
+from kins.streets.shade import reflections
 from kins.streets.sky import Weather
 from kins.streets.view import View, smoothed
 
@@ -93,7 +94,8 @@ def render(view: View, quality: str, rng: Generator) -> NDArray[np.float32]:
             bsdf = mi.load_dict({"type": "twosided", "bsdf": {"type": "diffuse", "reflectance": image}})
             uv = view.uv[view.mesh.faces[chosen]]
         else:
-            bsdf, uv = _materials()[int(kind)], _palette_uv(view.color[chosen])
+            material = MATTE if quality in FILTER else int(kind)  # coats are added without noise then
+            bsdf, uv = _materials()[material], _palette_uv(view.color[chosen])
         scene[f"part{kind}"] = _shape(view, chosen, uv, bsdf)
     scene["sun"] = {
         "type": "directional",
@@ -113,7 +115,7 @@ def render(view: View, quality: str, rng: Generator) -> NDArray[np.float32]:
         mi.load_dict(scene), integrator=integrator, spp=SAMPLES[quality], seed=int(rng.integers(0, 2**31))
     )
     light = np.minimum(np.nan_to_num(np.array(image, np.float32)), 12.0)
-    return _without_noise(light, view) if quality in FILTER else light
+    return _without_noise(light, view) + reflections(view) if quality in FILTER else light
 
 
 def _without_noise(light: NDArray[np.float32], view: View) -> NDArray[np.float32]:

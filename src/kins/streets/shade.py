@@ -39,6 +39,14 @@ def render_fast(view: View, rng: Generator) -> Floats32:
     return image.reshape(h, w, 3)
 
 
+def reflections(view: View) -> Floats32:
+    """(height, width, 3) light that clear coats add to each pixel, without noise."""
+    out = np.zeros((view.depth.size, 3), np.float32)
+    shiny, shine = _Light(view).reflection(view.rays, view.surface, view.sunny)
+    out[view.surface.at[shiny]] = shine
+    return out.reshape(*view.depth.shape, 3)
+
+
 def _openness(view: View, rng: Generator) -> Floats32:
     """(height * width,) share of its sky that each pixel's surface sees: one ray for every fourth pixel, smoothed
     along surfaces at half the resolution."""
@@ -90,34 +98,26 @@ class _Light:
         light *= (0.12 + 0.88 * open_)[:, None]
         light += self.sunlight * sunny[:, None]
         light *= s.albedo
-        shiny = np.flatnonzero((s.kind == PAINT) | (s.kind == GLASS) | (s.kind == METAL))
-        if len(shiny):
-            light[shiny] += self.reflection(
-                rays[s.at[shiny]], s.normals[shiny], s.spot[shiny], s.kind[shiny], open_[shiny], sunny[shiny] > 0
-            )
+        shiny, shine = self.reflection(rays, s, sunny)
+        light[shiny] += shine
         out[s.at] = light
         return out
 
-    def reflection(
-        self,
-        rays: Floats32,
-        normals: Floats32,
-        spot: Floats32,
-        kind: NDArray[np.uint8],
-        openness: Floats32,
-        sunny: NDArray[np.bool_],
-    ) -> Floats32:
-        """(n, 3) of a clear coat: what is mirrored, in its own colour and even light, and the sun's highlight."""
+    def reflection(self, rays: Floats32, s: Surface, sunny: Floats32) -> tuple[NDArray[np.int64], Floats32]:
+        """Which of the surface's n points have a clear coat, and its light (k, 3): what is mirrored, in its own colour
+        and even light, and the sun's highlight."""
+        shiny = np.flatnonzero((s.kind == PAINT) | (s.kind == GLASS) | (s.kind == METAL))
+        rays, normals, kind = rays[s.at[shiny]], s.normals[shiny], s.kind[shiny]
         incoming = rays / np.sqrt(np.einsum("ij,ij->i", rays, rays))[:, None]
         cosine = np.clip(-np.einsum("ij,ij->i", incoming, normals), 0, 1)
         mirrored = incoming + 2 * cosine[:, None] * normals
-        found = self.view.tracer.first_hits(spot, mirrored)
-        seen = self.weather.look(mirrored) * (0.4 + 0.6 * openness)[:, None]
+        found = self.view.tracer.first_hits(s.spot[shiny], mirrored)
+        seen = self.weather.look(mirrored)
         hit = np.flatnonzero(found.triangle >= 0)
         seen[hit] = self.view.color[found.triangle[hit]] * self.sky * 0.7
         textured = self.view.kind[found.triangle[hit]] >= TEXTURED
         seen[hit[textured]] = self.ground * 1.6
         base = np.where(kind == GLASS, 0.07, np.where(kind == METAL, 0.3, 0.045)).astype(np.float32)
         fresnel = base + (1 - base) * (1 - cosine) ** 5
-        shine = np.where(sunny, np.clip(mirrored @ self.sun, 0, 1) ** 180 * 3.0, 0).astype(np.float32)
-        return seen * fresnel[:, None] + self.sunlight * shine[:, None]
+        shine = np.where(sunny[shiny] > 0, np.clip(mirrored @ self.sun, 0, 1) ** 180 * 3.0, 0).astype(np.float32)
+        return shiny, seen * fresnel[:, None] + self.sunlight * shine[:, None]
