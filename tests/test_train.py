@@ -18,7 +18,7 @@ from kins.errors import KinsError
 from kins.predict import Predictor
 from kins.records import Dataset
 from kins.shapes import write_shapes
-from kins.train import Progress, learning_rate, train
+from kins.train import Progress, _fabric, learning_rate, train
 
 SMALL = [
     "model.channels=16",
@@ -218,3 +218,16 @@ def test_a_budget_in_minutes_ends_in_time(shapes: Dataset, tmp_path: Path) -> No
 def test_a_batch_that_can_not_be_shared_is_refused(shapes: Dataset, tmp_path: Path) -> None:
     with pytest.raises(KinsError, match="no multiple of 3"):
         train(small("train.batch=4", "train.micro_batch=3"), shapes, tmp_path)
+
+
+def test_coordinates_are_not_rounded_by_mixed_precision() -> None:
+    class Echo(torch.nn.Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            assert x.dtype == torch.float32
+            assert x[0, 0] == torch.tensor(776.3)
+            assert super().forward(x).dtype == torch.bfloat16
+            return x
+
+    fabric = _fabric(small("train.precision=bf16").train)
+    model = fabric.setup(Echo(4, 4))
+    assert model(torch.full((1, 4), 776.3)).dtype == torch.float32

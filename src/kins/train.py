@@ -22,6 +22,7 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.precision import MixedPrecision
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
@@ -37,7 +38,13 @@ from kins.predict import Predictor, with_categories
 from kins.records import Dataset
 from kins.runlog import RunLog
 
-PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+
+class Mixed(MixedPrecision):
+    """Fabric's mixed precision, but what goes into the network stays as it is: coordinates rounded to bfloat16 would be
+    off by pixels."""
+
+    def convert_input(self, data: Any) -> Any:
+        return data
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,6 +106,7 @@ def train(
 
 def _fabric(settings: TrainConfig) -> Fabric:
     device = pick_device(settings.device)
+    precision = pick_precision(device, settings.precision)
     world = int(os.environ.get("WORLD_SIZE", "1"))  # torchrun's
     local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     fabric = Fabric(
@@ -106,7 +114,7 @@ def _fabric(settings: TrainConfig) -> Fabric:
         devices=local,
         num_nodes=world // local,
         strategy="ddp" if world > 1 else "auto",
-        precision=PRECISIONS[pick_precision(device, settings.precision)],  # type: ignore[arg-type]
+        plugins=None if precision == "32" else Mixed(f"{precision}-mixed", device.type),  # type: ignore[arg-type]
     )
     fabric.launch()
     return fabric
