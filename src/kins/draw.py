@@ -71,6 +71,7 @@ def draw(
     scale: float | None = None,
     labels: bool = True,
     legend: bool = True,
+    arrows: bool = False,
 ) -> Rgb:
     """The scene's picture with its instances.
 
@@ -81,6 +82,7 @@ def draw(
         scale: enlargement; None enlarges small pictures to LONG_SIDE.
         labels: class names, scores and order numbers.
         legend: a line below that explains the signs.
+        arrows: from each occluder into what it hides, by the masks.
 
     Returns:
         (height x scale (+ legend), width x scale, 3) uint8 RGB.
@@ -100,6 +102,10 @@ def draw(
             _hatch(canvas, part, index)
     for part in sorted(parts, key=lambda part: -int(part.whole.sum())):
         _outline(canvas, part, what)
+    if arrows:
+        from kins.graph_picture import draw_arrows
+
+        canvas = draw_arrows(canvas, scene, colors(scene), scale)
     if labels:
         canvas = _write_labels(canvas, parts, "order" in what)
     return np.concatenate([canvas, _legend(canvas.shape[1], what)]) if legend else canvas

@@ -11,11 +11,19 @@ from kins.commands.options import Annotations, As, From, Images
 def show(
     annotations: Annotations,
     image: Annotated[str, typer.Option("--image", metavar="ID_OR_NAME", help="Id or file name of the image.")],
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT.png", help="Picture to write.")],
+    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="OUT.png", help="Picture to write.")] = None,
+    graph: Annotated[
+        Path | None, typer.Option("--graph", metavar="OUT.svg", help="Write the graph of who hides whom.")
+    ] = None,
     images: Images = None,
     what: Annotated[
-        str, typer.Option("--what", metavar="LIST", help="What to draw, of amodal,inmodal,hidden,order.")
-    ] = "amodal,inmodal,hidden,order",
+        str | None,
+        typer.Option(
+            "--what",
+            metavar="LIST",
+            help="What to draw, of amodal,inmodal,hidden,order; all by default. Asked for, order comes with arrows.",
+        ),
+    ] = None,
     scale: Annotated[
         float | None, typer.Option("--scale", min=0.1, max=16, help="Enlargement; small pictures are by default.")
     ] = None,
@@ -26,10 +34,25 @@ def show(
 
     Example: kins show update_test_2020.json --images testing/image_2 --image 000042.png -o picture.png
     """
-    from kins.draw import draw, write_picture
+    from kins.draw import WHAT, colors, draw, write_picture
+    from kins.errors import KinsError
+    from kins.files import write_atomic
     from kins.formats import load
+    from kins.graph_picture import graph_svg, relations_of
+    from kins.occlusion import with_order
 
+    if out is None and graph is None:
+        raise KinsError("nothing to write: name a picture with -o OUT.png, or a graph with --graph OUT.svg")
+    if graph is not None and graph.suffix.lower() != ".svg":
+        raise KinsError(f"{graph}: the graph is written as SVG; end the name with .svg")
     scene = load(annotations, images=images, format=from_, masks=as_)[image]
-    parts = [part.strip() for part in what.split(",") if part.strip()]
-    write_picture(draw(scene, parts, scale=scale), out)
-    typer.echo(f"{out}: {scene.image.file_name}, {len(scene)} instances")
+    parts = WHAT if what is None else [part.strip() for part in what.split(",") if part.strip()]
+    ordered = "order" in parts and what is not None
+    if ordered and any(instance.order is None for instance in scene) and (relations := relations_of(scene)):
+        scene = with_order(scene, relations)
+    if out is not None:
+        write_picture(draw(scene, parts, scale=scale, arrows=ordered), out)
+        typer.echo(f"{out}: {scene.image.file_name}, {len(scene)} instances")
+    if graph is not None:
+        write_atomic(graph, graph_svg(scene, colors(scene)))
+        typer.echo(f"{graph}: {scene.image.file_name}, {len(scene)} instances")
