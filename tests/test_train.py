@@ -228,6 +228,6 @@ def test_coordinates_are_not_rounded_by_mixed_precision() -> None:
             assert super().forward(x).dtype == torch.bfloat16
             return x
 
-    fabric = _fabric(small("train.precision=bf16").train)
+    fabric, _ = _fabric(small("train.precision=bf16").train)
     model = fabric.setup(Echo(4, 4))
     assert model(torch.full((1, 4), 776.3)).dtype == torch.float32

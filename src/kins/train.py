@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.plugins.precision import MixedPrecision
+from lightning_fabric.plugins.precision import MixedPrecision, Precision
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
@@ -97,16 +97,17 @@ def train(
         KinsError: unusable data, a folder with another run in it, or a loss that is not finite (the images are named).
     """
     out = Path(out)
-    fabric = _fabric(config.train)
-    run = Run(config, dataset, out, fabric, test)
+    fabric, precision = _fabric(config.train)
+    run = Run(config, dataset, out, fabric, precision, test)
     run.resume()
     run.loop(progress)
     return out / weights.BEST
 
 
-def _fabric(settings: TrainConfig) -> Fabric:
+def _fabric(settings: TrainConfig) -> tuple[Fabric, Precision]:
     device = pick_device(settings.device)
     precision = pick_precision(device, settings.precision)
+    plugin = Precision() if precision == "32" else Mixed(f"{precision}-mixed", device.type)  # type: ignore[arg-type]
     world = int(os.environ.get("WORLD_SIZE", "1"))  # torchrun's
     local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     fabric = Fabric(
@@ -114,16 +115,24 @@ def _fabric(settings: TrainConfig) -> Fabric:
         devices=local,
         num_nodes=world // local,
         strategy="ddp" if world > 1 else "auto",
-        plugins=None if precision == "32" else Mixed(f"{precision}-mixed", device.type),  # type: ignore[arg-type]
+        plugins=plugin,
     )
     fabric.launch()
-    return fabric
+    return fabric, plugin
 
 
 class Run:
     """The state of one training run: network, optimiser, average, place in the sequence."""
 
-    def __init__(self, config: Config, dataset: Dataset, out: Path, fabric: Fabric, test: Dataset | None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        dataset: Dataset,
+        out: Path,
+        fabric: Fabric,
+        precision: Precision,
+        test: Dataset | None,
+    ) -> None:
         settings = config.train
         if not len(dataset):
             raise KinsError("the training data holds no images")
@@ -133,7 +142,8 @@ class Run:
         self.micro_batch = min(settings.micro_batch or self.share, self.share)
         if self.share % self.micro_batch:
             raise KinsError(f"train.micro_batch: {self.share} images a process are no multiple of {self.micro_batch}")
-        self.config, self.dataset, self.test, self.out, self.fabric = config, dataset, test, out, fabric
+        self.config, self.dataset, self.test, self.out = config, dataset, test, out
+        self.fabric, self.precision = fabric, precision
         self.categories = {key: dataset.categories[key] for key in sorted(dataset.categories)}
         torch.manual_seed(settings.seed)
         self.network = assemble(config.model, len(self.categories))
@@ -143,6 +153,7 @@ class Run:
         """Prepare network, optimiser and average; from the checkpoint if there is one, else from `train.init`."""
         settings, last = self.config.train, self.out / weights.LAST
         tensors: dict[str, Tensor] = {}
+        facts: dict[str, Any] = {}
         if last.is_file():
             tensors, facts = weights.load(last)
             self._check_same(facts)
@@ -167,6 +178,7 @@ class Run:
         self.model, self.optimizer = self.fabric.setup(self.network, optimizer)
         if tensors:
             _load_optimizer(optimizer, _part(tensors, "optimizer."))
+            self.precision.load_state_dict(facts.get("scaler", {}))
 
     def loop(self, report: Report | None = None) -> None:
         """Train to the end of the schedule, with logs, checkpoints and evaluations on the way."""
@@ -303,7 +315,7 @@ class Run:
                 tensors |= {f"ema.{name}": value for name, value in self.average.module.state_dict().items()}
             for index, state in self.optimizer.state_dict()["state"].items():
                 tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items() if value is not None}
-            weights.save(self.out / weights.LAST, tensors, self._facts())
+            weights.save(self.out / weights.LAST, tensors, {**self._facts(), "scaler": self.precision.state_dict()})
 
     def _facts(self) -> dict[str, Any]:
         return {

@@ -108,3 +108,10 @@ def start_from(model: torch.nn.Module, path: str | Path, categories: Mapping[int
         raise KinsError(f"{path}: nothing in these weights fits the network; is it the same kind?")
     model.load_state_dict(fitting, strict=False)
     return sorted(own.keys() - fitting.keys())
+
+
+def ship(run: str | Path, out: str | Path) -> None:
+    """Weights of a run for distribution: the network in half precision, its configuration and categories."""
+    tensors, facts = load(find(run))
+    state = {f"model.{name}": value.half() for name, value in model_state(tensors).items()}
+    save(out, state, {key: facts[key] for key in ("config", "categories", "step", "evaluation") if key in facts})
