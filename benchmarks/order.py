@@ -41,31 +41,36 @@ def outline(rng: np.random.Generator, x: float, bottom: float, width: float, hei
     return np.stack([xs, ys], 1).round(2).ravel().tolist()
 
 
-def street(rng: np.random.Generator, image_id: int, instances: int) -> Scene:
-    """Objects on a plane before KITTI's camera; what a nearer one covers is not in the inmodal mask."""
+def street(rng: np.random.Generator, image_id: int, instances: int | None) -> Scene:
+    """Objects on a plane before KITTI's camera, about as many as in KINS or exactly so many that can be seen; what a
+    nearer one covers is not in the inmodal mask."""
     seen, found = Mask.empty(HEIGHT, WIDTH), []
-    distances = np.sort(np.exp(rng.uniform(np.log(6), np.log(60), instances)))
-    for distance in distances.tolist():
+    count, nearest, farthest = (int(rng.poisson(16)), 6, 60) if instances is None else (8 * instances, 20, 160)
+    for distance in np.sort(np.exp(rng.uniform(np.log(nearest), np.log(farthest), count))).tolist():
         category = int(rng.choice(list(SIZES), p=SHARES))
         name, width, height = SIZES[category]
         scale = FOCAL / distance * rng.uniform(0.8, 1.2)
         lane = rng.uniform(0, WIDTH) if rng.random() < 0.5 else rng.choice([250.0, 900.0]) + rng.normal(0, 60)
-        polygon = outline(rng, lane, HORIZON + FOCAL * CAMERA / distance, width * scale, height * scale)
-        amodal = Mask.from_polygons([polygon], HEIGHT, WIDTH)
+        bottom = HORIZON + FOCAL * CAMERA / distance
+        if instances is not None:
+            lane, bottom = rng.uniform(0, WIDTH), rng.uniform(60, 360)  # room for two hundred
+        amodal = Mask.from_polygons([outline(rng, lane, bottom, width * scale, height * scale)], HEIGHT, WIDTH)
         inmodal = amodal - seen if (amodal & seen) else amodal
         if inmodal.area < 20:
             continue
         found.append(Instance(len(found) + 1, category, name, amodal, inmodal))
         seen = union([seen, amodal], HEIGHT, WIDTH)
+        if len(found) == instances:
+            break
     return Scene(Image(image_id, f"{image_id:06d}.png", HEIGHT, WIDTH), tuple(found))
 
 
 def make_file(path: Path, images: int, instances: int | None = None, seed: int = 0) -> None:
-    """A KINS 2020 file with about 12.6 instances an image, or with a fixed number."""
+    """A KINS 2020 file with about 12 instances an image, or with a fixed number."""
     rng = np.random.default_rng(seed)
     scenes, next_id = [], 1
     for image_id in range(images):
-        scene = street(rng, image_id, instances or int(rng.poisson(16)))
+        scene = street(rng, image_id, instances)
         renumbered = tuple(i.replace(id=next_id + k) for k, i in enumerate(scene))
         next_id += len(renumbered)
         scenes.append(scene.replace(instances=renumbered))
@@ -157,6 +162,7 @@ def main() -> None:
         for count in (12, 25, 50, 100, 200):
             make_file(path, 20, count, seed=1)
             taken, crowded = ours(path)
+            assert all(len(clusters) == count for _, clusters in crowded.values())
             growth[count] = (taken / 20 * 1e3, sum(len(edges) for edges, _ in crowded.values()) / 20)
     result = {
         "images": args.images,

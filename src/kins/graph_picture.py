@@ -98,7 +98,7 @@ def graph_svg(scene: Scene, colors: Sequence[Color], image: Rgb | None = None) -
         signs += "; dashed: the weaker of two directions"
     if relations.cycles:
         signs += "; red: left out to break a cycle"
-    width, height = max(size[0], 720), size[1]
+    width, height = max(size[0], 790), size[1]
     markers = "".join(
         f'<marker id="{name}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="9" markerHeight="9" '
         f'markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0L10 5L0 10z" fill="{color}"/></marker>'

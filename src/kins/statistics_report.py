@@ -303,7 +303,7 @@ def _plot_rates(measured: Sequence[Statistics]) -> Figure | None:
         known = statistics.rate[~np.isnan(statistics.rate)]
         hidden = known[known >= PARTIAL]
         weights = np.full(hidden.size, 100 / known.size)
-        name = f"{statistics.name} ({hidden.size / known.size:.0%} from a rate of {PARTIAL} on)"
+        name = f"{statistics.name} ({hidden.size / known.size:.0%} of all)"
         color = COLORS[k % len(COLORS)]
         axes.hist(
             hidden,
@@ -318,10 +318,10 @@ def _plot_rates(measured: Sequence[Statistics]) -> Figure | None:
     axes.text(
         OCCLUDED + 0.01, axes.get_ylim()[1] * 0.97, f"occluded: > {OCCLUDED}", va="top", color="#555555", fontsize=9
     )
-    axes.set_xlabel("occlusion rate")
+    axes.set_xlabel(f"occlusion rate, from {PARTIAL} on")
     axes.set_ylabel("share of instances")
     axes.yaxis.set_major_formatter("{x:g} %")
-    figure.legend(loc="outside upper left", ncols=2)
+    figure.legend(loc="outside upper left")
     return figure
 
 
