@@ -80,10 +80,15 @@ class Columns:
 
 @dataclasses.dataclass(slots=True)
 class Masks:
-    """Run-length masks of the same rows, None where unknown."""
+    """Run-length masks of the same rows, None where unknown.
+
+    Attributes:
+        inside: inmodal masks without what leaks out of the amodal ones, by row, as far as they were asked for.
+    """
 
     amodal: list[Rle | None]
     inmodal: list[Rle | None]
+    inside: dict[int, Rle] = dataclasses.field(default_factory=dict)
 
     def take(self, rows: Ints) -> Masks:
         """Some of the rows."""

@@ -159,7 +159,7 @@ def _forked(dataset: Dataset, predictions: Dataset, chunks: Sequence[Sequence[in
     try:
         context = multiprocessing.get_context("fork")
         gc.freeze()  # or else the first collection in each process would copy all of it
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=gc.disable) as pool:
             return list(progress(pool.map(_forked_part, chunks), "evaluating", len(chunks)))
     finally:
         gc.unfreeze()

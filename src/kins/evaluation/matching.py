@@ -42,16 +42,11 @@ class Plan:
 
 def plan(found: Ints, truth: Ints, iou: Floats, sizes: tuple[int, int], least: float = THRESHOLDS[0]) -> Plan:
     """Sort the pairs of at least some IoU into steps. Rows of detections must be in the sequence of their scores."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
     keep = iou >= min(least, 1 - 1e-10)
     found, truth, iou = found[keep], truth[keep], iou[keep]
     if not found.size:
         return Plan(found, truth, iou, [], sizes)
-    nodes = sum(sizes)
-    graph = coo_matrix((np.ones(found.size, bool), (found, truth + sizes[0])), (nodes, nodes))
-    group = connected_components(graph, directed=False)[1][found]
+    group = _components(found, truth, sizes)[found]
     order = np.lexsort((-truth, -iou, found, group))
     found, truth, iou, group = found[order], truth[order], iou[order], group[order]
     place, choice = _places(group, found)
@@ -93,6 +88,19 @@ def match(plan: Plan, crowd: Bools, ignored: Bools, thresholds: Floats = THRESHO
                 matched[found] = np.where(ok, truth[:, None], before)
                 taken[truth] = used | ok
     return matched
+
+
+def _components(found: Ints, truth: Ints, sizes: tuple[int, int]) -> Ints:
+    """(D,) the lowest detection that each one is connected with through pairs; few steps, since chains are short."""
+    label = np.arange(sizes[0])
+    while True:
+        shared = np.full(sizes[1], sizes[0])
+        np.minimum.at(shared, truth, label[found])
+        lower = label.copy()
+        np.minimum.at(lower, found, shared[truth])
+        if (lower == label).all():
+            return label
+        label = lower
 
 
 def _places(group: Ints, found: Ints) -> tuple[Ints, Ints]:

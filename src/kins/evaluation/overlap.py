@@ -116,18 +116,30 @@ def hidden_iou(truth: Columns, found: Columns, truth_masks: Masks, found_masks: 
     """
     f, t = pairs.found, pairs.truth
     sizes = (found.pixels[AMODAL] - found.seen)[f], (truth.pixels[AMODAL] - truth.seen)[t]
+    inmodal = pairs.iou[INMODAL].copy()
     wanted = found.known[1:, f].all(0) & truth.known[1:, t].all(0) & (sizes[1] > 0)
     both = np.flatnonzero(wanted & (sizes[0] > 0))
-    shares = np.zeros((both.size, 2, 2))
+    leaky = (found.seen < found.pixels[INMODAL])[f[both]] | (truth.seen < truth.pixels[INMODAL])[t[both]]
+    shares = np.zeros((both.size, 2))
     for n, d, g in zip(range(both.size), f[both].tolist(), t[both].tolist(), strict=True):
-        rows: list[Any] = [found_masks.amodal[d], inside(found_masks, found, d)]
-        against: list[Any] = [truth_masks.amodal[g], inside(truth_masks, truth, g)]
-        shares[n] = mask_iou(rows, against, [True, True])
-    areas = np.stack([found.pixels[AMODAL, f[both]], found.seen[f[both]]], axis=1)
-    parts = np.rint(np.nan_to_num(shares) * areas[:, :, None])
+        amodal: list[Any] = [found_masks.amodal[d], truth_masks.amodal[g]]
+        seen: list[Any] = [inside(found_masks, found, d), inside(truth_masks, truth, g)]
+        shares[n, 0] = mask_iou(amodal[:1], seen[1:], [True])[0, 0]
+        shares[n, 1] = mask_iou(seen[:1], amodal[1:], [True])[0, 0]
+        if leaky[n]:
+            inmodal[both[n]] = mask_iou(seen[:1], seen[1:], [False])[0, 0]
+    crossed = shares * np.stack([found.pixels[AMODAL, f[both]], found.seen[f[both]]], axis=1)
+    whole = _common(pairs.iou[AMODAL], found.pixels[AMODAL, f], truth.pixels[AMODAL, t])
+    visible = _common(inmodal, found.seen[f], truth.seen[t])
     common = np.zeros(f.size)
-    common[both] = parts[:, 0, 0] - parts[:, 0, 1] - parts[:, 1, 0] + parts[:, 1, 1]
+    common[both] = np.rint(whole[both]) + np.rint(visible[both]) - np.rint(np.nan_to_num(crossed)).sum(1)
     return np.where(wanted, common / np.maximum(sizes[0] + sizes[1] - common, 1), np.nan)
+
+
+def _common(iou: Floats, first: Floats, second: Floats) -> Floats:
+    """Pixels in common, from IoU and areas."""
+    iou = np.maximum(iou, 0)  # unknown ones are not used
+    return np.asarray(iou * (first + second) / (1 + iou))
 
 
 def inside(masks: Masks, table: Columns, row: int) -> Any:
@@ -135,4 +147,7 @@ def inside(masks: Masks, table: Columns, row: int) -> Any:
     amodal, inmodal = masks.amodal[row], masks.inmodal[row]
     if amodal is None or inmodal is None or table.seen[row] == table.pixels[INMODAL, row]:
         return inmodal
-    return (Mask.from_rle(amodal) & Mask.from_rle(inmodal)).rle
+    if row not in masks.inside:
+        height, width = amodal["size"]
+        masks.inside[row] = (Mask(height, width, amodal) & Mask(height, width, inmodal)).rle
+    return masks.inside[row]
