@@ -19,7 +19,7 @@ from kins.streets.shade import reflections
 from kins.streets.sky import Weather
 from kins.streets.view import View, smoothed
 
-SAMPLES = {"normal": 3, "high": 48}  # per pixel
+SAMPLES = {"normal": 2, "high": 48}  # per pixel
 DEPTH = {"normal": 3, "high": 5}  # longest path, in surfaces met plus one
 FILTER = ("normal",)
 LEVELS = 64  # of red, green and blue in the palette, evenly spaced after a square root
@@ -125,7 +125,7 @@ def _without_noise(light: NDArray[np.float32], view: View) -> NDArray[np.float32
     albedo = colors.reshape(light.shape)
     sky = ~np.isfinite(view.depth)
     falling = np.minimum(light / albedo, 6.0)
-    return np.where(sky[..., None], light, smoothed(falling, view.alike, (1, 2, 3)) * albedo)
+    return np.where(sky[..., None], light, smoothed(falling, view.alike, (1, 2, 4, 5)) * albedo)
 
 
 _ENVIRONMENT = np.array([[0.0, 0.0, -1.0, 0.0], [-1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]])

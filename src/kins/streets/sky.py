@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-ROWS, COLUMNS = 192, 768
+ROWS, COLUMNS = 128, 512
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def _clouds(rng: Generator) -> NDArray[np.float64]:
     spectrum = np.fft.fft2(rng.normal(size=(ROWS, COLUMNS)))
     ky, kx = np.meshgrid(np.fft.fftfreq(ROWS) * ROWS * 2.2, np.fft.fftfreq(COLUMNS) * COLUMNS, indexing="ij")
     k = np.hypot(kx, ky)
-    field = np.real(np.fft.ifft2(spectrum / np.maximum(k, 4.0) ** 1.9))
+    field = np.real(np.fft.ifft2(spectrum / np.maximum(k, 3.0) ** 1.9))
     return np.asarray((field - field.mean()) / field.std())
 
 
@@ -87,5 +87,5 @@ def weather(rng: Generator) -> Weather:
         str(kind)
     ]
     haze = float(np.exp(rng.uniform(np.log(0.0004), np.log(0.0045))))
-    air = sky[ROWS // 2 - 6 : ROWS // 2].mean((0, 1)) * 0.85
+    air = sky[ROWS // 2 - 4 : ROWS // 2].mean((0, 1)) * 0.85
     return Weather(sun, sun_color * strength, np.clip(sky, 0.02, 6).astype(np.float32), haze, air)

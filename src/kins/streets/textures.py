@@ -58,4 +58,4 @@ def _courses(
 
 
 def texture(name: str, color: ArrayLike) -> Texture:
-    return np.clip(pattern(name)[..., None] * np.asarray(color), 0.003, 0.9).astype(np.float32)
+    return np.clip(pattern(name)[..., None] * np.asarray(color, np.float32), np.float32(0.003), np.float32(0.9))

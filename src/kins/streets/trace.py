@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from kins.errors import KinsError
+
 Floats32 = NDArray[np.float32]
 
 
@@ -25,8 +27,11 @@ class Tracer:
     """An Embree scene of (m, 3, 3) triangle corners."""
 
     def __init__(self, points: NDArray[np.floating]) -> None:
-        from embreex.mesh_construction import TriangleMesh
-        from embreex.rtcore_scene import EmbreeScene
+        try:
+            from embreex.mesh_construction import TriangleMesh
+            from embreex.rtcore_scene import EmbreeScene
+        except ImportError:
+            raise KinsError("embreex is not installed; pip install 'kins[streets]'") from None
 
         self._scene = EmbreeScene()
         self._mesh = TriangleMesh(self._scene, np.ascontiguousarray(points, np.float32))
@@ -37,6 +42,11 @@ class Tracer:
         missed = triangle < 0
         distance = np.where(missed, np.float32(np.inf), found["tfar"])
         return Hits(triangle, distance, found["u"], found["v"])
+
+    def blocked(self, origins: Floats32, directions: Floats32) -> NDArray[np.bool_]:
+        """(n,) whether a ray meets anything at all."""
+        found: NDArray[np.int32] = self._scene.run(origins, directions, query="OCCLUDED")
+        return found == 0
 
     def distances(self, origins: Floats32, directions: Floats32) -> Floats32:
         """(n,) distance of the first hit; about 1e37 where nothing is met."""

@@ -99,8 +99,7 @@ class View:
         out = np.maximum(surface.normals @ sun, 0)
         if self.street.weather.sunlight.max() > 0.02:
             up = np.flatnonzero(out)
-            free = self.tracer.distances(surface.spot[up], np.broadcast_to(sun, (len(up), 3)).copy())
-            out[up] *= free > 1e6
+            out[up] *= ~self.tracer.blocked(surface.spot[up], np.broadcast_to(sun, (len(up), 3)).copy())
         return out
 
     @cached_property
