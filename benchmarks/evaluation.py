@@ -138,8 +138,8 @@ def prepare(folder: Path, images: int) -> list[tuple[Path, Path, str]]:
     return write(folder, truth, found)
 
 
-def timed(command: list[str], log: Path) -> tuple[float, float, str]:
-    """Seconds, peak memory in MB (of the largest process), and what it printed last."""
+def timed(command: list[str], log: Path) -> tuple[float, float, float, str]:
+    """Seconds, seconds of processor time, peak memory in MB (of the first process), and what it printed."""
     start = time.perf_counter()
     with log.open("w") as out:
         pid = os.posix_spawn(command[0], command, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, out.fileno(), 1)])
@@ -148,7 +148,7 @@ def timed(command: list[str], log: Path) -> tuple[float, float, str]:
     if status:
         sys.exit(f"{' '.join(command)} failed")
     scale = 1e6 if sys.platform == "darwin" else 1e3
-    return seconds, usage.ru_maxrss / scale, log.read_text()
+    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / scale, log.read_text()
 
 
 def main(images: int, rounds: int) -> None:
@@ -157,34 +157,36 @@ def main(images: int, rounds: int) -> None:
         with multiprocessing.get_context("spawn").Pool(1) as pool:  # peak memory of children would count this one's
             runs = pool.apply(prepare, (folder, images))
         log = folder / "log"
-        seconds: dict[str, list[float]] = {"kins": [], "hotcoco": [], "pycocotools": []}
-        memory = dict.fromkeys(seconds, 0.0)
+        tools = ("kins", "hotcoco", "pycocotools")
+        seconds: dict[str, list[float]] = {tool: [] for tool in tools}
+        busy: dict[str, list[float]] = {tool: [] for tool in tools}
+        memory = dict.fromkeys(tools, 0.0)
         figures: dict[str, list[float]] = {}
         for _ in range(rounds):
             kins = [sys.executable, "-m", "kins.cli", "eval", str(folder / "truth.json"), str(folder / "found.json")]
-            taken, peak, text = timed([*kins, "--json"], log)
-            seconds["kins"].append(taken)
-            memory["kins"] = max(memory["kins"], peak)
-            value = json.loads(text)
-            figures["kins"] = [value[kind]["overall"]["AP"] for kind in ("box", "amodal", "inmodal")]
-            for peer in ("hotcoco", "pycocotools"):
-                total, figures[peer] = 0.0, []
-                for truth_path, found_path, kind in runs:
-                    command = [sys.executable, "-c", PEER, peer, str(truth_path), str(found_path), kind]
-                    taken, peak, text = timed(command, log)
-                    total += taken
-                    memory[peer] = max(memory[peer], peak)
-                    figures[peer].append(100 * float(text.split()[-1]))
-                seconds[peer].append(total)
+            for tool in tools:
+                commands = [[sys.executable, "-c", PEER, tool, str(a), str(b), kind] for a, b, kind in runs]
+                taken = [timed(command, log) for command in ([[*kins, "--json"]] if tool == "kins" else commands)]
+                seconds[tool].append(sum(t[0] for t in taken))
+                busy[tool].append(sum(t[1] for t in taken))
+                memory[tool] = max(memory[tool], *(t[2] for t in taken))
+                if tool == "kins":
+                    value = json.loads(taken[0][3])
+                    figures[tool] = [value[kind]["overall"]["AP"] for kind in ("box", "amodal", "inmodal")]
+                else:
+                    figures[tool] = [100 * float(t[3].split()[-1]) for t in taken]
     agree = all(np.allclose(figures["kins"], figures[peer], atol=1e-6) for peer in ("hotcoco", "pycocotools"))
     print(f"AP of boxes, amodal and inmodal masks: {[round(f, 3) for f in figures['kins']]}; all three agree: {agree}")
-    base = statistics.median(seconds["kins"])
-    for tool, values in seconds.items():
-        middle = statistics.median(values)
-        print(
-            f"{tool:12} {middle:7.2f} s, {middle / base:5.1f} x kins; peak {memory[tool]:6.0f} MB,"
-            f" {memory[tool] / memory['kins']:4.1f} x kins; rounds {[round(v, 2) for v in values]}"
-        )
+    print("                 wall  x kins     CPU  x kins  peak MB  x kins")
+    for tool in tools:
+        row = []
+        for value, base in (
+            (statistics.median(seconds[tool]), statistics.median(seconds["kins"])),
+            (statistics.median(busy[tool]), statistics.median(busy["kins"])),
+            (memory[tool], memory["kins"]),
+        ):
+            row.append(f"{value:8.2f} {value / base:6.2f}")
+        print(f"{tool:12} {' '.join(row)}   rounds {[round(v, 2) for v in seconds[tool]]}")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 import multiprocessing
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 
@@ -111,7 +112,7 @@ def evaluate(dataset: Dataset, predictions: Dataset, slices: Sequence[Slice] = S
     Args:
         predictions: instances with scores, as kins.load_predictions reads them.
         slices: occlusion levels to report on their own.
-        workers: processes to share the work; they are forked, so leave it at 1 where threads run.
+        workers: processes to share the work, on Linux; they are forked, so leave it at 1 where threads run.
 
     Raises:
         KinsError: a damaged mask, a score outside of 0 to 1, or masks that only some of the instances have.
@@ -129,7 +130,7 @@ def _evaluator(dataset: Dataset, predictions: Dataset, slices: Sequence[Slice], 
     evaluator = Evaluator(dataset.categories, slices)
     ids = list(dataset.images)
     chunks = [ids[start : start + BATCH] for start in range(0, len(ids), BATCH)]
-    if workers > 1 and len(chunks) > workers and "fork" in multiprocessing.get_all_start_methods():
+    if workers > 1 and len(chunks) > workers and sys.platform == "linux":
         evaluator.adopt(_forked(dataset, predictions, chunks, workers))
         return evaluator
     for chunk in progress(chunks, "evaluating"):
