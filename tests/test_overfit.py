@@ -1,4 +1,4 @@
-"""Every network learns four street scenes by heart: targets, losses, decoding and evaluation agree. Slow: minutes each."""
+"""Every network learns four street scenes by heart: targets, losses, decoding and evaluation agree. Minutes each."""
 
 from pathlib import Path
 

@@ -60,9 +60,8 @@ class FixedSize(nn.Module):
             found["occlusion"] = heads.occlusion_predictor(occlusion).softmax(1)[:, 1]
             kept = [occlusion_map, *kept]
         masks = self._pool(heads.mask_pool, features, boxes)
-        rows = torch.arange(len(boxes))
         for name, head in heads.mask_heads.items():
-            found[f"mask_{name}"] = head(masks, kept)[rows, labels].sigmoid()
+            found[f"mask_{name}"] = head(masks, kept, labels).sigmoid()
         return found
 
     def _proposals(self, features: list[Tensor]) -> Tensor:

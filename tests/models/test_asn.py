@@ -96,7 +96,7 @@ def test_missing_weights_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path) ->
 def torchvision_twin(ours: AmodalRCNN) -> MaskRCNN:
     """torchvision's Mask R-CNN with the same parts and the same weights, the amodal mask head as its mask head."""
     heads = ours.roi_heads
-    tower = BackboneWithFPN(ours.backbone.body, {"layer1": "0"}, [48], 32)
+    tower = BackboneWithFPN(ours.backbone.body, {"layer1": "0"}, [64], 32)
     tower.body, tower.fpn = ours.backbone.body, ours.backbone.fpn
     box_head = FastRCNNConvFCHead((32, 7, 7), [32] * 4, [64])
     mask_head, mask_predictor = MaskRCNNHeads(32, [32] * 4, 1), MaskRCNNPredictor(32, 32, 4)

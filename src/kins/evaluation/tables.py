@@ -20,7 +20,7 @@ KIND_NAMES = {"box": "amodal boxes", "amodal": "amodal masks", "inmodal": "inmod
 
 def print_results(runs: Mapping[str, Results], per_class: bool = False) -> None:
     """Print the tables of one or several runs on standard output."""
-    console = Console(width=None, highlight=False)
+    console = Console(highlight=False)
     for name, results in runs.items():
         console.print(
             f"[bold]{name}[/bold]: {results.images} images, {results.instances} instances,"
@@ -44,6 +44,25 @@ def print_results(runs: Mapping[str, Results], per_class: bool = False) -> None:
                 console.print(table(title, [key.replace("_", " ") for key in row], [("", list(row.values()))]))
         for note in results.notes:
             console.print(f"note: {note}")
+    if len(runs) > 1:
+        console.print(_comparison(runs))
+
+
+def _comparison(runs: Mapping[str, Results]) -> Table:
+    """AP of each kind and the difference to the first run, which --report gives intervals for."""
+    made = table("AP, and the difference to the first", [], [])
+    shared = [kind for kind in KIND_NAMES if all(kind in results.kinds for results in runs.values())]
+    for kind in shared:
+        made.add_column(KIND_NAMES[kind], justify="right")
+    base = next(iter(runs.values()))
+    for name, results in runs.items():
+        cells = []
+        for kind in shared:
+            value = results.kinds[kind]["AP"]
+            difference = "" if results is base else f" ({value - base.kinds[kind]['AP']:+.1f})"
+            cells.append(number(value) + difference)
+        made.add_row(name, *cells)
+    return made
 
 
 def print_completion(scores: Mapping[str, Completion]) -> None:

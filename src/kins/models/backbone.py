@@ -47,7 +47,7 @@ class Block(nn.Module):
 class TinyBody(nn.Module):
     """A small residual network for CPUs: strides 4, 8, 16 and 32, two blocks each."""
 
-    channels = (48, 96, 160, 224)
+    channels = (64, 96, 160, 224)  # multiples of 32: others take longer, not shorter
 
     def __init__(self, norm: Norm) -> None:
         super().__init__()

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 def conv(inputs: int, outputs: int) -> nn.Sequential:
@@ -12,9 +13,23 @@ def conv(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(layer, nn.ReLU(inplace=True))
 
 
+class Doubling(nn.ConvTranspose2d):
+    """2x2 transposed convolution of stride 2, computed as a 1x1 convolution to four times the channels, whose results
+    are then laid out: the same sums, several times faster on CPUs."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 2, 2)
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """(R, inputs, s, s) to (R, outputs, 2 s, 2 s)."""
+        assert self.bias is not None
+        weight = self.weight.flatten(1).t()[:, :, None, None]
+        return F.pixel_shuffle(F.conv2d(x, weight, self.bias.repeat_interleave(4)), 2)
+
+
 def deconv(inputs: int, outputs: int) -> nn.Sequential:
-    """2x2 transposed convolution of stride 2 and ReLU: doubles the size."""
-    layer = nn.ConvTranspose2d(inputs, outputs, 2, 2)
+    """Doubling and ReLU."""
+    layer = Doubling(inputs, outputs)
     nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
     return nn.Sequential(layer, nn.ReLU(inplace=True))
@@ -118,14 +133,26 @@ class MaskHead(nn.Module):
         nn.init.normal_(self.logits.weight, std=0.01)  # begin undecided, not with confident noise
         nn.init.zeros_(self.logits.bias)  # type: ignore[arg-type]
 
-    def forward(self, regions: Tensor, kept: list[Tensor]) -> Tensor:
-        """(R, C, 14, 14) and the 7x7 heads' kept maps, each (R, C', 7, 7), to (R, K + 1, 28, 28) logits."""
+    def forward(self, regions: Tensor, kept: list[Tensor], labels: Tensor) -> Tensor:
+        """Mask logits of each region's own class.
+
+        Args:
+            regions: (R, C, 14, 14) RoI feature.
+            kept: the 7x7 heads' maps, each (R, C', 7, 7); unused without coding.
+            labels: (R,) int64; the other classes' masks, which nobody asks for, are not computed.
+
+        Returns:
+            (R, 28, 28).
+        """
         x = regions if self.fuse is None else self.fuse(regions)
         x = x if self.coding is None else self.coding(x, kept)
         *convs, last = self.convs
         for layer in convs:
             x = layer(x)
-        logits: Tensor = self.logits(self.deconv(last(x)))
+        fine: Tensor = self.deconv(last(x))
+        weight = self.logits.weight.flatten(1)[labels][:, None]
+        logits = (weight.to(fine.dtype) @ fine.flatten(2)).view(-1, *fine.shape[-2:])
+        logits = logits + self.logits.bias[labels][:, None, None]  # type: ignore[index]
         return logits if self.branch is None else logits + self.branch(x)
 
 

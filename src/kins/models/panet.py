@@ -62,6 +62,6 @@ class FullyConnectedBranch(nn.Module):
         self.size = 2 * size
 
     def forward(self, x: Tensor) -> Tensor:
-        """(R, C, 14, 14) to (R, 1, 28, 28)."""
+        """(R, C, 14, 14) to (R, 28, 28)."""
         mask: Tensor = self.fc(self.convs(x).flatten(1))
-        return mask.view(-1, 1, self.size, self.size)
+        return mask.view(-1, self.size, self.size)

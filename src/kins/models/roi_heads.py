@@ -130,8 +130,7 @@ class AmodalRoIHeads(RoIHeads):
         kept = [k[foreground] for k in kept] if self.coded else []
         channels = torch.cat(labels)[foreground]
         for name, head in self.mask_heads.items():
-            logits = head(masks, kept)
-            logits = at_least_single(logits[torch.arange(len(logits), device=logits.device), channels])
+            logits = at_least_single(head(masks, kept, channels))
             drawn = torch.cat(
                 [
                     draw_targets(t[name], t["scale"], b, m, logits.shape[-1])
@@ -175,8 +174,7 @@ class AmodalRoIHeads(RoIHeads):
         masks = self.mask_pool(features, boxes, image_shapes)
         channels = torch.cat(labels)
         for name, head in self.mask_heads.items():
-            logits = head(masks, kept)
-            probabilities = at_least_single(logits[torch.arange(len(logits), device=logits.device), channels]).sigmoid()
+            probabilities = at_least_single(head(masks, kept, channels)).sigmoid()
             for result, mask in zip(results, probabilities.split(counts), strict=True):
                 result[f"mask_{name}"] = mask
         return results
