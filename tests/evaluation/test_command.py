@@ -60,6 +60,14 @@ def test_several_runs_and_a_report(files: tuple[Path, Path], tmp_path: Path) -> 
     assert (tmp_path / "report" / "index.html").is_file()
 
 
+def test_several_runs_are_compared(files: tuple[Path, Path], tmp_path: Path) -> None:
+    other = tmp_path / "other.json"
+    other.write_text("[]")
+    printed = run(*files, other).stdout
+    dataset, predictions = workload(1)
+    assert f"(-{evaluate(dataset, predictions).amodal['AP']:.1f})" in printed
+
+
 def test_processes_agree_with_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kins.evaluation.evaluator.BATCH", 3)
     dataset, predictions = workload(5, ties=True)

@@ -4,6 +4,8 @@ import pickle
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.evaluation.workloads import CATEGORIES, STATS, coco_evaluation, sliced_ap, workload
 
 from kins import Dataset, KinsError, Mask, Scene
@@ -30,6 +32,12 @@ def assert_agrees(dataset: Dataset, predictions: Dataset, results: Results | Non
 @pytest.mark.parametrize("crowds", [False, True])
 def test_agrees_with_pycocotools(seed: int, ties: bool, crowds: bool) -> None:
     assert_agrees(*workload(seed, ties=ties, crowds=crowds))
+
+
+@given(st.integers(0, 2**31), st.booleans(), st.booleans(), st.floats(0, 1))
+@settings(max_examples=12, deadline=None)
+def test_agrees_with_pycocotools_on_anything(seed: int, ties: bool, crowds: bool, scores: float) -> None:
+    assert_agrees(*workload(seed, images=4, ties=ties, crowds=crowds, scores=scores))
 
 
 def test_one_image() -> None:
