@@ -5,7 +5,8 @@ usage: python benchmarks/order.py [--images 7500] [--sample 100] [--json]
 Ours is timed from the annotation file to every image's order. The peer is timed without reading the file: it decodes
 the masks of a sample of the images with pycocotools and compares every pair as arrays, `(front & hidden).sum()` for
 edges and `(grown & other).any()` for clusters, as published order-recovery code does; its time is scaled to the whole
-file. Both must find the same edges and clusters. Then: how our time grows with the instances in an image, up to 200.
+file. Both must find the same edges and clusters. A second peer counts with `np.count_nonzero` instead of `.sum()`,
+several times faster on Booleans. Then: how our time grows with the instances in an image, up to 200.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import json
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -106,8 +108,8 @@ def thin(region: npt.NDArray[np.bool_], least: int) -> bool:
     return int(solid.sum()) < least
 
 
-def peer(annotations: list[dict[str, Any]]) -> Found:
-    """The same by the same rules, from decoded masks."""
+def peer(annotations: list[dict[str, Any]], count: Callable[[npt.NDArray[np.bool_]], Any]) -> Found:
+    """The same by the same rules, from decoded masks; `count` gives the number of pixels in an array."""
     slivers, edges = Slivers(), set()
     amodal = [decode(annotation["a_segm"]) for annotation in annotations]
     inmodal = [decode(annotation["i_segm"]) for annotation in annotations]
@@ -119,14 +121,14 @@ def peer(annotations: list[dict[str, Any]]) -> Found:
         grown[:-1] |= whole[1:]
         grown[:, 1:] |= whole[:, :-1]
         grown[:, :-1] |= whole[:, 1:]
-        least = max(slivers.pixels, slivers.fraction * whole.sum())
+        least = max(slivers.pixels, slivers.fraction * count(whole))
         for i, front in enumerate(inmodal):
             if i == j:
                 continue
             if i < j and clusters[i] != clusters[j] and (grown & amodal[i]).any():
                 low, high = sorted((clusters[i], clusters[j]))
                 clusters = [low if cluster == high else cluster for cluster in clusters]
-            pixels = int((front & hidden).sum())
+            pixels = int(count(front & hidden))
             if not pixels or pixels < least:
                 continue
             ys, xs = np.nonzero(front & whole)
@@ -152,9 +154,11 @@ def main() -> None:
             by_image[annotation["image_id"]].append(annotation)
         instances = sum(map(len, by_image.values()))
         sample = np.linspace(0, args.images - 1, min(args.sample, args.images)).astype(int).tolist()
-        start = time.perf_counter()
-        expected = {image_id: peer(by_image[image_id]) for image_id in sample}
-        peer_seconds = (time.perf_counter() - start) * args.images / len(sample)
+        peers = {}
+        for name, count in (("sum", np.sum), ("count_nonzero", np.count_nonzero)):
+            start = time.perf_counter()
+            expected = {image_id: peer(by_image[image_id], count) for image_id in sample}
+            peers[name] = (time.perf_counter() - start) * args.images / len(sample)
         del by_image
         seconds, found = ours(path)
         assert all(found[image_id] == expected[image_id] for image_id in sample), "edges or clusters differ"
@@ -170,17 +174,19 @@ def main() -> None:
         "edges": sum(len(edges) for edges, _ in found.values()),
         "megabytes": megabytes,
         "seconds": seconds,
-        "peer_seconds_scaled": peer_seconds,
-        "ratio": peer_seconds / seconds,
+        "peer_seconds_scaled": peers,
+        "ratio": {name: taken / seconds for name, taken in peers.items()},
         "milliseconds_and_edges_by_instances": growth,
     }
     if args.json:
         print(json.dumps(result))
         return
     print(f"{args.images} images, {instances} instances, {megabytes:.0f} MB, {result['edges']} edges")
-    print(f"kins, from the file            {seconds:8.1f} s")
-    print(f"NumPy on decoded masks         {peer_seconds:8.1f} s (scaled from {len(sample)} images, same edges)")
-    print(f"ratio                          {peer_seconds / seconds:8.1f}")
+    print(f"kins, from the file            {seconds:8.1f} s, same edges and clusters as NumPy")
+    for name, taken in peers.items():
+        print(
+            f"NumPy, pixels by {name:13s} {taken:8.1f} s, scaled from {len(sample)} images: {taken / seconds:.1f} times"
+        )
     for count, (milliseconds, mean_edges) in growth.items():
         print(f"{count:4d} instances an image, {mean_edges:6.1f} edges: {milliseconds:7.2f} ms an image")
 
