@@ -1,4 +1,4 @@
-"""Pictures side by side: python docs/contact_sheet.py STREETS/training/image_2 docs/streets.jpg [--count 20] [--columns 2]"""
+"""Pictures side by side: python docs/contact_sheet.py FOLDER SHEET.jpg [--count 20] [--columns 2]."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ class Traffic:
     """
 
     vehicles: dict[str, float] = field(default_factory=lambda: {"car": 0.8, "van": 0.085, "truck": 0.065, "misc": 0.05})
-    parked: float = 0.55
+    parked: float = 0.53
     flow: float = 0.3
     walkers: float = 0.7
     cyclists: float = 0.8
