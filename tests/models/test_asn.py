@@ -184,3 +184,18 @@ def test_losses_do_not_depend_on_what_else_is_in_the_batch() -> None:
     apart = [network([picture(k)], [target(k)]) for k in (0, 1)]
     for name, value in together.items():
         torch.testing.assert_close(value, (apart[0][name] + apart[1][name]) / 2, rtol=1e-4, atol=1e-5)
+
+
+def test_boxes_are_not_rounded_in_half_precision() -> None:
+    """bfloat16 has eight bits: coordinates beyond 256 would be off by pixels."""
+    network = small("asn-mlc", score_threshold=0.0).eval()
+    seen = {}
+    network.roi_heads.register_forward_pre_hook(lambda module, inputs: seen.update(proposals=inputs[1][0]))
+    wide = torch.randint(0, 256, (3, 64, 640), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        (found,) = network([wide])
+    for boxes in (seen["proposals"], found["boxes"]):
+        assert boxes.dtype == torch.float32
+        far = boxes[:, 0][boxes[:, 0] > 256]
+        assert len(far) > 5
+        assert not torch.equal(far, far.bfloat16().float())

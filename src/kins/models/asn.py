@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from torchvision.models.detection.image_list import ImageList
-from torchvision.models.detection.rpn import RPNHead
 from torchvision.ops import MultiScaleRoIAlign
 
 from kins.config import NETWORKS, ModelConfig
@@ -17,7 +16,7 @@ from kins.models.heads import AllLevels, BoxPredictor, MaskHead, RegionHead, con
 from kins.models.mlc import MultiLevelCoding
 from kins.models.panet import AdaptivePooling, FullyConnectedBranch, PathAugmentation
 from kins.models.roi_heads import AmodalRoIHeads, Target
-from kins.models.sampling import ProposalNetwork
+from kins.models.sampling import ProposalHead, ProposalNetwork
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -128,7 +127,7 @@ def region_proposals(config: ModelConfig) -> ProposalNetwork:
     proposals = {"training": config.proposals_train, "testing": config.proposals_test}
     return ProposalNetwork(
         anchors,
-        RPNHead(config.channels, anchors.num_anchors_per_location()[0]),
+        ProposalHead(config.channels, anchors.num_anchors_per_location()[0]),
         fg_iou_thresh=0.7,
         bg_iou_thresh=0.3,
         batch_size_per_image=config.anchors_sampled,

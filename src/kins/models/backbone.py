@@ -12,6 +12,7 @@ from torchvision.ops import FeaturePyramidNetwork, FrozenBatchNorm2d
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from kins.errors import KinsError
+from kins.models.sampling import at_least_single
 
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101")
 BACKBONES = ("tiny", *RESNETS)
@@ -96,7 +97,10 @@ class Backbone(nn.Module):
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """(B, 3, H, W) normalised images to {"0": (B, C, H/4, W/4), ..., "pool": (B, C, H/64, W/64)}."""
         features: dict[str, Tensor] = self.fpn(self.body(images))
-        return features if self.path is None else self.path(features)
+        if self.path is not None:
+            features = self.path(features)
+        # in half precision torchvision would make anchors of the maps' type, off by pixels; RoIAlign wants single too
+        return {name: at_least_single(level) for name, level in features.items()}
 
 
 def backbone(

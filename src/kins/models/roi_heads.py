@@ -80,7 +80,6 @@ class AmodalRoIHeads(RoIHeads):
         targets: list[Target] | None = None,
     ) -> tuple[list[dict[str, Tensor]], dict[str, Tensor]]:
         """See `predict` for the detections (evaluation) and `losses` for the losses (training)."""
-        features = {name: at_least_single(level) for name, level in features.items()}  # RoIAlign does not take halves
         if self.training:
             assert targets is not None
             return [], self.losses(features, proposals, image_shapes, targets)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torchvision.models.detection._utils import BalancedPositiveNegativeSampler
 from torchvision.models.detection.image_list import ImageList
-from torchvision.models.detection.rpn import RegionProposalNetwork
+from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
 
 
 class SeededSampler(BalancedPositiveNegativeSampler):
@@ -34,6 +34,14 @@ class SeededSampler(BalancedPositiveNegativeSampler):
         return positives, negatives
 
 
+class ProposalHead(RPNHead):
+    """torchvision's, with results in single precision: they move boxes."""
+
+    def forward(self, x: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        logits, deltas = super().forward(x)
+        return [at_least_single(t) for t in logits], [at_least_single(t) for t in deltas]
+
+
 class ProposalNetwork(RegionProposalNetwork):
     """torchvision's region proposals; the losses are averaged over images, and the sampling is seeded."""
 
@@ -59,7 +67,6 @@ class ProposalNetwork(RegionProposalNetwork):
         labels: list[Tensor],
         regression_targets: list[Tensor],
     ) -> tuple[Tensor, Tensor]:
-        objectness, pred_bbox_deltas = at_least_single(objectness), at_least_single(pred_bbox_deltas)
         if len(labels) == 1:
             return super().compute_loss(objectness, pred_bbox_deltas, labels, regression_targets)
         seeds, counts = self.fg_bg_sampler.seeds, [len(label) for label in labels]
