@@ -267,7 +267,7 @@ class Dataset:
                 if instance.id in used:
                     changes["id"], next_id = next_id, next_id + 1
                 instances.append(instance.replace(**changes))
-            if "depth_constraint" in image.extra:
+            if image.extra.get("depth_constraint"):
                 ids_now = {old.id: new.id for old, new in zip(scene, instances, strict=True)}
                 pairs = [[ids_now.get(side, side) for side in pair] for pair in image.extra["depth_constraint"]]
                 image = dataclasses.replace(image, extra={**image.extra, "depth_constraint": pairs})

@@ -227,3 +227,15 @@ def test_annotations_without_an_image_are_reported(tmp_path):
     dataset = kins.load(write(tmp_path / "in.json", value))
     assert "1 annotations of images that the file does not list" in dataset.left_out[0]
     assert dataset.left_out[0] in dataset.save(tmp_path / "out.json")
+
+
+@pytest.mark.parametrize("field", ["cocoa", "depth_constraint"])
+@pytest.mark.parametrize("value", ["1-2", 5, [1], [["a", "b"]], [[1, 2, 3]], {"image_id": []}, None])
+def test_what_the_cocoa_reader_keeps_is_not_trusted_when_it_comes_from_a_file(tmp_path, field, value):
+    path = write(tmp_path / "in.json", {"images": [IMAGES[0] | {field: value}], "annotations": []})
+    try:
+        dataset = kins.load(path)
+    except kins.KinsError as error:
+        assert f"images[0].{field}" in str(error)  # noqa: PT017
+    else:
+        dataset.merge(dataset).save(tmp_path / "out.json", format="cocoa")

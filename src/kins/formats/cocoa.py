@@ -112,8 +112,10 @@ def write(dataset: Dataset) -> tuple[Any, list[str]]:
     annotations = []
     for number, scene in enumerate(dataset, 1):
         image = scene.image
-        cocoa = dict(image.extra.get("cocoa", {}))
+        cocoa = dict(image.extra.get("cocoa") or {})
         image_id = cocoa.pop("image_id", image.id)
+        if type(image_id) is not int:
+            image_id = image.id
         fields = layout.image_entry(image)
         images.setdefault(
             image_id, {k: v for k, v in fields.items() if k not in ("cocoa", "depth_constraint")} | {"id": image_id}
@@ -121,7 +123,7 @@ def write(dataset: Dataset) -> tuple[Any, list[str]]:
         if not scene.instances and "cocoa" not in image.extra:
             continue
         entry = {"id": number, **cocoa, "image_id": image_id, "regions": _regions(scene, losses)}
-        if "depth_constraint" in image.extra:
+        if image.extra.get("depth_constraint") is not None:
             numbers = {instance.id: index for index, instance in enumerate(scene, 1)}
             pairs = [pair for pair in image.extra["depth_constraint"] if all(side in numbers for side in pair)]
             entry["depth_constraint"] = ",".join(f"{numbers[front]}-{numbers[back]}" for front, back in pairs)

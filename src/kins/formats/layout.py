@@ -177,6 +177,8 @@ class _Image(msgspec.Struct):
     file_name: str
     height: int
     width: int
+    cocoa: dict[str, Any] | None = None  # these two are what the COCOA reader keeps, and stay in `extra`
+    depth_constraint: list[tuple[int, int]] | None = None
 
 
 def read_image_entry(document: Document, raw: Raw, place: str) -> Image:
