@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from kins.evaluation.columns import KINDS, Floats, Ints
 from kins.evaluation.matching import THRESHOLDS, match, plan
@@ -25,7 +26,7 @@ def bootstrap(results: Results, kind: str, samples: int = SAMPLES, seed: int = 0
     table = results.table
     truth, found = table.truth, table.found
     images = len(table.images)
-    times = np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), samples)
+    times = np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), samples).astype(np.int32)
     ids = np.array(list(results.categories))
     steps = plan(table.pairs.found, table.pairs.truth, table.pairs.iou[KINDS.index(kind)], (len(found), len(truth)))
     matched = match(steps, truth.crowd, truth.crowd)
@@ -59,13 +60,13 @@ def _over_classes(values: Floats) -> Floats:
     return np.where(known.any(0), 100 * total / np.maximum(known.sum(0), 1), np.nan)
 
 
-def _average_precision(weights: Ints, hits: Ints, counts: Ints) -> Floats:
+def _average_precision(weights: npt.NDArray[np.int32], hits: Ints, counts: Ints) -> Floats:
     """(samples,) AP where each detection (column) comes as often as a sample's weight says; NaN without instances."""
     values = np.where(counts > 0, 0.0, np.nan)
     if not hits.size:
         return values
-    right = np.cumsum(weights[:, hits], axis=1)
-    said = np.cumsum(weights, axis=1)[:, hits]
+    right = np.cumsum(weights[:, hits], axis=1, dtype=np.int32)
+    said = np.cumsum(weights, axis=1, dtype=np.int32)[:, hits]
     best = np.maximum.accumulate((right / np.maximum(said, 1))[:, ::-1], axis=1)[:, ::-1]
     for sample in np.flatnonzero(counts).tolist():
         at = np.searchsorted(right[sample] / counts[sample], RECALLS, side="left")
