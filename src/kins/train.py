@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import logging
 import math
 import os
 import time
@@ -105,6 +106,7 @@ def train(
 
 
 def _fabric(settings: TrainConfig) -> tuple[Fabric, Precision]:
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     device = pick_device(settings.device)
     precision = pick_precision(device, settings.precision)
     plugin = Precision() if precision == "32" else Mixed(f"{precision}-mixed", device.type)  # type: ignore[arg-type]
