@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--variants", nargs="+", type=int, help="numbers of the table's rows, from 0; all if not given")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("settings", nargs="*", help="more settings for every run, for example data.short_side=96")
+    parser.add_argument("--settings", nargs="+", default=[], help="for every run, for example data.short_side=96")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     print(f"| variant | {' | '.join(f'{name} AP' for name in COLUMNS)} |\n|---|{'---|' * len(COLUMNS)}", flush=True)

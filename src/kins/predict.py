@@ -51,7 +51,7 @@ class Predictor:
         self.device = pick_device(device)
         self.model = model.to(self.device).eval()
         if config.train.channels_last:
-            self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.model.to(memory_format=torch.channels_last)
         self.categories = dict(categories)
         self.config = config
         self.autocast = autocast(self.device, precision)
