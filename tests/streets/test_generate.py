@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -67,6 +68,15 @@ def test_a_picture_does_not_depend_on_how_many_are_made(made, tmp_path):
     assert first == [a for a in json.loads(many["train.json"])["annotations"] if a["image_id"] == 0]
     generate(out, COUNTS, SETTINGS, workers=1)  # a finished set can grow
     assert files(out) == many
+
+
+def test_files_that_were_deleted_are_made_again(made, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(made, out)
+    (out / "training/image_2/000001.png").unlink()
+    (out / "testing/calib/000000.txt").unlink()
+    generate(out, COUNTS, SETTINGS, workers=1)
+    assert files(out) == files(made)
 
 
 def test_killed_and_started_again_gives_the_same_bytes(made, tmp_path):

@@ -12,6 +12,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
@@ -42,9 +43,9 @@ def generate(out: Path, counts: dict[str, int], settings: Settings, workers: int
     _claim(out, settings)
     done = {split: _finished(out, split) for split in FILES}
     for split, scenes in done.items():
-        if len(scenes) > counts.get(split, 0) and (out / FILES[split]).exists():
+        if max(scenes, default=-1) >= counts.get(split, 0):
             raise KinsError(
-                f"{out / FILES[split]}: has {len(scenes)} pictures, more than the {counts.get(split, 0)} asked for; "
+                f"{out / split}: has {max(scenes) + 1} pictures, more than the {counts.get(split, 0)} asked for; "
                 "choose another folder"
             )
     jobs = [(s, k) for s, count in counts.items() for k in range(count) if k not in done[s]]
@@ -53,7 +54,7 @@ def generate(out: Path, counts: dict[str, int], settings: Settings, workers: int
     sets = {}
     for split, count in counts.items():
         scenes = _finished(out, split)
-        sets[split] = Dataset.from_scenes((scenes[k] for k in range(count)), CATEGORIES)
+        sets[split] = Dataset.from_scenes((_unplaced(scenes[k]) for k in range(count)), CATEGORIES)
         sets[split].save(out / FILES[split])
     shutil.rmtree(out / ".parts", ignore_errors=True)
     return sets
@@ -82,13 +83,22 @@ def _claim(out: Path, settings: Settings) -> None:
 
 
 def _finished(out: Path, split: str) -> dict[int, Scene]:
-    """Annotations of the pictures that are complete, by index."""
-    scenes: dict[int, Scene] = {}
+    """Annotations of the pictures of which all files are there, by index."""
+    parts = sorted((out / ".parts" / split).glob("[0-9]*.json"))
     if (out / FILES[split]).exists():
-        scenes.update((scene.image.id, scene) for scene in load(out / FILES[split], format="kins2020"))
-    for part in sorted((out / ".parts" / split).glob("[0-9]*.json")):
-        scenes.update((scene.image.id, scene) for scene in load(part, format="kins2020"))
-    return scenes
+        parts.insert(0, out / FILES[split])
+    scenes = {scene.image.id: scene for part in parts for scene in load(part, format="kins2020")}
+    return {k: scene for k, scene in scenes.items() if all((out / split / name).exists() for name in _names(k))}
+
+
+def _unplaced(scene: Scene) -> Scene:
+    """Without the instances' places in the file they were read from, which would decide their sequence."""
+    return scene.replace(instances=tuple(instance.replace(position=-1) for instance in scene))
+
+
+def _names(index: int) -> tuple[str, str, str]:
+    """The picture's, its label's and its calibration's file, in the split's folder."""
+    return f"image_2/{index:06d}.png", f"label_2/{index:06d}.txt", f"calib/{index:06d}.txt"
 
 
 def _run(out: Path, settings: Settings, jobs: list[tuple[str, int]], workers: int) -> Iterator[None]:
@@ -104,6 +114,10 @@ def _run(out: Path, settings: Settings, jobs: list[tuple[str, int]], workers: in
             for future in futures:
                 future.result()
                 yield
+        except BrokenProcessPool:
+            raise KinsError(
+                f"{out}: a process died, perhaps for want of memory; the same command with fewer --workers goes on"
+            ) from None
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -114,10 +128,9 @@ def _make(job: tuple[Path, Settings, str, int]) -> None:
 
     out, settings, split, index = job
     picture = make_picture(settings, split, index)
-    name, folder = f"{index:06d}", out / split
     png = io.BytesIO()
     PIL.Image.fromarray(picture.pixels).save(png, "PNG", compress_level=1)
-    write_atomic(folder / "image_2" / f"{name}.png", png.getvalue())
-    write_atomic(folder / "label_2" / f"{name}.txt", picture.labels)
-    write_atomic(folder / "calib" / f"{name}.txt", picture.calibration)
-    Dataset.from_scenes([picture.scene], CATEGORIES).save(out / ".parts" / split / f"{name}.json")
+    contents = (png.getvalue(), picture.labels.encode(), picture.calibration.encode())
+    for name, content in zip(_names(index), contents, strict=True):
+        write_atomic(out / split / name, content)
+    Dataset.from_scenes([picture.scene], CATEGORIES).save(out / ".parts" / split / f"{index:06d}.json")
