@@ -48,6 +48,7 @@ def demo(
     """
     from kins.config import load_config
     from kins.evaluation import evaluate
+    from kins.evaluation.report import write_report
     from kins.evaluation.tables import print_results
     from kins.formats import load, load_predictions
     from kins.predict_files import predict_files
@@ -72,11 +73,17 @@ def demo(
     truth = load(made.test, images=made.test_images)
     found = load_predictions(predictions, truth)
     results = evaluate(truth, found)
-    print_results({made.config: results}, per_class=False)
+    print_results({made.config: results}, per_class=True)
 
-    say(f"5. draw truth beside prediction: {out / 'pictures'}")
+    say(f"5. draw truth beside prediction for each picture: {out / 'pictures'}")
     draw_pairs(truth, found, out / "pictures")
-    return {f"{name} AP50": results.kinds[name]["AP50"] for name in ("box", "amodal", "inmodal")}
+    page = write_report(out / "report", truth, {made.config: (found, results)})
+    figures = {f"{name} AP50": kind["AP50"] for name, kind in results.kinds.items()}
+    if "car" in results.amodal.classes:
+        figures["amodal AP50 of cars"] = results.amodal.classes["car"]["AP50"]
+    say(f"{made.note[:1].upper()}{made.note[1:]}: " + ", ".join(f"{key} {value:.1f}" for key, value in figures.items()))
+    say(f"The report, with curves and pictures: {page}")
+    return figures
 
 
 def draw_pairs(truth: Dataset, found: Dataset, folder: Path, lowest_score: float = 0.5) -> None:
@@ -105,9 +112,9 @@ def _material(out: Path, material: str | Path, minutes: float, say: Say) -> Mate
 
         say("1. draw simple overlapping shapes")
         folder = out / "shapes"
-        return _by_heart(write_shapes(folder, 6), folder, out / "shapes.json")
+        return by_heart(write_shapes(folder, 6), folder, out / "shapes.json")
     say(f"1. read {material} and convert it to KINS 2020")
-    return _by_heart(_merged(Path(material)), Path(material), out / "samples.json")
+    return by_heart(merged(Path(material)), Path(material), out / "samples.json")
 
 
 def _streets(folder: Path, minutes: float, say: Say) -> Material:
@@ -122,18 +129,19 @@ def _streets(folder: Path, minutes: float, say: Say) -> Material:
         folder / "test.json",
         folder / "testing" / "image_2",
         "tiny",
-        ["train.init=street"],
+        ["train.init=street", "train.lr=2.0e-4"],
         "on synthetic street scenes that it has not seen",
     )
 
 
-def _by_heart(dataset: Dataset, images: Path, annotations: Path) -> Material:
+def by_heart(dataset: Dataset, images: Path, annotations: Path) -> Material:
+    """Learn and be tested on the same pictures; writes their annotations as KINS 2020."""
     dataset.save(annotations)
     note = "on the very pictures it was trained on, which shows that the parts agree, and nothing more"
     return Material(annotations, images, annotations, images, "samples", [], note)
 
 
-def _merged(folder: Path) -> Dataset:
+def merged(folder: Path) -> Dataset:
     """All annotation files of a folder, of any format, with the pictures beside them, as one data set."""
     from kins.formats import load
 

@@ -10,7 +10,10 @@ def demo(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder for all that is made.")] = Path(
         "demo"
     ),
-    minutes: Annotated[float, typer.Option("--minutes", metavar="M", min=0.2, help="About how long it takes.")] = 10.0,
+    minutes: Annotated[
+        float | None,
+        typer.Option("--minutes", metavar="M", min=0.2, help="About how long it takes; 10, or 7 with --samples."),
+    ] = None,
     samples: Annotated[
         Path | None,
         typer.Option(
@@ -32,4 +35,5 @@ def demo(
     """
     from kins.demo import demo as run
 
-    run(out, "shapes" if shapes else samples or "streets", minutes, say=typer.echo)
+    by_heart = shapes or samples is not None
+    run(out, "shapes" if shapes else samples or "streets", minutes or (7 if by_heart else 10), say=typer.echo)
