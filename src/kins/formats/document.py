@@ -136,10 +136,11 @@ def describe(error: BaseException) -> str:
     if isinstance(error, RecursionError):
         return ": is nested too deeply"
     text = " ".join(str(error).split())
+    text = text[:1].lower() + text[1:] if text[1:2].islower() else text
     if found := re.fullmatch(r"(.*) - at `(?:\$|key in `\$)(.*?)`", text):
         text, place = found.groups()
-        return f"{place}: {text[:1].lower()}{text[1:]}"
-    return f": {text[:1].lower()}{text[1:]}"
+        return f"{place}: {text}"
+    return f": {text}"
 
 
 def encode(value: Any) -> Iterator[bytes]:
