@@ -7,7 +7,9 @@ and half the range over the seeds.
     kins synth streets --train 800 --test 200 --size 640x192 --quality fast
     python benchmarks/ablation.py streets --out runs/ablation --steps 6000 --seeds 0 1 2
 
-Runs that were finished before are not repeated, an interrupted one goes on.
+With --init all variants begin with the backbone and the region proposals of other weights, and with random heads: what
+the heads make of it shows after far fewer steps. Runs that were finished before are not repeated, an interrupted one
+goes on.
 """
 
 import argparse
@@ -16,6 +18,7 @@ from pathlib import Path
 
 import torch
 
+from kins import weights
 from kins.config import load_config
 from kins.data import find_data
 from kins.train import train
@@ -49,6 +52,19 @@ def figures(config: str, overrides: list[str], data: Path, out: Path) -> dict[st
     return {name: float(rows[-1][key]) for name, key in COLUMNS.items() if key in rows[-1]}
 
 
+def common_start(source: str, out: Path) -> str:
+    """A weights file with the parts that all variants share, before the region stage."""
+    tensors, facts = weights.load(weights.find(source))
+    state = weights.model_state(tensors)
+    shared = {
+        f"model.{n}": value for n, value in state.items() if n.startswith(("backbone.body.", "backbone.fpn.", "rpn."))
+    }
+    path = out / "start.safetensors"
+    if not path.exists():
+        weights.save(path, shared, {"config": facts["config"], "categories": facts["categories"]})
+    return str(path)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="folder made by kins synth")
@@ -57,17 +73,19 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--variants", nargs="+", type=int, help="numbers of the table's rows, from 0; all if not given")
+    parser.add_argument("--init", help="run or weights whose backbone and region proposals all variants begin with")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--settings", nargs="+", default=[], help="for every run, for example data.short_side=96")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    shared = [f"train.init={common_start(options.init, options.out)}"] if options.init else []
     print(f"| variant | {' | '.join(f'{name} AP' for name in COLUMNS)} |\n|---|{'---|' * len(COLUMNS)}", flush=True)
     for number, (title, changes) in enumerate(VARIANTS.items()):
         if options.variants is not None and number not in options.variants:
             continue
         runs = []
         for seed in options.seeds:
-            overrides = [*options.settings, *changes, f"train.steps={options.steps}", f"train.seed={seed}"]
+            overrides = [*options.settings, *shared, *changes, f"train.steps={options.steps}", f"train.seed={seed}"]
             runs.append(figures(options.config, overrides, options.data, options.out / f"{number}-seed{seed}"))
         cells = []
         for name in COLUMNS:
