@@ -6,11 +6,13 @@
 The first makes whole sets with `kins.streets.generate`, all annotations and files included; the start of the processes
 is measured with one picture each and subtracted. The peer is Mitsuba rendering the same views without the tricks of
 "normal" (light smoothed along surfaces, reflections from Embree), at 8 and 32 samples a pixel, without annotations.
+Processor time is what to compare where other programs run beside.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import tempfile
 import time
 from collections import Counter
@@ -26,30 +28,37 @@ from kins.streets.picture import generator
 from kins.streets.view import View
 
 
-def seconds(settings: Settings, pictures: int, workers: int) -> float:
-    """Wall time a picture of making a set, without the processes' start."""
+def cpu() -> float:
+    """Processor seconds of this process and those it has waited for."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(u.ru_utime + u.ru_stime for u in used)
+
+
+def seconds(settings: Settings, pictures: int, workers: int) -> np.ndarray:
+    """Wall and processor time a picture of making a set, without the processes' start."""
     with tempfile.TemporaryDirectory() as folder:
         generate(Path(folder) / "warm", {"training": workers}, settings, workers)
-        start = time.perf_counter()
+        start = np.array([time.perf_counter(), cpu()])
         generate(Path(folder) / "few", {"training": workers}, settings, workers)
-        few = time.perf_counter() - start
-        start = time.perf_counter()
+        few = np.array([time.perf_counter(), cpu()]) - start
+        start = np.array([time.perf_counter(), cpu()])
         generate(Path(folder) / "many", {"training": workers + pictures}, settings, workers)
-        return (time.perf_counter() - start - few) / pictures
+        return (np.array([time.perf_counter(), cpu()]) - start - few) / pictures
 
 
-def peer(settings: Settings, pictures: int, samples: int) -> float:
-    """Wall time a picture of Mitsuba alone, in one process with one thread, loading its scene included."""
+def peer(settings: Settings, pictures: int, samples: int) -> np.ndarray:
+    """The same of Mitsuba alone, in one process with one thread, loading its scene included."""
     from kins.streets import render
 
     render.SAMPLES["high"], render.DEPTH["high"] = samples, 3
     camera = Camera.kitti(settings.width, settings.height)
-    total = 0.0
+    total = np.zeros(2)
     for index in range(pictures + 1):
         view = View(make_street(generator(settings, "training", index, 0), camera), camera)
-        start = time.perf_counter()
+        start = np.array([time.perf_counter(), cpu()])
         render.render(view, "high", generator(settings, "training", index, 1))
-        total += (time.perf_counter() - start) if index else 0.0  # the first one loads Mitsuba
+        if index:  # the first one loads Mitsuba
+            total += np.array([time.perf_counter(), cpu()]) - start
     return total / pictures
 
 
@@ -84,21 +93,23 @@ def main() -> None:
     if arguments.statistics:
         statistics(Settings(width=width, height=height, quality="fast"), arguments.statistics)
         return
-    print(f"{width} x {height}, {arguments.pictures} pictures, seconds a picture (pictures a second)")
+    print(f"{width} x {height}, {arguments.pictures} pictures: seconds a picture, processor seconds a picture")
     ours = {}
     for quality in arguments.qualities:
         for workers in arguments.processes:
             count = arguments.pictures if quality != "high" else max(2, arguments.pictures // 4)
-            took = seconds(Settings(width=width, height=height, quality=quality), count, workers)
-            ours[quality, workers] = took
-            faster = ours[quality, arguments.processes[0]] / took
-            print(f"  {quality:7} {workers} processes: {took:.2f} ({1 / took:.2f}), {faster:.2f} times the first")
+            ours[quality, workers] = took = seconds(
+                Settings(width=width, height=height, quality=quality), count, workers
+            )
+            faster = ours[quality, arguments.processes[0]][0] / took[0]
+            print(f"  {quality:7} {workers} processes: {took[0]:.2f} {took[1]:.2f}, {faster:.2f} times the first")
     for samples in (8, 32):
         took = peer(Settings(width=width, height=height), min(arguments.pictures, 4), samples)
-        print(f"  Mitsuba alone, {samples} samples, 1 process: {took:.2f}")
-        for quality in ("fast", "normal"):
-            if (quality, 1) in ours:
-                print(f"    {quality}, all annotations included, takes {ours[quality, 1] / took:.2f} of that")
+        print(f"  Mitsuba alone, {samples} samples, 1 process: {took[0]:.2f} {took[1]:.2f}")
+        for quality, workers in ours:
+            if workers == 1:
+                share = ours[quality, 1][1] / took[1]
+                print(f"    {quality}, annotations and files included, takes {share:.2f} of its processor time")
 
 
 if __name__ == "__main__":
