@@ -16,15 +16,15 @@ import numpy.typing as npt
 from hotcoco import mask as rle_library
 
 from kins.errors import KinsError
+from kins.runs import Rle, check_size, decode_runs, intervals, rle_problem, rle_size, split_at_columns
 
 Polygons = list[list[float]]
-Rle = dict[str, Any]
 Box = tuple[float, float, float, float]
 
-MAX_PIXELS = 2**28
-"""Largest image accepted, 16,384 x 16,384: a full-size array of it still fits into memory."""
 MAX_COORDINATE = 1e5
 """Coordinates beyond this (or not finite) are damage, not geometry; the fill would overflow on them."""
+
+_decode_polygons = msgspec.json.Decoder(list[list[float]]).decode
 
 
 class Mask:
@@ -65,7 +65,7 @@ class Mask:
     @classmethod
     def from_rle(cls, rle: Rle) -> Mask:
         """From COCO's run-length form {"size": [height, width], "counts": str | bytes | list of runs}."""
-        height, width = _size(rle, "")
+        height, width = rle_size(rle, "")
         check_size(height, width)
         mask = cls(height, width, None, rle)
         _ = mask.rle
@@ -129,7 +129,12 @@ class Mask:
         if self._rle is None:
             if self._source is None:
                 raise KinsError(self._where)
-            self._rle = _rasterise(self.segmentation, self.height, self.width, self._where)
+            check_size(self.height, self.width, self._where)
+            polygons = _sound_polygons(self._source)
+            if polygons is None:
+                self._rle = _rasterise(self.segmentation, self.height, self.width, self._where)
+            else:
+                self._rle = _draw(polygons, self.height, self.width)
         return self._rle
 
     @property
@@ -177,7 +182,7 @@ class Mask:
             rle = self.rle
             if self._is_foreign_rle:
                 # Runs of no pixels are legal in files, but they mislead the library's boxes.
-                rle = _without_empty_runs(_decode_runs(rle["counts"]), self.height, self.width)
+                rle = _without_empty_runs(decode_runs(rle["counts"]), self.height, self.width)
             x, y, width, height = rle_library.to_bbox(rle).tolist()
             self._box = (x, y, width, height)
         return self._box
@@ -185,12 +190,12 @@ class Mask:
     @property
     def runs(self) -> npt.NDArray[np.int64]:
         """Lengths of the runs, column by column, starting with the background's (which may be 0)."""
-        return _decode_runs(self.rle["counts"])
+        return decode_runs(self.rle["counts"])
 
     @property
     def segments(self) -> npt.NDArray[np.int64]:
         """(S, 3) the runs of pixels, split at the columns' ends: column x, first row, row after the last; sorted."""
-        starts, ends = _split_at_columns(*_intervals(self.runs), self.height)
+        starts, ends = split_at_columns(*intervals(self.runs), self.height)
         columns = starts // self.height
         return np.stack([columns, starts - columns * self.height, ends - columns * self.height], axis=1)
 
@@ -205,7 +210,7 @@ class Mask:
 
     def mirrored(self) -> Mask:
         """Left and right swapped."""
-        starts, ends = _split_at_columns(*_intervals(self.runs), self.height)
+        starts, ends = split_at_columns(*intervals(self.runs), self.height)
         shift = (self.width - 1 - 2 * (starts // self.height)) * self.height
         order = np.argsort(starts + shift)
         return _from_intervals((starts + shift)[order], (ends + shift)[order], self.height, self.width)
@@ -214,7 +219,7 @@ class Mask:
         """The part inside of a window of whole pixels, which must lie in the image; of the window's size."""
         if x < 0 or y < 0 or width < 1 or height < 1 or x + width > self.width or y + height > self.height:
             raise KinsError(f"window {x, y, width, height} leaves the image of {self.width} x {self.height} pixels")
-        starts, ends = _split_at_columns(*_intervals(self.runs), self.height)
+        starts, ends = split_at_columns(*intervals(self.runs), self.height)
         columns = starts // self.height
         tops = np.maximum(starts - columns * self.height, y) - y
         bottoms = np.minimum(ends - columns * self.height, y + height) - y
@@ -306,13 +311,6 @@ def union(masks: Sequence[Mask], height: int, width: int) -> Mask:
     return Mask(height, width, rle_library.merge([mask.rle for mask in masks], False))
 
 
-def check_size(height: int, width: int, where: str = "") -> None:
-    """Raises KinsError unless the size is that of an image that can be worked with."""
-    if height < 1 or width < 1 or height * width > MAX_PIXELS:
-        place = f"{where}: " if where else ""
-        raise KinsError(f"{place}image size {width} x {height} is not between 1 x 1 and {MAX_PIXELS} pixels in all")
-
-
 def check_polygon(polygon: Any) -> str | None:
     """What makes a polygon unusable, or None. Fewer than three points are harmless: they enclose nothing."""
     if not isinstance(polygon, list):
@@ -341,25 +339,33 @@ def _check_same_size(a: Mask, b: Mask) -> None:
         raise KinsError(f"masks of different images: {a.width} x {a.height} and {b.width} x {b.height} pixels")
 
 
-def _size(rle: Any, where: str) -> tuple[int, int]:
-    size = rle.get("size") if isinstance(rle, dict) else None
-    if not isinstance(size, (list, tuple)) or len(size) != 2 or any(type(n) is not int for n in size):
-        raise KinsError(f"{where}: RLE has no size [height, width]".removeprefix(": "))
-    return size[0], size[1]
-
-
 def _rasterise(segmentation: Any, height: int, width: int, where: str) -> Rle:
-    check_size(height, width, where)
     if isinstance(segmentation, dict):
         return _check_rle(segmentation, height, width, where)
     if not isinstance(segmentation, list):
         raise KinsError(f"{where}: is neither a list of polygons nor an RLE".removeprefix(": "))
-    parts = []
     for index, polygon in enumerate(segmentation):
         if problem := check_polygon(polygon):
             raise KinsError(f"{where}[{index}]: {problem}; see kins validate --fix")
-        if len(polygon) >= 6:
-            parts.append(rle_library.fr_poly(polygon, height, width))
+    return _draw(segmentation, height, width)
+
+
+def _sound_polygons(source: Any) -> Polygons | None:
+    """Polygons from raw JSON, if a fast look shows that they are sound; None leaves it to `_rasterise` to tell."""
+    if not isinstance(source, msgspec.Raw):
+        return None
+    try:
+        polygons = _decode_polygons(source)
+    except msgspec.DecodeError:
+        return None
+    # The length of the vector of all coordinates bounds each of them.
+    sound = all(not len(polygon) % 2 and math.hypot(*polygon) <= MAX_COORDINATE for polygon in polygons)
+    return polygons if sound else None
+
+
+def _draw(polygons: Polygons, height: int, width: int) -> Rle:
+    """The union of sound polygons."""
+    parts = [rle_library.fr_poly(polygon, height, width) for polygon in polygons if len(polygon) >= 6]
     if not parts:
         return _encode_runs(np.array([height * width]), height, width)
     return parts[0] if len(parts) == 1 else rle_library.merge(parts, False)
@@ -374,7 +380,7 @@ def _check_rle(rle: Rle, height: int, width: int, where: str) -> Rle:
         return {"size": [height, width], "counts": counts}
     if problem := rle_problem(rle, height, width):
         raise KinsError(f"{where}: {problem}; see kins validate".removeprefix(": "))
-    runs = np.array(counts, np.int64) if isinstance(counts, (list, tuple)) else _decode_runs(bytes(counts or b""))
+    runs = np.array(counts, np.int64) if isinstance(counts, (list, tuple)) else decode_runs(bytes(counts or b""))
     return _without_empty_runs(runs, height, width)
 
 
@@ -399,82 +405,13 @@ def _is_sound(counts: bytes, pixels: int) -> bool:
 
 def _without_empty_runs(runs: npt.NDArray[np.int64], height: int, width: int) -> Rle:
     if (runs[1:] == 0).any():
-        return _from_intervals(*_intervals(runs), height, width).rle
+        return _from_intervals(*intervals(runs), height, width).rle
     return _encode_runs(runs, height, width)
-
-
-def rle_problem(rle: Rle, height: int, width: int) -> str | None:
-    """What makes an RLE unusable for an image of this size, or None."""
-    try:
-        size = _size(rle, "")
-    except KinsError as error:
-        return str(error)
-    if size != (height, width):
-        return f"RLE is of size {size[1]} x {size[0]}, the image {width} x {height}"
-    counts = rle.get("counts")
-    if isinstance(counts, (list, tuple)):
-        if any(type(run) is not int or run < 0 or run > MAX_PIXELS for run in counts):
-            return "RLE has a run that is not a whole number of at least 0"
-        total = sum(counts)
-    elif isinstance(counts, (str, bytes)):
-        try:
-            runs = _decode_runs(counts.encode("ascii") if isinstance(counts, str) else counts)
-        except (UnicodeEncodeError, ValueError):
-            return "RLE has damaged counts"
-        if (runs < 0).any() or (runs > MAX_PIXELS).any():
-            return "RLE has damaged counts (a run is negative or huge)"
-        total = int(runs.sum())
-    else:
-        return "RLE has no counts"
-    if total != height * width:
-        return f"RLE runs add up to {total}, not to height x width = {height * width}"
-    return None
-
-
-def _decode_runs(counts: bytes) -> npt.NDArray[np.int64]:
-    """COCO's text form: 5 bits a character from the lowest, 0x20 says more follow, and from the fourth run on each is
-    stored as the difference to the run two before."""
-    codes = np.frombuffer(counts, np.uint8).astype(np.int64) - 48
-    if not codes.size:
-        return codes
-    last = (codes & 0x20) == 0
-    if not last[-1] or codes.min() < 0 or codes.max() > 63:
-        raise ValueError("damaged counts")
-    ends = np.flatnonzero(last)
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    lengths = ends - starts + 1
-    if lengths.max() > 10:
-        raise ValueError("damaged counts")
-    shifts = 5 * (np.arange(codes.size) - np.repeat(starts, lengths))
-    runs = np.add.reduceat((codes & 0x1F) << shifts, starts)
-    runs -= np.where(codes[ends] & 0x10, np.int64(1) << (5 * lengths), 0)
-    runs[1::2] = np.cumsum(runs[1::2])
-    runs[2::2] = np.cumsum(runs[2::2])
-    return np.asarray(runs, np.int64)
 
 
 def _encode_runs(runs: npt.NDArray[Any], height: int, width: int) -> Rle:
     rle: Rle = rle_library.fr_py_objects({"size": [height, width], "counts": runs.tolist()}, height, width)
     return rle
-
-
-def _intervals(runs: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """First and one-past-last pixel of each foreground run, column-major."""
-    edges = np.cumsum(runs)
-    starts, ends = edges[0::2][: edges.size // 2], edges[1::2]
-    keep = ends > starts
-    return starts[keep], ends[keep]
-
-
-def _split_at_columns(
-    starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], height: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The same pixels as intervals of which none goes on into the next column."""
-    first, last = starts // height, (ends - 1) // height
-    spans = last - first + 1
-    owner = np.repeat(np.arange(starts.size), spans)
-    column = np.arange(owner.size) - np.repeat(np.cumsum(spans) - spans, spans) + first[owner]
-    return np.maximum(starts[owner], column * height), np.minimum(ends[owner], (column + 1) * height)
 
 
 def _from_intervals(starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], height: int, width: int) -> Mask:

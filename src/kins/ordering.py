@@ -6,8 +6,7 @@ import dataclasses
 import math
 
 from kins.errors import KinsError
-from kins.files import progress
-from kins.occlusion import ROUNDING, Cycle, Slivers, occlusion, occlusion_from_depth, with_order
+from kins.occlusion import ROUNDING, Cycle, Occlusion, Slivers, occlusion, occlusion_from_depth, with_order
 from kins.records import Dataset, Instance, Scene
 
 
@@ -39,24 +38,29 @@ class Summary:
 
 
 def derive_order(
-    dataset: Dataset, depth_field: str | None = None, slivers: Slivers = ROUNDING
+    dataset: Dataset, depth_field: str | None = None, slivers: Slivers = ROUNDING, workers: int | None = None
 ) -> tuple[Dataset, Summary]:
     """The data set with cluster and order of every instance set, in memory, and what was found.
 
     Args:
         depth_field: name of an annotation field with the distance from the camera, to order by it instead of by the
             masks; only amodal masks are needed then.
+        workers: most processes to use, one for each core if None; see kins.parallel.
 
     Raises:
         KinsError: an instance lacks a mask or the field, or a mask is damaged.
     """
-    summary, scenes = Summary(), []
-    for scene in progress(dataset, "order", len(dataset)):
+
+    def relate(scene: Scene) -> Occlusion:
         if depth_field is None:
             relations = occlusion(scene, slivers)
         else:
             depths = [_depth(dataset, scene, instance, depth_field) for instance in scene]
             relations = occlusion_from_depth(scene, depths, slivers)
+        return dataclasses.replace(relations, instances=())  # the masks need not travel between processes
+
+    summary, scenes = Summary(), []
+    for scene, relations in zip(dataset, dataset.each(relate, workers, "order"), strict=True):
         pairs = {(edge.occluder, edge.occluded) for edge in relations.edges}
         summary.images += 1
         summary.instances += len(scene)

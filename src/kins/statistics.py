@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kins.files import progress
+from kins.masks import Mask
 from kins.occlusion import HEAVY, LEVELS, OCCLUDED, PARTIAL, level, occlusion
 from kins.outlines import convexity, simplicity
-from kins.records import Dataset, Instance
+from kins.records import Dataset, Instance, Scene
 
 Floats = npt.NDArray[np.float64]
 
@@ -140,58 +140,70 @@ class Statistics:
         return {"amodal": _mean(values[:, 0]), "inmodal": _mean(values[:, 1])}
 
 
-def statistics(dataset: Dataset, name: str | None = None, shapes: bool = True) -> Statistics:
+@dataclasses.dataclass(slots=True)
+class _Measures:
+    """What statistics needs of one image: rows of its instances, sizes and depths of its clusters."""
+
+    categories: list[str]
+    rows: list[tuple[float, float, float, float]]
+    forms: list[tuple[float, float, float, float]]
+    sizes: list[int] = dataclasses.field(default_factory=list)
+    depths: list[int] = dataclasses.field(default_factory=list)
+    both_ways: int = 0
+    cycles: int = 0
+
+
+def statistics(
+    dataset: Dataset, name: str | None = None, shapes: bool = True, workers: int | None = None
+) -> Statistics:
     """Measure a data set.
 
     Args:
         name: for headings; the file's name if None.
         shapes: convexity and simplicity too, which take most of the time.
+        workers: most processes to use, one for each core if None; see kins.parallel.
 
     Raises:
         KinsError: a damaged mask.
     """
-    categories = list(dict.fromkeys(dataset.categories.values()))
-    indices = {category: index for index, category in enumerate(categories)}
-    rows: list[tuple[float, ...]] = []
-    forms: list[tuple[float, float, float, float]] = []
-    sizes: list[int] = []
-    depths: list[int] = []
-    per_image: list[int] = []
-    both_ways = cycles = 0
-    for scene in progress(dataset, "statistics", len(dataset)):
-        per_image.append(len(scene))
-        for instance in scene:
-            index = indices.setdefault(instance.category, len(indices))
-            mask = instance.amodal if instance.amodal.known else instance.inmodal
-            rows.append((index, _rate(instance), mask.area if mask.known else math.nan, *_extent(instance)))
-            if shapes:
-                forms.append(_forms(instance))
-        if all(instance.amodal.known and instance.inmodal.known for instance in scene):
-            relations = occlusion(scene)
-            depth = np.full(len(set(relations.clusters.tolist())), 0)
-            np.maximum.at(depth, relations.clusters, relations.order)
-            depths += depth.tolist()
-            sizes += np.bincount(relations.clusters).tolist() if len(scene) else []
-            both_ways += (np.triu(relations.weights) * np.triu(relations.weights.T) > 0).sum()
-            cycles += len(relations.cycles)
-    table = np.array(rows, np.float64).reshape(-1, 5)
-    shape = np.array(forms, np.float64).reshape(-1, 2, 2)
+    found = dataset.each(lambda scene: _measure(scene, shapes), workers, "statistics")
+    names = dict.fromkeys([*dataset.categories.values(), *(name for part in found for name in part.categories)])
+    indices = {category: index for index, category in enumerate(names)}
+    table = np.array([row for part in found for row in part.rows], np.float64).reshape(-1, 4)
+    shape = np.array([row for part in found for row in part.forms], np.float64).reshape(-1, 2, 2)
     return Statistics(
         name=name or (dataset.path.name if dataset.path else "data set"),
         categories=list(indices),
-        category=table[:, 0].astype(np.int64),
-        rate=table[:, 1],
-        area=table[:, 2],
-        width=table[:, 3],
-        height=table[:, 4],
+        category=np.array([indices[name] for part in found for name in part.categories], np.int64),
+        rate=table[:, 0],
+        area=table[:, 1],
+        width=table[:, 2],
+        height=table[:, 3],
         convexity=shape[:, 0],
         simplicity=shape[:, 1],
-        per_image=np.array(per_image, np.int64),
-        cluster_sizes=np.array(sizes, np.int64),
-        longest_orders=np.array(depths, np.int64),
-        both_ways=int(both_ways),
-        cycles=cycles,
+        per_image=np.array([len(part.rows) for part in found], np.int64),
+        cluster_sizes=np.array([size for part in found for size in part.sizes], np.int64),
+        longest_orders=np.array([depth for part in found for depth in part.depths], np.int64),
+        both_ways=sum(part.both_ways for part in found),
+        cycles=sum(part.cycles for part in found),
     )
+
+
+def _measure(scene: Scene, shapes: bool) -> _Measures:
+    rows = []
+    for instance in scene:
+        mask = instance.amodal if instance.amodal.known else instance.inmodal
+        rows.append((_rate(instance), mask.area if mask.known else math.nan, *_extent(mask)))
+    found = _Measures([i.category for i in scene], rows, [_forms(i) for i in scene] if shapes else [])
+    if len(scene) and all(instance.amodal.known and instance.inmodal.known for instance in scene):
+        relations = occlusion(scene)
+        found.sizes = np.bincount(relations.clusters).tolist()
+        depth = np.zeros(len(found.sizes), np.int64)
+        np.maximum.at(depth, relations.clusters, relations.order)
+        found.depths = depth.tolist()
+        found.both_ways = int((np.triu(relations.weights) * np.triu(relations.weights.T) > 0).sum())
+        found.cycles = len(relations.cycles)
+    return found
 
 
 def distinct_names(paths: Sequence[Path]) -> list[str]:
@@ -208,8 +220,7 @@ def _rate(instance: Instance) -> float:
     return instance.occlusion_rate if instance.amodal.known and instance.inmodal.known else math.nan
 
 
-def _extent(instance: Instance) -> tuple[float, float]:
-    mask = instance.amodal if instance.amodal.known else instance.inmodal
+def _extent(mask: Mask) -> tuple[float, float]:
     return (mask.box[2], mask.box[3]) if mask.known else (math.nan, math.nan)
 
 

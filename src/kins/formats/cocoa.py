@@ -22,8 +22,9 @@ from kins.formats import layout
 from kins.formats.cocoa_cls import visible_fields
 from kins.formats.document import Document, Raw
 from kins.formats.layout import Losses, Number
-from kins.masks import Mask, check_size
+from kins.masks import Mask
 from kins.records import Dataset, Image, Instance, Scene, image_size
+from kins.runs import check_size
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 

@@ -11,8 +11,9 @@ import msgspec
 
 from kins.errors import KinsError
 from kins.formats.document import Document, Raw
-from kins.masks import Mask, check_size
+from kins.masks import Mask
 from kins.records import Dataset, Image, Instance
+from kins.runs import check_size
 
 Number = int | float
 Box = tuple[Number, Number, Number, Number]

@@ -13,8 +13,9 @@ import msgspec
 from kins.errors import KinsError
 from kins.files import inside, progress
 from kins.formats.document import Document, Raw, describe
-from kins.masks import Mask, check_size
+from kins.masks import Mask
 from kins.records import Image, Instance, Scene, image_size
+from kins.runs import check_size
 from kins.validate.masks import MaskChecker
 from kins.validate.report import Report
 

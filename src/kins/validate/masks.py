@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from kins.errors import KinsError
-from kins.masks import Mask, check_polygon, rle_problem
+from kins.masks import Mask, check_polygon
+from kins.runs import rle_problem
 from kins.validate.report import Report
 
 BOX_TOLERANCE = 2.0

@@ -1,0 +1,96 @@
+"""Work on many images in several processes."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeVar
+
+from kins.errors import KinsError
+from kins.files import progress
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+CHUNK = 64
+"""Items that a process takes at once: enough to outweigh the cost of passing them on, few enough to share evenly."""
+
+
+def in_chunks(
+    function: Callable[[Sequence[T]], R],
+    items: Sequence[T],
+    label: str,
+    workers: int | None = None,
+    chunk: int = CHUNK,
+) -> Iterator[R]:
+    """`function` of every `chunk` items, in their sequence, from as many processes as `processes` says.
+
+    The processes are forked: they share all data as it is, and only the items and the results are sent, so these must
+    pickle. What `function` changes elsewhere is lost. A progress bar shows on a terminal.
+
+    Args:
+        label: for the progress bar.
+        workers: most processes to use; one for each core if None.
+
+    Raises:
+        KinsError: a process died.
+        Exception: what `function` raised first, by the sequence of the items.
+    """
+    chunks = [items[start : start + chunk] for start in range(0, len(items), chunk)]
+    workers = processes(len(chunks), workers)
+    if workers == 1:
+        yield from progress(map(function, chunks), label, len(chunks))
+        return
+    global _inherited
+    _inherited = function
+    try:
+        gc.freeze()  # or else the first collection in each process would copy all of it
+        with ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), _start) as pool:
+            yield from progress(pool.map(_run, chunks), label, len(chunks))
+    except BrokenProcessPool:
+        raise KinsError(f"{label}: a process died; is there enough memory? Fewer processes need less") from None
+    finally:
+        gc.unfreeze()
+        _inherited = None
+
+
+def processes(chunks: int, workers: int | None = None) -> int:
+    """How many processes so many chunks are worth: 1 where there are few, or where forking is not safe.
+
+    It is safe on Linux, outside of other such processes, before torch is imported and as long as no thread has been
+    started since this module was imported: a lock that a thread holds would stay locked in the copy for ever.
+    """
+    if workers is not None and workers < 1:
+        raise KinsError(f"{workers} processes can't work; 1 is the least")
+    if chunks < 4 or workers == 1 or sys.platform != "linux":
+        return 1
+    if multiprocessing.parent_process() is not None or "torch" in sys.modules or _threads() > _threads_at_import:
+        return 1
+    return min(workers or len(os.sched_getaffinity(0)), chunks)
+
+
+_inherited: Callable[[Any], Any] | None = None
+"""What the processes run: inherited, since sending the data it works on would take longer than the work."""
+
+
+def _start() -> None:
+    gc.disable()
+    os.environ["RAYON_NUM_THREADS"] = "1"  # one process for each core is enough
+
+
+def _run(chunk: Any) -> Any:
+    assert _inherited is not None
+    return _inherited(chunk)
+
+
+def _threads() -> int:
+    """Threads of this process, also those that libraries started."""
+    return len(os.listdir("/proc/self/task")) if sys.platform == "linux" else 1
+
+
+_threads_at_import = _threads()
