@@ -16,7 +16,8 @@ import numpy.typing as npt
 from hotcoco import mask as rle_library
 
 from kins.errors import KinsError
-from kins.runs import Rle, check_size, decode_runs, intervals, rle_problem, rle_size, split_at_columns
+from kins.runs import Rle as Rle
+from kins.runs import check_size, decode_runs, intervals, rle_problem, rle_size, split_at_columns
 
 Polygons = list[list[float]]
 Box = tuple[float, float, float, float]

@@ -117,6 +117,13 @@ class Report:
         """Note a fault."""
         self.found.setdefault(code, Problem(code)).places.append((place, detail))
 
+    def merge(self, other: Report) -> None:
+        """Take over what was found in another part of the file."""
+        for code, problem in other.found.items():
+            self.found.setdefault(code, Problem(code)).places.extend(problem.places)
+        self.instances += other.instances
+        self.repairs += other.repairs
+
     @property
     def problems(self) -> list[Problem]:
         """Errors first, then the most frequent ones."""
