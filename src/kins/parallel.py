@@ -6,6 +6,7 @@ import gc
 import multiprocessing
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -69,7 +70,10 @@ def processes(chunks: int, workers: int | None = None) -> int:
         raise KinsError(f"{workers} processes can't work; 1 is the least")
     if chunks < 4 or workers == 1 or sys.platform != "linux":
         return 1
-    if multiprocessing.parent_process() is not None or "torch" in sys.modules or _threads() > _threads_at_import:
+    if multiprocessing.parent_process() is not None or "torch" in sys.modules:
+        return 1
+    # Both counts, since forking ends NumPy's own threads, which are in the first one.
+    if _threads() > _threads_at_import or threading.active_count() > _python_threads_at_import:
         return 1
     return min(workers or len(os.sched_getaffinity(0)), chunks)
 
@@ -93,4 +97,4 @@ def _threads() -> int:
     return len(os.listdir("/proc/self/task")) if sys.platform == "linux" else 1
 
 
-_threads_at_import = _threads()
+_threads_at_import, _python_threads_at_import = _threads(), threading.active_count()

@@ -26,6 +26,7 @@ def validate(
     images: str | Path | None = None,
     format: str | None = None,
     repaired: str | Path | None = None,
+    workers: int | None = None,
 ) -> Report:
     """Check an annotation file of any format.
 
@@ -34,6 +35,7 @@ def validate(
         images: folder of the pictures: they are looked for, and their sizes compared.
         format: one of kins.formats.FORMATS; recognised by the content if None.
         repaired: file to write a copy to in which all is repaired that takes no guess.
+        workers: most processes to use, one for each core if None; see kins.parallel.
 
     Raises:
         KinsError: there is no such file or folder, or it can't be told what format it is meant to be.
@@ -54,7 +56,7 @@ def validate(
         raise KinsError(f"no format {format!r}; there are {', '.join(FORMATS)}")
     if report.format == "predictions":
         raise KinsError(f"{path}: is a list of detections; kins eval checks them against their ground truth")
-    checker = Checker(document, report, None if images is None else Path(images), repair=repaired is not None)
+    checker = Checker(document, report, None if images is None else Path(images), repaired is not None, workers)
     content = checker.run()
     if repaired is not None:
         write_atomic(repaired, encode(content))

@@ -33,11 +33,14 @@ class _Part(NamedTuple):
 class Checker:
     """One pass over a file, image by image."""
 
-    def __init__(self, document: Document, report: Report, images_dir: Path | None, repair: bool) -> None:
+    def __init__(
+        self, document: Document, report: Report, images_dir: Path | None, repair: bool, workers: int | None
+    ) -> None:
         self.document = document
         self.report = report
         self.images_dir = images_dir
         self.repair = repair
+        self.workers = workers
         self.cocoa = report.format == "cocoa"
         self.sizes: dict[int, tuple[int, int] | None] = {}
         self.categories: set[int] = set()
@@ -182,7 +185,7 @@ class Checker:
         for position, raw in enumerate(raws):
             by_image.setdefault(_image_id(raw), []).append(position)
         groups = list(by_image.items())
-        for part in in_chunks(self._part, groups, "annotations"):
+        for part in in_chunks(self._part, groups, "annotations", self.workers):
             self._join(part, raws)
         if self.repair and not self.cocoa:
             self._renumber(raws)
