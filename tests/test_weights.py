@@ -1,0 +1,35 @@
+"""The weights that come with kins, and weights for shipping."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from kins import weights
+from kins.config import load_config
+from kins.predict import Predictor
+from kins.shapes import write_shapes
+from kins.train import train
+
+
+def test_shipped_weights_are_small_and_know_the_streets() -> None:
+    path = weights.find("street")
+    assert path.stat().st_size < 20e6
+    model, config, categories = weights.load_model("street")
+    assert config.model.name == "asn-mlc"
+    assert {"car", "van", "truck", "pedestrian", "cyclist", "tram", "misc"} <= set(categories.values())
+    assert all(torch.isfinite(value).all() for value in model.state_dict().values())
+
+
+@pytest.mark.parametrize("precision", ["32", "bf16"])
+def test_a_run_is_made_ready_for_shipping(tmp_path: Path, precision: str) -> None:
+    dataset = write_shapes(tmp_path / "images", 2, (64, 96))
+    small = ["model.channels=16", "model.head_channels=16", "model.hidden=32", "model.regions=16"]
+    small += ["data.short_side=64", "data.workers=0", "train.steps=2", f"train.precision='{precision}'"]
+    train(load_config("tiny", [*small, "model.score_threshold=0.0"]), dataset, tmp_path / "run")
+    weights.ship(tmp_path / "run", tmp_path / "small.safetensors")
+    best, shipped = (Predictor.load(p, device="cpu") for p in (tmp_path / "run", tmp_path / "small.safetensors"))
+    image = dataset[0].read_image()
+    scores = [[i.score for i in predictor(image)][:20] for predictor in (best, shipped)]
+    assert scores[1] == pytest.approx(scores[0], abs=0.01)
+    assert (tmp_path / "small.safetensors").stat().st_size < 0.6 * (tmp_path / "run" / weights.BEST).stat().st_size
