@@ -16,7 +16,8 @@ from kins.streets.view import eyes
 def depth_alone(points: np.ndarray, camera: Camera) -> np.ndarray:
     """(height, width) depth of one thing with nothing else in the world: a ray for every pixel."""
     rays = camera.pixel_rays()
-    hits = Tracer(points).first_hits(eyes(len(rays)), rays)
+    corners = points.reshape(-1, 3)
+    hits = Tracer(corners, np.arange(len(corners)).reshape(-1, 3)).first_hits(eyes(len(rays)), rays)
     return hits.distance.reshape(camera.height, camera.width)
 
 

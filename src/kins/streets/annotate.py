@@ -69,7 +69,7 @@ def _amodal(
     amodal = inmodal.copy()
     if behind.any():
         cast = np.ascontiguousarray(rays[window][behind])
-        hits: Hits = Tracer(thing.mesh.points).first_hits(eyes(len(cast)), cast)
+        hits: Hits = Tracer(thing.mesh.vertices, thing.mesh.faces).first_hits(eyes(len(cast)), cast)
         view = amodal[window]
         view[behind] = hits.triangle >= 0
     return amodal

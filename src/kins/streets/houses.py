@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from kins.streets.mesh import GLASS, MATTE, PAINT, TEXTURED, Floats, Mesh, box, join, panel
 from kins.streets.vehicles import paint_color
@@ -18,8 +20,7 @@ def quads(corners: ArrayLike, color: ArrayLike, surface: ArrayLike, scale: float
     u along the first edge, v along the second."""
     c = np.asarray(corners, float).reshape(-1, 4, 3)
     n = len(c)
-    base = np.arange(n)[:, None] * 4
-    faces = np.concatenate([base + (0, 1, 2), base + (0, 2, 3)], 1).reshape(-1, 3)
+    faces = _quad_faces(n)
     uv = None
     if scale:
         along = c[:, :, 0] + c[:, :, 1]
@@ -31,11 +32,22 @@ def quads(corners: ArrayLike, color: ArrayLike, surface: ArrayLike, scale: float
     return Mesh(c.reshape(-1, 3), faces, rgb, surface, 2.0, uv)
 
 
+@cache
+def _quad_faces(count: int) -> NDArray[np.int64]:
+    faces = (np.arange(count)[:, None, None] * 4 + np.array([[0, 1, 2], [0, 2, 3]])).reshape(-1, 3)
+    faces.flags.writeable = False
+    return faces
+
+
 def upright(x0: Floats, x1: Floats, z0: Floats, z1: Floats, y: float) -> Floats:
     """Panels in planes y = const that face -y."""
-    x0, x1, z0, z1, y_ = np.broadcast_arrays(x0, x1, z0, z1, y)
-    corner = [np.stack(c, -1) for c in ((x0, y_, z0), (x1, y_, z0), (x1, y_, z1), (x0, y_, z1))]
-    return np.stack(corner, 1)
+    out = np.empty((len(x0), 4, 3))
+    out[:, (0, 3), 0] = x0[:, None]
+    out[:, (1, 2), 0] = x1[:, None]
+    out[:, :, 1] = y
+    out[:, :2, 2] = z0[:, None]
+    out[:, 2:, 2] = z1[:, None]
+    return out
 
 
 def _windows(
@@ -55,15 +67,11 @@ def _windows(
         frames, panes = upright(x0, x1, z0, z1, -0.01), upright(x0 + 0.09, x1 - 0.09, z0 + 0.09, z1 - 0.09, -0.03)
         return [quads(frames, frame, MATTE), quads(panes, shade, GLASS)]
     d = 0.16
-    reveal = [
-        np.stack([np.stack(c, -1) for c in four], 1)
-        for four in (
-            ((x0, 0 * x0, z0), (x0, 0 * x0 + d, z0), (x0, 0 * x0 + d, z1), (x0, 0 * x0, z1)),
-            ((x1, 0 * x1 + d, z0), (x1, 0 * x1, z0), (x1, 0 * x1, z1), (x1, 0 * x1 + d, z1)),
-            ((x0, 0 * x0, z1), (x0, 0 * x0 + d, z1), (x1, 0 * x1 + d, z1), (x1, 0 * x1, z1)),
-        )
-    ]
-    parts = [quads(np.concatenate(reveal), (0.5, 0.5, 0.48), MATTE)]
+    reveal = np.empty((3, count, 4, 3))  # left, right and upper side of the hole
+    reveal[0], reveal[1], reveal[2] = upright(x0, x0, z0, z1, 0), upright(x1, x1, z0, z1, 0), upright(x0, x1, z1, z1, 0)
+    reveal[0, :, 1:3, 1] = reveal[1, :, 0::3, 1] = reveal[2, :, 1:3, 1] = d
+    reveal[2, :, 1, 0], reveal[2, :, 3, 0] = x0, x1
+    parts = [quads(reveal, (0.5, 0.5, 0.48), MATTE)]
     parts.append(quads(upright(x0, x1, z0, z1, d), frame, MATTE))
     f, mid = 0.07, (x0 + x1) / 2
     panes = np.concatenate(

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int64]
@@ -101,17 +102,16 @@ def join(meshes: Sequence[Mesh]) -> Mesh:
     if not meshes:
         return Mesh(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
     sizes = [len(m.vertices) for m in meshes]
+    counts = [len(m.faces) for m in meshes]
     starts = np.cumsum([0, *sizes[:-1]])
     has_uv = any(m.uv is not None for m in meshes)
     has_normals = any(m.normals is not None for m in meshes)
     return Mesh(
         np.concatenate([m.vertices for m in meshes]),
         np.concatenate([m.faces + start for m, start in zip(meshes, starts, strict=True)]),
-        np.concatenate([np.broadcast_to(m.color, (len(m.faces), 3)) for m in meshes]),
-        np.repeat(np.array([m.surface for m in meshes], np.uint8), [len(m.faces) for m in meshes])
-        if all(isinstance(m.surface, int) for m in meshes)
-        else np.concatenate([np.broadcast_to(np.asarray(m.surface, np.uint8), len(m.faces)) for m in meshes]),
-        np.concatenate([np.broadcast_to(m.crease, len(m.faces)) for m in meshes]),
+        _colors(meshes, np.array(counts)),
+        _each([m.surface for m in meshes], counts, np.uint8),
+        _each([m.crease for m in meshes], counts, float),
         np.concatenate([np.zeros((n, 2)) if m.uv is None else m.uv for m, n in zip(meshes, sizes, strict=True)])
         if has_uv
         else None,
@@ -121,6 +121,29 @@ def join(meshes: Sequence[Mesh]) -> Mesh:
         if has_normals
         else None,
     )
+
+
+def _each(values: Sequence[ArrayLike], counts: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
+    """(sum of counts,) values of all faces, given as one for each mesh or one for each of its faces."""
+    if all(np.ndim(v) == 0 for v in values):
+        return np.repeat(np.array(values, dtype), counts)
+    out = np.empty(sum(counts), dtype)
+    end = 0
+    for value, count in zip(values, counts, strict=True):
+        out[end : end + count] = value
+        end += count
+    return out
+
+
+def _colors(meshes: Sequence[Mesh], counts: NDArray[np.int64]) -> Floats:
+    if all(np.ndim(m.color) == 1 for m in meshes):
+        return np.repeat(np.array([m.color for m in meshes], float), counts, 0)
+    out = np.empty((int(counts.sum()), 3))
+    end = 0
+    for m, count in zip(meshes, counts, strict=True):
+        out[end : end + count] = m.color
+        end += count
+    return out
 
 
 def _cross(a: Floats, b: Floats) -> Floats:
@@ -135,13 +158,29 @@ def _unit(vectors: Floats) -> Floats:
     return vectors / np.maximum(length, 1e-12)
 
 
+@cache
 def grid_faces(rows: int, columns: int, closed: bool = False) -> NDArray[np.int64]:
     """Two triangles for every cell of a (rows, columns) grid of vertices; `closed` joins the last column
-    to the first. Cell (r, c) has the triangles 2 * (r * cells + c) and the next."""
+    to the first. Cell (r, c) has the triangles 2 * (r * cells + c) and the next. One array for all: read only."""
     r, c = np.meshgrid(np.arange(rows - 1), np.arange(columns if closed else columns - 1), indexing="ij")
     n = (c + 1) % columns
     a, b, d, e = r * columns + c, r * columns + n, (r + 1) * columns + n, (r + 1) * columns + c
-    return np.stack([np.stack([a, b, d], -1), np.stack([a, d, e], -1)], 2).reshape(-1, 3)
+    faces = np.stack([np.stack([a, b, d], -1), np.stack([a, d, e], -1)], 2).reshape(-1, 3)
+    faces.flags.writeable = False
+    return faces
+
+
+@cache
+def _capped_faces(rows: int, columns: int) -> NDArray[np.int64]:
+    """Those of a closed grid, and fans from the first and last ring to the two vertices that follow the grid's."""
+    c = np.arange(columns)
+    d = (c + 1) % columns
+    n, top = rows * columns, (rows - 1) * columns
+    first = np.stack([d, c, np.full(columns, n)], -1)
+    last = np.stack([top + c, top + d, np.full(columns, n + 1)], -1)
+    faces = np.concatenate([grid_faces(rows, columns, closed=True), first, last])
+    faces.flags.writeable = False
+    return faces
 
 
 def box(low: ArrayLike, high: ArrayLike, color: ArrayLike, surface: int = MATTE, bevel: float = 0.0) -> Mesh:
@@ -186,7 +225,7 @@ def _rounded_rectangle(x0: float, x1: float, y0: float, y1: float, radius: float
 
 
 def loft(
-    rings: Sequence[Floats],
+    rings: Sequence[Floats] | Floats,
     color: ArrayLike,
     surface: int = MATTE,
     caps: bool = True,
@@ -194,52 +233,45 @@ def loft(
 ) -> Mesh:
     """Skin over closed rings of as many points each, (k, 3), listed counter-clockwise about the direction
     in which the rings follow one another."""
-    stack = np.stack(rings)
+    stack = np.asarray(rings)
     rows, columns = stack.shape[:2]
     vertices = stack.reshape(-1, 3)
-    faces = grid_faces(rows, columns, closed=True)
-    if caps:
-        first, last = stack[0].mean(0), stack[-1].mean(0)
-        n = len(vertices)
-        vertices = np.concatenate([vertices, [first, last]])
-        c = np.arange(columns)
-        d = (c + 1) % columns
-        top = (rows - 1) * columns
-        faces = np.concatenate(
-            [
-                faces,
-                np.stack([d, c, np.full(columns, n)], -1),
-                np.stack([top + c, top + d, np.full(columns, n + 1)], -1),
-            ]
-        )
-    return Mesh(vertices, faces, color, surface, crease)
+    if not caps:
+        return Mesh(vertices, grid_faces(rows, columns, closed=True), color, surface, crease)
+    vertices = np.concatenate([vertices, stack[[0, -1]].mean(1)])
+    return Mesh(vertices, _capped_faces(rows, columns), color, surface, crease)
 
 
 def tube(path: ArrayLike, radii: ArrayLike, color: ArrayLike, sides: int = 8, surface: int = MATTE) -> Mesh:
     """Round tube through the points of `path` (n, 3); radii (n,), or (n, 2) for elliptic ones (first
     radius across, second fore and aft)."""
     points = np.asarray(path, float)
-    r = np.broadcast_to(np.asarray(radii, float).reshape(len(points), -1), (len(points), 2))
+    r = np.asarray(radii, float).reshape(len(points), -1)
     along = np.gradient(points, axis=0) if len(points) > 2 else np.repeat(points[1:] - points[:1], 2, 0)
     along = _unit(along)
     side = np.array([0.0, 1.0, 0.0]) if abs(along[:, 1]).max() < 0.9 else np.array([1.0, 0.0, 0.0])
     across = _unit(side - along * (along @ side)[:, None])
-    other = np.cross(along, across)
+    other = _cross(along, across)
     angle = np.arange(sides) * 2 * np.pi / sides
     ring = (
         points[:, None]
         + across[:, None] * (np.cos(angle)[None, :, None] * r[:, 0, None, None])
-        + other[:, None] * (np.sin(angle)[None, :, None] * r[:, 1, None, None])
+        + other[:, None] * (np.sin(angle)[None, :, None] * r[:, -1, None, None])
     )
-    return loft(list(ring), color, surface)
+    return loft(ring, color, surface)
 
 
 def ellipsoid(center: ArrayLike, radii: ArrayLike, color: ArrayLike, sides: int = 10, surface: int = MATTE) -> Mesh:
+    unit = _unit_ball(sides)
+    return replace(unit, vertices=unit.vertices * radii + center, color=color, surface=surface)
+
+
+@cache
+def _unit_ball(sides: int) -> Mesh:
     lat = np.linspace(-np.pi / 2, np.pi / 2, max(5, sides // 2 + 2))
     z = np.sin(lat)
     path = np.column_stack([np.zeros_like(z), np.zeros_like(z), z])
-    unit = tube(path, np.maximum(np.cos(lat), 0.02), color, sides, surface)
-    return unit.scaled(*np.asarray(radii, float)).moved(*np.asarray(center, float))
+    return tube(path, np.maximum(np.cos(lat), 0.02), (0.5, 0.5, 0.5), sides)
 
 
 def disc(center: ArrayLike, axis: int, radius: float, sides: int, color: ArrayLike, surface: int = MATTE) -> Mesh:

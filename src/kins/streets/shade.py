@@ -7,7 +7,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from kins.streets.mesh import GLASS, METAL, PAINT, TEXTURED
-from kins.streets.trace import Floats32
+from kins.streets.trace import Floats32, dot, times
 from kins.streets.view import Surface, View, eyes, smoothed
 
 BOUNCE = np.array([0.13, 0.125, 0.12], np.float32)  # share of light that a street sends back up
@@ -22,7 +22,7 @@ def render_fast(view: View, rng: Generator) -> Floats32:
     h, w = view.depth.shape
     openness = _openness(view, rng)
     image = light.radiance(view.rays, view.surface, view.sunny, openness)
-    level = np.sqrt(image.max(1)).reshape(h, w)
+    level = np.sqrt(np.maximum(np.maximum(image[:, 0], image[:, 1]), image[:, 2])).reshape(h, w)
     across, down = np.abs(np.diff(level, axis=1)) > EDGE, np.abs(np.diff(level, axis=0)) > EDGE
     edge = np.zeros((h, w), bool)
     edge[:, 1:] |= across
@@ -55,14 +55,14 @@ def _openness(view: View, rng: Generator) -> Floats32:
     half_h, half_w = (h + 1) // 2, (w + 1) // 2
     row, column = np.divmod(s.at, w)
     chosen = np.flatnonzero((row | column) % 2 == 0)
-    n, row, column = s.normals[chosen], row[chosen] // 2, column[chosen] // 2
+    n, row, column = s.normals.take(chosen, 0), row[chosen] // 2, column[chosen] // 2
     # The plastic number's lattice spreads the directions of neighbouring pixels evenly (Roberts, 2018).
     shift = rng.uniform(size=2)
     z = (2 * ((column * 0.7548776662 + row * 0.5698402910 + shift[0]) % 1.0) - 1).astype(np.float32)
     a = (2 * np.pi * ((column * 0.5698402910 - row * 0.7548776662 + shift[1]) % 1.0)).astype(np.float32)
     r = np.sqrt(1 - z * z)
     out = n * np.float32(1.001) + np.stack([r * np.cos(a), r * np.sin(a), z], -1)
-    distance = view.tracer.distances(s.spot[chosen], out) * np.sqrt(np.einsum("ij,ij->i", out, out))
+    distance = view.tracer.distances(s.spot.take(chosen, 0), out) * np.sqrt(dot(out, out))
     values = np.ones((half_h, half_w, 1), np.float32)
     values[row, column, 0] = np.clip(distance / REACH, 0, 1)
     key = view.alike[::2, ::2]
@@ -92,12 +92,12 @@ class _Light:
         missed = np.ones(len(rays), bool)
         missed[s.at] = False
         out[missed] = self.weather.look(rays[missed])
-        open_ = openness[s.at]
-        lift = 0.5 + 0.5 * s.normals[:, 2:3]
-        light = self.ground + (self.sky - self.ground) * lift
-        light *= (0.12 + 0.88 * open_)[:, None]
-        light += self.sunlight * sunny[:, None]
-        light *= s.albedo
+        seen = np.float32(0.12) + np.float32(0.88) * openness.take(s.at)
+        above = seen * (np.float32(0.5) + np.float32(0.5) * s.normals[:, 2])
+        below = seen - above
+        light = np.empty((len(s.at), 3), np.float32)
+        for k in range(3):
+            light[:, k] = (self.sky[k] * above + self.ground[k] * below + self.sunlight[k] * sunny) * s.albedo[:, k]
         shiny, shine = self.reflection(rays, s, sunny)
         light[shiny] += shine
         out[s.at] = light
@@ -107,17 +107,21 @@ class _Light:
         """Which of the surface's n points have a clear coat, and its light (k, 3): what is mirrored, in its own colour
         and even light, and the sun's highlight."""
         shiny = np.flatnonzero((s.kind == PAINT) | (s.kind == GLASS) | (s.kind == METAL))
-        rays, normals, kind = rays[s.at[shiny]], s.normals[shiny], s.kind[shiny]
-        incoming = rays / np.sqrt(np.einsum("ij,ij->i", rays, rays))[:, None]
-        cosine = np.clip(-np.einsum("ij,ij->i", incoming, normals), 0, 1)
-        mirrored = incoming + 2 * cosine[:, None] * normals
-        found = self.view.tracer.first_hits(s.spot[shiny], mirrored)
-        seen = self.weather.look(mirrored)
+        rays, normals, kind = rays.take(s.at.take(shiny), 0), s.normals.take(shiny, 0), s.kind.take(shiny)
+        incoming = times(rays, 1 / np.sqrt(dot(rays, rays)))
+        cosine = np.clip(-dot(incoming, normals), 0, 1)
+        mirrored = incoming + times(normals, 2 * cosine)
+        found = self.view.tracer.first_hits(s.spot.take(shiny, 0), mirrored)
         hit = np.flatnonzero(found.triangle >= 0)
-        seen[hit] = self.view.color[found.triangle[hit]] * self.sky * 0.7
-        textured = self.view.kind[found.triangle[hit]] >= TEXTURED
-        seen[hit[textured]] = self.ground * 1.6
+        past = np.flatnonzero(found.triangle < 0)
+        seen = np.empty_like(mirrored)
+        seen[past] = self.weather.look(mirrored.take(past, 0))
+        met = found.triangle.take(hit)
+        seen[hit] = self.view.color.take(met, 0) * (self.sky * np.float32(0.7))
+        seen[hit[self.view.kind.take(met) >= TEXTURED]] = self.ground * np.float32(1.6)
         base = np.where(kind == GLASS, 0.07, np.where(kind == METAL, 0.3, 0.045)).astype(np.float32)
         fresnel = base + (1 - base) * (1 - cosine) ** 5
-        shine = np.where(sunny[shiny] > 0, np.clip(mirrored @ self.sun, 0, 1) ** 180 * 3.0, 0).astype(np.float32)
-        return shiny, seen * fresnel[:, None] + self.sunlight * shine[:, None]
+        shine = np.where(sunny[shiny] > 0, np.clip(dot(mirrored, self.sun[None]), 0, 1) ** 180 * 3.0, 0).astype(
+            np.float32
+        )
+        return shiny, times(seen, fresnel) + self.sunlight * shine[:, None]

@@ -58,4 +58,14 @@ def _courses(
 
 
 def texture(name: str, color: ArrayLike) -> Texture:
-    return np.clip(pattern(name)[..., None] * np.asarray(color, np.float32), np.float32(0.003), np.float32(0.9))
+    """`pattern(name)` in shades of `color`, (3,) linear RGB."""
+    shade = _pattern32(name)
+    out = np.empty((SIZE, SIZE, 3), np.float32)
+    for k, value in enumerate(np.asarray(color, np.float32)):
+        np.clip(shade * value, np.float32(0.003), np.float32(0.9), out=out[..., k])
+    return out
+
+
+@cache
+def _pattern32(name: str) -> NDArray[np.float32]:
+    return pattern(name).astype(np.float32)

@@ -12,6 +12,19 @@ from kins.errors import KinsError
 Floats32 = NDArray[np.float32]
 
 
+def dot(a: Floats32, b: Floats32) -> Floats32:
+    """(n,) dot products of (n, 3) vectors, rounded the same whatever n and the number of threads."""
+    return np.asarray(a[:, 0] * b[:, 0] + a[:, 1] * b[:, 1] + a[:, 2] * b[:, 2], np.float32)
+
+
+def times(a: Floats32, b: Floats32) -> Floats32:
+    """(n, 3) vectors times (n,) factors, several times faster than a * b[:, None]."""
+    out = np.empty(a.shape, np.float32)
+    for k in range(3):
+        np.multiply(a[:, k], b, out=out[:, k])
+    return out
+
+
 @dataclass(frozen=True)
 class Hits:
     """First hits of n rays. triangle: (n,) int64, -1 where nothing is met; distance: (n,) in units of the
@@ -24,9 +37,9 @@ class Hits:
 
 
 class Tracer:
-    """An Embree scene of (m, 3, 3) triangle corners."""
+    """An Embree scene of triangles: vertices (n, 3), faces (m, 3) indices of them."""
 
-    def __init__(self, points: NDArray[np.floating]) -> None:
+    def __init__(self, vertices: NDArray[np.floating], faces: NDArray[np.integer]) -> None:
         try:
             from embreex.mesh_construction import TriangleMesh
             from embreex.rtcore_scene import EmbreeScene
@@ -34,7 +47,9 @@ class Tracer:
             raise KinsError("embreex is not installed; pip install 'kins[streets]'") from None
 
         self._scene = EmbreeScene()
-        self._mesh = TriangleMesh(self._scene, np.ascontiguousarray(points, np.float32))
+        self._mesh = TriangleMesh(
+            self._scene, np.ascontiguousarray(vertices, np.float32), np.ascontiguousarray(faces, np.int32)
+        )
 
     def first_hits(self, origins: Floats32, directions: Floats32) -> Hits:
         found = self._scene.run(origins, directions, output=1)
