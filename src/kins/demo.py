@@ -106,7 +106,7 @@ def _fresh(folder: Path) -> Path:
 
 def _material(out: Path, material: str | Path, minutes: float, say: Say) -> Material:
     if material == "streets":
-        return _streets(out / "streets", minutes, say)
+        return _streets(out, minutes, say)
     if material == "shapes":
         from kins.shapes import write_shapes
 
@@ -117,10 +117,11 @@ def _material(out: Path, material: str | Path, minutes: float, say: Say) -> Mate
     return by_heart(merged(Path(material)), Path(material), out / "samples.json")
 
 
-def _streets(folder: Path, minutes: float, say: Say) -> Material:
+def _streets(out: Path, minutes: float, say: Say) -> Material:
     from kins.streets import Settings, generate
 
     train, test = max(2, round(8 * minutes)), max(2, round(2 * minutes))
+    folder = out / f"streets-{train}-{test}"  # a folder of scenes can't be made smaller by a shorter demo
     say(f"1. make {train} street scenes for training and {test} for testing: {folder}")
     generate(folder, {"training": train, "testing": test}, Settings(seed=SEED, width=640, height=192, quality="fast"))
     return Material(
