@@ -263,7 +263,12 @@ def tube(path: ArrayLike, radii: ArrayLike, color: ArrayLike, sides: int = 8, su
 
 def ellipsoid(center: ArrayLike, radii: ArrayLike, color: ArrayLike, sides: int = 10, surface: int = MATTE) -> Mesh:
     unit = _unit_ball(sides)
-    return replace(unit, vertices=unit.vertices * radii + center, color=color, surface=surface)
+    return replace(
+        unit,
+        vertices=unit.vertices * np.asarray(radii, float) + np.asarray(center, float),
+        color=color,
+        surface=surface,
+    )
 
 
 @cache

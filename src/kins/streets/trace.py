@@ -12,12 +12,12 @@ from kins.errors import KinsError
 Floats32 = NDArray[np.float32]
 
 
-def dot(a: Floats32, b: Floats32) -> Floats32:
+def dot(a: NDArray[np.floating], b: NDArray[np.floating]) -> Floats32:
     """(n,) dot products of (n, 3) vectors, rounded the same whatever n and the number of threads."""
     return np.asarray(a[:, 0] * b[:, 0] + a[:, 1] * b[:, 1] + a[:, 2] * b[:, 2], np.float32)
 
 
-def times(a: Floats32, b: Floats32) -> Floats32:
+def times(a: NDArray[np.floating], b: NDArray[np.floating]) -> Floats32:
     """(n, 3) vectors times (n,) factors, several times faster than a * b[:, None]."""
     out = np.empty(a.shape, np.float32)
     for k in range(3):

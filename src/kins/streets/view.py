@@ -148,7 +148,7 @@ class Atlas:
             self.levels.append(level)
             level = _halved(level)
 
-    def look(self, which: NDArray[np.int64], uv: Floats32, footprint: Floats32) -> Floats32:
+    def look(self, which: NDArray[np.int64], uv: Floats32, footprint: NDArray[np.floating]) -> Floats32:
         """(n, 3) colours of textures `which` at uv (2, n); footprint: (n,) size of a pixel there, in repeats."""
         size = self.levels[0].shape[1]
         depth = np.clip(np.log2(np.maximum(footprint * size, 1.0)), 0, len(self.levels) - 1).astype(np.int8)
