@@ -1,7 +1,7 @@
 """Prediction and training step of ASN with multi-level coding against torchvision's Mask R-CNN.
 
-Same backbone and pyramid, picture size, proposals, regions and detections, random weights; scores are not thresholded, so
-that both finish the full number of detections. Prediction goes from the picture's array to masks: torchvision pastes
+Same backbone and pyramid, picture size, proposals, regions and detections, random weights; scores are not thresholded,
+so that both finish the full number of detections. Prediction goes from the picture's array to masks: torchvision pastes
 image-sized masks (one kind), ours makes run-length masks (both kinds) with occlusion scores.
 torchvision's Mask R-CNN comes with two box heads: two fully connected layers (v1), and four convolutions and a fully
 connected layer (v2's, the form of ASN's); both are printed.
@@ -35,7 +35,7 @@ CLASSES = 7
 
 def torchvisions(backbone: str, size: tuple[int, int], regions: int, convolutions: bool) -> MaskRCNN:
     tower = resnet_fpn_backbone(backbone_name=backbone, weights=None, trainable_layers=5)
-    model = MaskRCNN(
+    return MaskRCNN(
         tower,
         CLASSES + 1,
         min_size=min(size),
@@ -44,7 +44,6 @@ def torchvisions(backbone: str, size: tuple[int, int], regions: int, convolution
         box_batch_size_per_image=regions,
         box_head=FastRCNNConvFCHead((256, 7, 7), [256] * 4, [1024]) if convolutions else None,
     )
-    return model
 
 
 def ours(name: str, backbone: str, regions: int) -> nn.Module:
@@ -195,7 +194,7 @@ def shares(model: nn.Module, image: torch.Tensor, target: dict[str, torch.Tensor
         "mask head, inmodal (coding included)": heads.mask_heads["inmodal"],
         "region stage (all of these heads)": heads,
     }
-    for turn in range(2):
+    for _ in range(2):
         spent: dict[str, float] = {}
         with clocked(modules, spent):
             start = time.perf_counter()
