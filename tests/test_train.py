@@ -170,7 +170,7 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_images(shapes: Dataset, t
 
 def test_a_folder_with_another_run_is_refused(shapes: Dataset, tmp_path: Path) -> None:
     train(small("train.steps=1"), shapes, tmp_path)
-    with pytest.raises(KinsError, match=r"holds a run with train\.lr 0\.0005, not 0\.1"):
+    with pytest.raises(KinsError, match=r"holds a run with train\.lr 0\.0008, not 0\.1"):
         train(small("train.steps=2", "train.lr=0.1"), shapes, tmp_path)
     train(small("train.steps=2"), shapes, tmp_path)
     assert list(logged(tmp_path)) == [1, 2]

@@ -375,6 +375,10 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tens
         index, key = name.split(".", 1)
         state.setdefault(int(index), {})[key] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    for parameter, moments in optimizer.state.items():
+        for key, value in moments.items():
+            if value.shape == parameter.shape:  # in the parameter's memory layout: another one rounds differently
+                moments[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
