@@ -1,8 +1,11 @@
 """Fixtures that several test modules use."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run in several processes; threads on top only wait for each other
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
