@@ -60,6 +60,14 @@ def main() -> None:
         message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
         print(f"kins: {' '.join(message.split())}{_help_hint(error)}", file=sys.stderr)
         sys.exit(2)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "kins":
+            raise
+        print(
+            f'kins: {error.name} is not installed; pip install "kins[all]" brings what this command uses',
+            file=sys.stderr,
+        )
+        sys.exit(2)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
