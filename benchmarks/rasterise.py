@@ -24,11 +24,13 @@ from pycocotools.coco import COCO
 from workload import HEIGHT, WIDTH, write_workload
 
 import kins
+from kins.masks import rasterise
 from kins.parallel import CHUNK, processes
 
 
 def amodal_counts(scene: kins.Scene) -> list[tuple[int, bytes]]:
     """Run lengths of an image's masks, with the annotations' ids."""
+    rasterise([instance.amodal for instance in scene])
     return [(instance.id, instance.amodal.rle["counts"]) for instance in scene]
 
 

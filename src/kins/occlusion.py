@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from kins.contact import ROUNDING, Slivers, corners, touch, without_slivers
 from kins.errors import KinsError
-from kins.masks import Mask, intersections, ious
+from kins.masks import Mask, intersections, ious, rasterise
 from kins.records import Instance, Scene
 
 __all__ = [
@@ -166,6 +166,7 @@ def occlusion(scene: Scene, slivers: Slivers = ROUNDING, predicted: bool | None 
         predicted = bool(instances) and all(instance.score is not None for instance in instances)
     amodal = [instance.amodal for instance in instances]
     inmodal = [instance.inmodal for instance in instances]
+    rasterise([*amodal, *inmodal])
     seen = {j: amodal[j] & inmodal[j] for j in range(len(instances)) if amodal[j].rle != inmodal[j].rle}
     both = intersections(inmodal, [*amodal, *seen.values()])
     covered, visible = both[:, : len(amodal)], both[:, len(amodal) :]

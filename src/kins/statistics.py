@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kins.masks import Mask
+from kins.masks import Mask, rasterise
 from kins.occlusion import HEAVY, LEVELS, OCCLUDED, PARTIAL, level, occlusion
 from kins.outlines import convexity, simplicity
 from kins.records import Dataset, Instance, Scene
@@ -190,6 +190,7 @@ def statistics(
 
 
 def _measure(scene: Scene, shapes: bool) -> _Measures:
+    rasterise([mask for instance in scene for mask in (instance.amodal, instance.inmodal)])
     rows = []
     for instance in scene:
         mask = instance.amodal if instance.amodal.known else instance.inmodal

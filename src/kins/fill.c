@@ -1,0 +1,324 @@
+/* Many polygons to run lengths at once, pixel by pixel as COCO fills them, and checks of many run lengths.
+
+COCO's rule: coordinates are multiplied by five and rounded; the outline is walked in whole steps along its longer
+direction; where it passes from x = 5c + 2 to 5c + 3, which is the middle of column c, the fill changes at the row of the
+lower of the two steps. That row follows from each edge and column directly, so that nothing is walked here. The
+arithmetic on doubles is in COCO's order, since rounding decides about pixels.
+
+Whoever calls makes sure of: finite coordinates up to 1e5, sizes of at least 1 pixel and at most 2^28 in all. */
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(_WIN32)
+#define PUBLIC __declspec(dllexport)
+#else
+#define PUBLIC __attribute__((visibility("default")))
+#endif
+
+typedef struct {
+    char *text;
+    int64_t used, room;
+} Text;
+
+/* The rows and columns that one polygon can reach, one bit for each place where the fill may change. */
+typedef struct {
+    uint64_t *bits;
+    int64_t words, room;
+    int64_t left, right, top, rows;
+} Changes;
+
+static int64_t clamp(int64_t value, int64_t low, int64_t high) {
+    return value < low ? low : value > high ? high : value;
+}
+
+static int64_t floor_fifth(int64_t value) { return value >= 0 ? value / 5 : -((4 - value) / 5); }
+
+static int64_t scaled(double value) { return (int64_t)(5 * value + .5); }
+
+/* The first row, from 0 to height, whose middle lies below a height in fifths of a pixel. */
+static int64_t row_below(int64_t y, int64_t height) { return clamp(floor_fifth(y + 2), 0, height); }
+
+static void set_change(Changes *changes, int64_t column, int64_t row) {
+    int64_t at = (column - changes->left) * changes->rows + row - changes->top;
+    changes->bits[at >> 6] ^= (uint64_t)1 << (at & 63);
+}
+
+static int past(int64_t middle, int64_t x0, double slope, int64_t step) {
+    return ((int64_t)((double)x0 + slope * (double)step + .5) > middle) == (slope > 0);
+}
+
+static void cross_columns(Changes *changes, int64_t x0, int64_t y0, int64_t x1, int64_t y1, int64_t height) {
+    int64_t wide = llabs(x1 - x0), high = llabs(y1 - y0);
+    if (wide >= high ? x0 > x1 : y0 > y1) {
+        int64_t x = x0, y = y0;
+        x0 = x1, y0 = y1, x1 = x, y1 = y;
+    }
+    int64_t low = x0 < x1 ? x0 : x1, top = x0 < x1 ? x1 : x0;
+    int64_t first = clamp(floor_fifth(low + 2), changes->left, changes->right + 1);
+    int64_t last = clamp(floor_fifth(top - 3), changes->left - 1, changes->right);
+    if (wide >= high) {
+        double slope = (double)(y1 - y0) / (double)wide;
+        for (int64_t c = first; c <= last; c++) {
+            int64_t step = 5 * c + 2 - x0 + (slope < 0);
+            set_change(changes, c, row_below((int64_t)((double)y0 + slope * (double)step + .5), height));
+        }
+        return;
+    }
+    double slope = (double)(x1 - x0) / (double)high, steps = (double)high / (double)(x1 - x0);
+    for (int64_t c = first; c <= last; c++) {
+        int64_t middle = 5 * c + 2;
+        double passed = ((double)middle + .5 - (double)x0) * steps;
+        int64_t step = (int64_t)passed;
+        double part = passed - (double)step;
+        /* Where rounding might decide, the step before the first that is past the middle is looked for by the rule. */
+        if (part < 1e-6 || part > 1 - 1e-6) {
+            while (!past(middle, x0, slope, step + 1)) step++;
+            while (past(middle, x0, slope, step)) step--;
+        }
+        set_change(changes, c, row_below(y0 + step, height));
+    }
+}
+
+/* Room for all changes of a polygon, all off. Returns 0 without memory. */
+static int prepare(Changes *changes, const double *points, int64_t count, int64_t height, int64_t width) {
+    double left = points[0], right = points[0], top = points[1], bottom = points[1];
+    for (int64_t i = 1; i < count; i++) {
+        double x = points[2 * i], y = points[2 * i + 1];
+        left = x < left ? x : left, right = x > right ? x : right;
+        top = y < top ? y : top, bottom = y > bottom ? y : bottom;
+    }
+    changes->left = clamp(floor_fifth(scaled(left) + 2), 0, width);
+    changes->right = clamp(floor_fifth(scaled(right) - 3), -1, width - 1);
+    changes->top = row_below(scaled(top), height);
+    changes->rows = row_below(scaled(bottom), height) - changes->top + 1;
+    int64_t columns = changes->right - changes->left + 1;
+    changes->words = columns > 0 ? (columns * changes->rows + 63) / 64 : 0;
+    if (changes->words > changes->room) {
+        free(changes->bits);
+        changes->room = changes->words;
+        changes->bits = malloc((size_t)changes->room * sizeof *changes->bits);
+        if (!changes->bits) return 0;
+    }
+    if (changes->words) memset(changes->bits, 0, (size_t)changes->words * sizeof *changes->bits);
+    return 1;
+}
+
+static int grow(void **memory, int64_t *room, int64_t wanted, size_t size) {
+    if (wanted <= *room) return 1;
+    int64_t larger = wanted > 2 * *room ? wanted : 2 * *room;
+    void *moved = realloc(*memory, (size_t)larger * size);
+    if (!moved) return 0;
+    *memory = moved, *room = larger;
+    return 1;
+}
+
+static int lowest_bit(uint64_t word) {
+#if defined(__GNUC__)
+    return __builtin_ctzll(word);
+#else
+    int at = 0;
+    while (!(word >> at & 1)) at++;
+    return at;
+#endif
+}
+
+/* Where the fill changes, as pixels counted column by column. Returns their number, or -1 without memory. */
+static int64_t list_changes(const Changes *changes, int64_t height, int64_t **places, int64_t *room) {
+    int64_t count = 0, column = 0, column_start = 0;
+    for (int64_t word = 0; word < changes->words; word++) {
+        if (!grow((void **)places, room, count + 64, sizeof **places)) return -1;
+        for (uint64_t left = changes->bits[word]; left; left &= left - 1) {
+            int64_t at = word * 64 + lowest_bit(left);
+            while (at >= column_start + changes->rows) column++, column_start += changes->rows;
+            int64_t place = (changes->left + column) * height + changes->top + at - column_start;
+            /* The end of one column is the start of the next: two changes at the same place are none. */
+            if (count && (*places)[count - 1] == place)
+                count--;
+            else
+                (*places)[count++] = place;
+        }
+    }
+    return count;
+}
+
+/* COCO's text form: 5 bits a character from the lowest, and from the fourth run on the difference to the run two before. */
+static int write_runs(Text *text, const int64_t *places, int64_t count, int64_t pixels) {
+    int64_t before[2] = {0, 0}, place = 0;
+    int64_t runs = count + (count == 0 || places[count - 1] < pixels);
+    if (!grow((void **)&text->text, &text->room, text->used + 7 * runs, 1)) return 0;
+    for (int64_t i = 0; i < runs; i++) {
+        int64_t next = i < count ? places[i] : pixels, run = next - place;
+        int64_t rest = i > 2 ? run - before[i & 1] : run;
+        before[i & 1] = run, place = next;
+        for (int more = 1; more;) {
+            int64_t bits = rest & 31;
+            rest >>= 5;
+            more = bits & 16 ? rest != -1 : rest != 0;
+            text->text[text->used++] = (char)(bits + (more ? 32 : 0) + 48);
+        }
+    }
+    return 1;
+}
+
+/* What filling needs, kept from one polygon to the next. */
+typedef struct {
+    Text text;
+    Changes changes;
+    int64_t *places, room;
+} Work;
+
+static int fill_polygon(Work *work, const double *points, int64_t size, int64_t height, int64_t width) {
+    Changes *changes = &work->changes;
+    changes->words = 0;
+    if (size > 2) {
+        if (!prepare(changes, points, size, height, width)) return 0;
+        int64_t x = scaled(points[2 * size - 2]), y = scaled(points[2 * size - 1]);
+        for (int64_t i = 0; changes->words && i < size; i++) {
+            int64_t next_x = scaled(points[2 * i]), next_y = scaled(points[2 * i + 1]);
+            cross_columns(changes, x, y, next_x, next_y, height);
+            x = next_x, y = next_y;
+        }
+    }
+    int64_t count = list_changes(changes, height, &work->places, &work->room);
+    return count >= 0 && write_runs(&work->text, work->places, count, height * width);
+}
+
+static char *finish(Work *work, int done) {
+    free(work->changes.bits);
+    free(work->places);
+    if (done && grow((void **)&work->text.text, &work->text.room, 1, 1)) return work->text.text;
+    free(work->text.text);
+    return NULL;
+}
+
+/* Run lengths of `count` polygons of `sizes` points each, x and y in turn, which follow each other in `points`. `ends` gets
+where the text of each one ends. Returns the text, to be given to release, or NULL without memory. */
+PUBLIC char *fill(const double *points, const int64_t *sizes, const int64_t *heights, const int64_t *widths, int64_t count,
+                  int64_t *ends) {
+    Work work = {0};
+    int done = 1;
+    for (int64_t i = 0; i < count && done; points += 2 * sizes[i++]) {
+        done = fill_polygon(&work, points, sizes[i], heights[i], widths[i]);
+        ends[i] = work.text.used;
+    }
+    return finish(&work, done);
+}
+
+static const char *skip_space(const char *at, const char *end) {
+    while (at < end && (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r')) at++;
+    return at;
+}
+
+/* A JSON number, or NULL for one that can't be told exactly by a single division or product, or that is none. */
+static const char *read_number(const char *at, const char *end, double *value) {
+    static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                    1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    int64_t digits = 0, length = 0, negative = at < end && *at == '-', power = 0, point = 0;
+    for (at += negative; at < end; at++) {
+        if (*at >= '0' && *at <= '9') {
+            digits = 10 * digits + (*at - '0');
+            power -= point, length++;
+            if (digits > (int64_t)1 << 53) return NULL;
+        } else if (*at == '.' && !point) {
+            point = 1;
+        } else {
+            break;
+        }
+    }
+    if (!length || power < -22) return NULL;
+    if (at < end && (*at == 'e' || *at == 'E')) return NULL;
+    *value = (double)digits / powers[-power];
+    if (negative) *value = -*value;
+    return at;
+}
+
+/* The numbers of one list into `points`. Returns what follows it, or NULL if it is not a list of numbers within +-largest.
+`count` becomes -1 without memory. */
+static const char *read_numbers(const char *at, const char *end, double largest, double **points, int64_t *room,
+                                int64_t *count) {
+    *count = 0;
+    if (at == end || *at++ != '[') return NULL;
+    at = skip_space(at, end);
+    if (at < end && *at == ']') return at + 1;
+    while (at < end) {
+        if (*count == *room && !grow((void **)points, room, *count + 64, sizeof **points)) {
+            *count = -1;
+            return NULL;
+        }
+        double *value = *points + *count;
+        at = read_number(skip_space(at, end), end, value);
+        if (!at || fabs(*value) > largest) return NULL;
+        ++*count;
+        at = skip_space(at, end);
+        if (at < end && *at == ']') return at + 1;
+        if (at == end || *at++ != ',') return NULL;
+    }
+    return NULL;
+}
+
+/* Run lengths of the polygons in `count` JSON values [[x, y, ...], ...], which follow each other in `json` and end at
+`json_ends`. `parts` gets the number of polygons of each value, or -1 for a value that is something else or has
+coordinates beyond `largest`; `ends` gets where the text of each polygon ends. Returns as fill does. */
+PUBLIC char *fill_json(const char *json, const int64_t *json_ends, const int64_t *heights, const int64_t *widths,
+                       int64_t count, double largest, int64_t *parts, int64_t *ends) {
+    Work work = {0};
+    double *points = NULL;
+    int64_t room = 0, size = 0, done = 1;
+    for (int64_t i = 0; i < count && done; i++) {
+        const char *at = json + (i ? json_ends[i - 1] : 0), *end = json + json_ends[i];
+        int64_t used = work.text.used, listed = 0;
+        parts[i] = -1;
+        at = skip_space(at, end);
+        if (at == end || *at++ != '[') continue;
+        for (int more = 1; more;) {
+            at = read_numbers(skip_space(at, end), end, largest, &points, &room, &size);
+            done = size >= 0;
+            if (!at || size % 2) break;
+            done = fill_polygon(&work, points, size / 2, heights[i], widths[i]);
+            if (!done) break;
+            ends[listed++] = work.text.used;
+            at = skip_space(at, end);
+            if (at < end && *at == ']') parts[i] = listed;
+            more = at < end && *at++ == ',';
+        }
+        if (parts[i] < 0)
+            work.text.used = used;
+        else
+            ends += listed;
+    }
+    free(points);
+    return finish(&work, (int)done);
+}
+
+PUBLIC void release(char *text) { free(text); }
+
+/* For each of `count` texts, which follow each other and end at `ends`, whether it holds runs of at least 0 that add up to
+so many pixels. */
+PUBLIC void check(const char *text, const int64_t *ends, const int64_t *pixels, int64_t count, uint8_t *sound) {
+    int64_t at = 0;
+    for (int64_t i = 0; i < count; i++) {
+        int64_t before[2] = {0, 0}, total = 0, n = 0;
+        int fine = at < ends[i];
+        while (fine && at < ends[i]) {
+            int64_t run = 0;
+            int shift = 0, more = 1;
+            while (more && at < ends[i] && shift < 35) {
+                int64_t bits = (unsigned char)text[at++] - 48;
+                if (bits < 0 || bits > 63) break;
+                more = bits & 32 ? 1 : 0;
+                run |= (bits & 31) << shift;
+                shift += 5;
+                if (!more && bits & 16) run -= (int64_t)1 << shift;
+            }
+            if (n > 2) run += before[n & 1];
+            before[n++ & 1] = run;
+            total += run;
+            fine = !more && run >= 0 && total <= pixels[i];
+        }
+        sound[i] = (uint8_t)(fine && total == pixels[i]);
+        at = ends[i];
+    }
+}

@@ -1,0 +1,128 @@
+"""Many masks at once against pycocotools and against one at a time."""
+
+import json
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pycocotools import mask as oracle
+
+from kins.errors import KinsError
+from kins.fill import check, fill, fill_json
+from kins.masks import Mask, rasterise
+from kins.runs import rle_problem
+
+SIZES = st.tuples(st.integers(1, 40), st.integers(1, 40))
+COORDINATES = st.one_of(
+    st.floats(-20, 60),
+    st.integers(-10, 50).map(float),
+    st.integers(-50, 250).map(lambda fifths: fifths / 5),
+    st.integers(-400, 1600).map(lambda steps: steps / 32),
+    st.sampled_from([-1e5, 1e5, 1000.0]),
+)
+POLYGONS = st.lists(COORDINATES, min_size=6, max_size=24).map(lambda numbers: numbers[: len(numbers) // 2 * 2])
+
+
+def counts_of(polygon, height, width):
+    # pycocotools takes a list of four numbers for a box.
+    return oracle.frPyObjects([polygon], height, width)[0]["counts"]
+
+
+@given(st.lists(st.tuples(POLYGONS, SIZES), max_size=6))
+@example([([0.0, 0.0, 40.0, 0.0, 40.0, 30.0, 0.0, 30.0], (30, 40))])
+@example([([-9.0, -9.0, 90.0, -9.0, 90.0, 90.0, -9.0, 90.0], (30, 40))])
+@example([([3.0, 3.0, 3.0, 9.0, 3.0, 3.0], (30, 40)), ([1.5, 0.0, 0.5, 7.0, 7.5, 3.5], (8, 8))])
+def test_fills_as_pycocotools_does(images):
+    points = np.array([number for polygon, _ in images for number in polygon])
+    sizes = [len(polygon) // 2 for polygon, _ in images]
+    found = fill(points, sizes, [height for _, (height, _) in images], [width for _, (_, width) in images])
+    assert found == [counts_of(polygon, *size) for polygon, size in images]
+
+
+def test_a_large_and_busy_polygon():
+    rng = np.random.default_rng(0)
+    polygon = (rng.uniform(-100, 1300, (3000, 2)) * (1, 0.35)).ravel()
+    assert fill(polygon, [3000], [375], [1242]) == [counts_of(polygon.tolist(), 375, 1242)]
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.floats(-1e5, 1e5),
+            st.integers(-99999, 99999),
+            st.decimals(-99, 99, places=3).map(float),
+            st.floats(0, 1e-30),
+        ),
+        min_size=6,
+        max_size=12,
+    ),
+    st.sampled_from([None, 1]),
+)
+def test_reads_numbers_as_python_does(numbers, indent):
+    numbers = numbers[: len(numbers) // 2 * 2]
+    text = json.dumps([numbers, numbers[:6]], indent=indent)
+    expected = [fill(np.array(part, float), [len(part) // 2], [50], [60])[0] for part in (numbers, numbers[:6])]
+    (found,) = fill_json([text.encode()], [50], [60], 1e5)
+    if any("e" in repr(number) or sum(map(str.isdigit, repr(number))) > 15 for number in numbers):
+        assert found in (None, expected)
+    else:
+        assert found == expected
+
+
+OTHER = [
+    "{}",
+    "[",
+    "[]",
+    "[1, 2]",
+    "[[1, 2, 3]]",
+    '[["1", 2]]',
+    "[[1, 2], 3]",
+    "[[1, 2",
+    "[[1e3, 2, 3, 4]]",
+    "[[-, 1]]",
+]
+OTHER += ["null", "", "[[1, 200000, 3, 4, 5, 6]]", "[[[1, 2, 3, 4, 5, 6]]]", "[[1, 2, 3, 4, 5, 6]", "[[.1, 1..2]]"]
+
+
+@pytest.mark.parametrize("value", OTHER)
+def test_leaves_what_it_does_not_know(value):
+    triangle, drawn = b"[[1, 1, 5, 1, 5, 9]]", [counts_of([1, 1, 5, 1, 5, 9], 20, 20)]
+    assert fill_json([triangle, value.encode(), triangle], [20] * 3, [20] * 3, 1e5) == [drawn, None, drawn]
+
+
+@given(st.lists(st.tuples(SIZES, st.one_of(st.binary(max_size=12), st.lists(st.integers(0, 99)))), max_size=5))
+def test_checks_run_lengths(values):
+    texts, sizes = [], [size for size, _ in values]
+    for (height, width), value in values:
+        if isinstance(value, list):  # sound up to their sum
+            runs = [*value, max(height * width - sum(value), 0)]
+            value = oracle.frPyObjects({"size": [height, width], "counts": runs}, height, width)["counts"]
+        texts.append(value)
+    sound = [
+        bool(text) and rle_problem({"size": list(size), "counts": text}, *size) is None
+        for text, size in zip(texts, sizes, strict=True)
+    ]
+    assert check(texts, [height * width for height, width in sizes]).tolist() == sound
+
+
+def test_rasterise_takes_what_is_sound_and_leaves_the_rest():
+    rle = oracle.encode(np.asfortranarray(np.eye(10, 12, dtype=np.uint8)))
+    values = {
+        "polygon": [[1, 1, 8.5, 1, 8, 9]],
+        "two parts": [[1, 1, 5, 1, 5, 9], [3, 3, 11, 3, 11, 8]],
+        "no part": [],
+        "rle": {"size": [10, 12], "counts": rle["counts"].decode()},
+        "far": [[1, 1, 1e9, 1, 8, 9]],
+        "other size": {"size": [12, 10], "counts": rle["counts"].decode()},
+        "damaged": {"size": [10, 12], "counts": "é"},
+    }
+    masks = {n: Mask.from_segmentation(msgspec.Raw(json.dumps(v).encode()), 10, 12, n) for n, v in values.items()}
+    rasterise([*masks.values(), Mask.unknown(10, 12, "none"), Mask.from_segmentation(msgspec.Raw(b"[]"), 0, 5, "flat")])
+    for name in ("polygon", "two parts", "no part", "rle"):
+        alone = Mask.from_segmentation(values[name], 10, 12)
+        assert (masks[name].rle, masks[name].area) == (alone.rle, alone.area)
+    for name in ("far", "other size", "damaged"):
+        with pytest.raises(KinsError, match=name):
+            _ = masks[name].rle
