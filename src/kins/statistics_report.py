@@ -302,18 +302,8 @@ def _plot_rates(measured: Sequence[Statistics]) -> Figure | None:
     for k, statistics in enumerate(measured):
         known = statistics.rate[~np.isnan(statistics.rate)]
         hidden = known[known >= PARTIAL]
-        weights = np.full(hidden.size, 100 / known.size)
         name = f"{statistics.name} ({hidden.size / known.size:.0%} of all)"
-        color = COLORS[k % len(COLORS)]
-        axes.hist(
-            hidden,
-            np.linspace(0, 1, 41).tolist(),
-            weights=weights,
-            histtype="step",
-            linewidth=1.8,
-            color=color,
-            label=name,
-        )
+        _steps(axes, hidden, np.linspace(0, 1, 41), known.size, name, COLORS[k % len(COLORS)])
     axes.axvline(OCCLUDED, color="#555555", linewidth=1, linestyle=":")
     axes.text(
         OCCLUDED + 0.01, axes.get_ylim()[1] * 0.97, f"occluded: > {OCCLUDED}", va="top", color="#555555", fontsize=9
@@ -325,6 +315,14 @@ def _plot_rates(measured: Sequence[Statistics]) -> Figure | None:
     return figure
 
 
+def _steps(
+    axes: Axes, values: npt.NDArray[np.float64], bins: npt.NDArray[np.float64], total: int, name: str, color: str
+) -> None:
+    """The outline of a histogram, in percent of `total`."""
+    weights = np.full(values.size, 100 / total)
+    axes.hist(values, bins.tolist(), weights=weights, histtype="step", linewidth=1.8, color=color, label=name)
+
+
 def _plot_sizes(measured: Sequence[Statistics]) -> Figure | None:
     from kins.statistics import LARGE, SMALL
 
@@ -334,18 +332,8 @@ def _plot_sizes(measured: Sequence[Statistics]) -> Figure | None:
     figure, (axes,) = _figure()
     for k, statistics in enumerate(measured):
         side = np.sqrt(statistics.area[statistics.area > 0])
-        weights = np.full(side.size, 100 / side.size)
         name = f"{statistics.name} (median {np.median(side):.0f})"
-        color = COLORS[k % len(COLORS)]
-        axes.hist(
-            side,
-            np.geomspace(2, 1024, 46).tolist(),
-            weights=weights,
-            histtype="step",
-            linewidth=1.8,
-            color=color,
-            label=name,
-        )
+        _steps(axes, side, np.geomspace(2, 1024, 46), side.size, name, COLORS[k % len(COLORS)])
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter("{x:g}")
     for bound in (SMALL, LARGE):
