@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+import kins
 from kins.config import NETWORKS, load_config
 from kins.evaluation import Evaluator
 from kins.masks import ious
@@ -11,7 +12,15 @@ from kins.predict import Predictor
 from kins.records import Dataset, Scene
 from kins.train import train
 
-SETTINGS = ["train.steps=1500", "train.batch=1", "train.ema=null", "augment.mirror=0", "data.workers=1"]
+SETTINGS = [
+    "train.steps=600",
+    "train.batch=1",
+    "train.lr=1.0e-3",
+    "train.ema=null",
+    "augment.mirror=0",
+    "data.workers=1",
+]
+SETTINGS += ["data.short_side=128", "data.long_side=416"]
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +29,8 @@ def streets(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     from kins.streets import Settings, generate
 
     folder = tmp_path_factory.mktemp("streets") / "set"
-    settings = Settings(seed=5, width=640, height=192, quality="fast")
-    dataset = generate(folder, {"training": 4, "testing": 0}, settings, workers=1)["training"]
+    generate(folder, {"training": 4}, Settings(seed=5, width=416, height=128, quality="fast"), workers=1)
+    dataset = kins.load(folder / "train.json", folder / "training" / "image_2")
     return dataset.filter(lambda instance: instance.amodal.box[3] >= 16 and instance.inmodal.area >= 80)
 
 
