@@ -1,4 +1,4 @@
-"""Run-length masks. The only module that calls the run-length library (hotcoco) and the compiled fill (fill.c).
+"""Run-length masks. The only module that calls the run-length library (hotcoco) and the compiled fill (rle.c).
 
 Pixels are counted as in COCO: column by column, pixel (x, y) covers [x, x + 1) x [y, y + 1), and polygons are filled
 by COCO's own rule, so that areas and boxes equal those of pycocotools.
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from hotcoco import mask as rle_library
 
 from kins.errors import KinsError
-from kins.fill import check, fill, fill_json
+from kins.rle import check, fill, fill_json
 from kins.runs import MAX_PIXELS, check_size, decode_runs, intervals, rle_problem, rle_size, split_at_columns
 from kins.runs import Rle as Rle
 

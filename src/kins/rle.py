@@ -1,4 +1,4 @@
-"""The compiled part: COCO's polygon fill and checks of run lengths, for many masks at once (fill.c)."""
+"""The compiled part: COCO's polygon fill and checks of run lengths, for many masks at once (rle.c)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 
 
 def _load() -> ctypes.CDLL:
-    path = Path(__file__).with_name(f"libfill{_SUFFIX}")
+    path = Path(__file__).with_name(f"librle{_SUFFIX}")
     try:
         library = ctypes.CDLL(str(path))
     except OSError as error:

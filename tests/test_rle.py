@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pycocotools import mask as oracle
 
 from kins.errors import KinsError
-from kins.fill import check, fill, fill_json
+from kins.rle import check, fill, fill_json
 from kins.masks import Mask, rasterise
 from kins.runs import rle_problem
 
