@@ -1,6 +1,7 @@
 """Prediction files and plain COCO results."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from tests.formats.strategies import masks, rle
 
 import kins
 from kins import Dataset, Image, KinsError, Scene
+from kins.formats.document import places
 
 TRUTH = Dataset.from_scenes([Scene(Image(7, "7.png", 6, 8)), Scene(Image(3, "3.png", 6, 8))], {1: "car", 4: "van"})
 MASK = np.tri(6, 8, dtype=bool)
@@ -87,8 +89,10 @@ def test_no_detection_at_all(tmp_path):
         ([{"image_id": 7}], r"\[0\]: "),
         ("[[1]]", r"\[0\]: "),
         ('{"images": []}', "not a list of detections"),
-        (json.dumps([detection()])[:-3], "not valid JSON"),
-        (json.dumps([detection(score=float("nan"))]), "not valid JSON"),
+        (json.dumps([detection()])[:-3], "ends within "),
+        (json.dumps([detection(), detection(score=float("nan"))]), r": \[1\]\.score: NaN"),
+        (json.dumps([detection(a_segm=[[1, 2, float("-inf")]])]), r": \[0\]\.a_segm\[0\]\[2\]: Infinity"),
+        ('[{"image_id": 7 "score": 1}]', r": \[0\]\.image_id: is not valid JSON.*byte 16"),
         ("", "is empty"),
     ],
 )
@@ -113,3 +117,24 @@ def test_predictions_need_scores_and_a_ground_truth(tmp_path):
         )
     with pytest.raises(KinsError, match="kins eval"):
         kins.load(tmp_path / "pred.json")
+
+
+STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"(:?)')
+
+
+@given(st.recursive(st.integers() | st.text(), lambda v: st.lists(v) | st.dictionaries(st.sampled_from("abc"), v)))
+def test_places_in_json(value):
+    def walk(value, place):
+        """The place of every string that is no key, in the sequence of the text."""
+        if isinstance(value, str):
+            yield place
+        if isinstance(value, dict):
+            for key, item in value.items():
+                yield from walk(item, f"{place}.{key}")
+        if isinstance(value, list):
+            for index, item in enumerate(value):
+                yield from walk(item, f"{place}[{index}]")
+
+    text = json.dumps(value).encode()
+    starts = [found.start() for found in STRINGS.finditer(text) if not found[1]]
+    assert list(places(text, starts)) == [place.removeprefix(".") for place in walk(value, "")]

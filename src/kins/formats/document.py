@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +82,7 @@ def parse(path: Path, content: bytes) -> Document:
     except msgspec.ValidationError:
         pass
     except (msgspec.DecodeError, RecursionError) as error:
-        raise KinsError(
-            f"{path}: is not valid JSON{describe(error)}; was the download or the copy interrupted?"
-        ) from None
+        raise not_json(path, content, error) from None
     return _other_document(path, content)
 
 
@@ -120,7 +118,7 @@ def _other_document(path: Path, content: bytes) -> Document:
     try:
         value = msgspec.json.decode(content, type=dict[str, Raw] | list[Raw])
     except (msgspec.DecodeError, RecursionError) as error:
-        raise KinsError(f"{path}: is not valid JSON{describe(error)}") from None
+        raise not_json(path, content, error) from None
     if isinstance(value, list) or not ({"images", "annotations"} & set(value)):
         document.content = Raw(content)
         return document
@@ -141,6 +139,48 @@ def describe(error: BaseException) -> str:
         text, place = found.groups()
         return f"{place}: {text}"
     return f": {text}"
+
+
+def not_json(path: Path, content: bytes, error: BaseException) -> KinsError:
+    """The error for content that can't be read as JSON at all: what is wrong, and at which place."""
+    text = describe(error)
+    if "truncated" in text:
+        return KinsError(f"{path}: ends within{_at(content, len(content))}; was the download or the copy interrupted?")
+    if not (found := re.search(r"\(byte (\d+)\)", text)):
+        return KinsError(f"{path}: is not valid JSON{text}")
+    offset = int(found[1])
+    place = _at(content, offset)
+    if number := re.match(rb"NaN|Infinity", content[offset : offset + 8]):
+        return KinsError(f"{path}:{place}: {number[0].decode()} is not JSON; write a number, or null if there is none")
+    return KinsError(f"{path}:{place}: is not valid JSON{text}")
+
+
+def _at(content: bytes, offset: int) -> str:
+    place = next(places(content, [offset]))
+    return f" {place}" if place else " the first value"
+
+
+_MARK = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}:]|[^"\[\]{}:]+', re.DOTALL)
+
+
+def places(content: bytes, offsets: Sequence[int]) -> Iterator[str]:
+    """For each offset into a JSON text (rising), the value that it is in, as `annotations[5].a_segm[0]`."""
+    path: list[int | str] = []  # an index for each list, a key for each object that is open
+    text, start = "", 0
+    for offset in offsets:
+        for found in _MARK.finditer(content, start, offset):
+            mark, start = found[0], found.end()
+            if mark in b"[{":
+                path.append(0 if mark == b"[" else "")
+            elif mark in b"]}":
+                del path[-1:]
+            elif mark == b":" and path:
+                path[-1] = text
+            elif mark.startswith(b'"'):
+                text = mark[1:41].removesuffix(b'"').decode(errors="replace")
+            elif path and isinstance(path[-1], int):
+                path[-1] += mark.count(b",")
+        yield "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
 
 
 def encode(value: Any) -> Iterator[bytes]:

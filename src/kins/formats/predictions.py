@@ -15,7 +15,7 @@ import msgspec
 
 from kins.errors import KinsError
 from kins.files import read_bytes
-from kins.formats.document import Document, Raw, checked_text, describe
+from kins.formats.document import Document, Raw, checked_text, describe, not_json
 from kins.masks import Mask
 from kins.records import Dataset, Image, Instance
 
@@ -183,7 +183,7 @@ def _decode(path: Path) -> list[_Detection]:
             raise KinsError(f"{path}: is not a list of detections, as prediction files are") from None
         raise KinsError(f"{path}: {describe(error).removeprefix(': ')}") from None
     except (msgspec.DecodeError, RecursionError) as error:
-        raise KinsError(f"{path}: is not valid JSON{describe(error)}") from None
+        raise not_json(path, content, error) from None
 
 
 def _unknown(

@@ -11,7 +11,7 @@ from pathlib import Path
 from kins.errors import KinsError
 from kins.files import read_bytes, write_atomic
 from kins.formats import FORMATS, recognise
-from kins.formats.document import Document, encode, parse
+from kins.formats.document import Document, encode, parse, places
 from kins.validate.checker import Checker
 from kins.validate.report import KINDS, Problem, Report
 
@@ -71,21 +71,12 @@ def _document(path: Path, report: Report) -> Document:
     except KinsError:
         if not _NAN.search(content):
             raise
-    count = 0
-
-    def null(found: re.Match[bytes]) -> bytes:
-        nonlocal count
-        text = found.group()
-        if text.startswith(b'"'):
-            return text
-        count += 1
-        if count <= 100:
-            report.add("nan", f"byte {found.start()}", text.decode())
-        return b"null"
-
-    content = _STRINGS_AND_NAN.sub(null, content)
-    if count > 100:
-        report.add("nan", "", f"{count - 100} more")
+    numbers = [found for found in _STRINGS_AND_NAN.finditer(content) if not found[0].startswith(b'"')]
+    for found, place in zip(numbers[:100], places(content, [found.start() for found in numbers[:100]]), strict=True):
+        report.add("nan", place, found[0].decode())
+    if len(numbers) > 100:
+        report.add("nan", "", f"{len(numbers) - 100} more")
+    content = _STRINGS_AND_NAN.sub(lambda found: found[0] if found[0].startswith(b'"') else b"null", content)
     document = parse(path, content)
-    report.repairs.append(("", f"{count} times NaN or Infinity became null"))
+    report.repairs.append(("", f"{len(numbers)} times NaN or Infinity became null"))
     return document
