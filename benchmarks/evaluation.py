@@ -192,4 +192,5 @@ def main(images: int, rounds: int) -> None:
 if __name__ == "__main__":
     numbers = [int(argument) for argument in sys.argv[1:]]
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # compiling every module again is no tool's work
     main(*(numbers + [1500, 3][len(numbers) :]))

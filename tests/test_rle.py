@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pycocotools import mask as oracle
 
 from kins.errors import KinsError
-from kins.rle import check, fill, fill_json
 from kins.masks import Mask, rasterise
+from kins.rle import check, fill, fill_json
 from kins.runs import rle_problem
 
 SIZES = st.tuples(st.integers(1, 40), st.integers(1, 40))

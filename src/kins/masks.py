@@ -1,4 +1,4 @@
-"""Run-length masks. The only module that calls the run-length library (hotcoco) and the compiled fill (rle.c).
+"""Run-length masks. The only module that calls the run-length library (hotcoco).
 
 Pixels are counted as in COCO: column by column, pixel (x, y) covers [x, x + 1) x [y, y + 1), and polygons are filled
 by COCO's own rule, so that areas and boxes equal those of pycocotools.
@@ -20,6 +20,7 @@ from kins.errors import KinsError
 from kins.rle import check, fill, fill_json
 from kins.runs import MAX_PIXELS, check_size, decode_runs, intervals, rle_problem, rle_size, split_at_columns
 from kins.runs import Rle as Rle
+from kins.spans import Spans, unpack
 
 Polygons = list[list[float]]
 Box = tuple[float, float, float, float]
@@ -314,14 +315,13 @@ def ious(first: Sequence[Mask], second: Sequence[Mask]) -> npt.NDArray[np.float6
     return np.asarray(common / total, np.float64)
 
 
-def rle_areas(rles: Sequence[Rle]) -> npt.NDArray[np.int64]:
-    """(len(rles),) number of pixels of each; of checked RLEs, as `Mask.rle` gives them."""
-    return np.asarray(rle_library.area(list(rles)), np.int64) if rles else np.zeros(0, np.int64)
+def spans(masks: Sequence[Mask]) -> tuple[Spans, npt.NDArray[np.float64]]:
+    """The pixels of many masks, to be compared pair by pair, and (4, len(masks)) their boxes; unknown ones are empty.
 
-
-def rle_boxes(rles: Sequence[Rle]) -> npt.NDArray[np.float64]:
-    """(len(rles), 4) x, y, width, height that hold all pixels of each; tight unless an RLE has runs of no pixels."""
-    return np.asarray(rle_library.to_bbox(list(rles)), np.float64) if rles else np.zeros((0, 4))
+    Raises KinsError for a damaged mask, with its place in the file.
+    """
+    rasterise(masks)
+    return unpack([mask.rle["counts"] if mask.known else b"" for mask in masks], [mask.height for mask in masks])
 
 
 def union(masks: Sequence[Mask], height: int, width: int) -> Mask:
@@ -415,8 +415,18 @@ def _rasterise_together(masks: Sequence[Mask]) -> None:
     for mask, parts in zip(masks, drawn, strict=True):
         if parts is not None:
             mask._rle = _union_of_parts(parts, mask.height, mask.width)
-    if rles := [mask for mask in masks if mask._rle is None and mask._is_foreign_rle]:
-        _accept_rles(rles)
+    left = [mask for mask in masks if mask._rle is None]
+    _draw_together([mask for mask in left if not mask._is_foreign_rle])
+    _accept_rles([mask for mask in left if mask._is_foreign_rle])
+
+
+def _draw_together(masks: Sequence[Mask]) -> None:
+    """For numbers that need Python's exact reading: in exponential form, or with more digits than a double holds."""
+    sound = [(mask, polygons) for mask in masks if (polygons := _sound_polygons(mask._source)) is not None]
+    flat = [(mask, polygon) for mask, polygons in sound for polygon in polygons]
+    counts = iter(_fill([p for _, p in flat], [m.height for m, _ in flat], [m.width for m, _ in flat]))
+    for mask, polygons in sound:
+        mask._rle = _union_of_parts(list(itertools.islice(counts, len(polygons))), mask.height, mask.width)
 
 
 def _accept_rles(masks: Sequence[Mask]) -> None:

@@ -12,6 +12,8 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
+import numpy as np  # noqa: F401  # before the count of threads below: it starts some, which survive forking
+
 from kins.errors import KinsError
 from kins.files import progress
 

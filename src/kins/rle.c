@@ -1,4 +1,4 @@
-/* Many polygons to run lengths at once, pixel by pixel as COCO fills them, and checks of many run lengths.
+/* Many polygons to run lengths at once, pixel by pixel as COCO fills them; many run lengths checked and compared.
 
 COCO's rule: coordinates are multiplied by five and rounded; the outline is walked in whole steps along its longer
 direction; where it passes from x = 5c + 2 to 5c + 3, which is the middle of column c, the fill changes at the row of the
@@ -295,30 +295,119 @@ PUBLIC char *fill_json(const char *json, const int64_t *json_ends, const int64_t
 
 PUBLIC void release(char *text) { free(text); }
 
+/* The next run of a text, before it is added to the one two before, into `run`. Returns what follows it, or NULL if the
+text is damaged there. */
+static const char *read_run(const char *at, const char *end, int64_t *run) {
+    *run = 0;
+    for (int shift = 0; at < end && shift < 35;) {
+        int64_t bits = (unsigned char)*at++ - 48;
+        if (bits < 0 || bits > 63) return NULL;
+        *run |= (bits & 31) << shift;
+        shift += 5;
+        if (bits & 32) continue;
+        if (bits & 16) *run -= (int64_t)1 << shift;
+        return at;
+    }
+    return NULL;
+}
+
 /* For each of `count` texts, which follow each other and end at `ends`, whether it holds runs of at least 0 that add up to
 so many pixels. */
 PUBLIC void check(const char *text, const int64_t *ends, const int64_t *pixels, int64_t count, uint8_t *sound) {
-    int64_t at = 0;
+    const char *at = text;
     for (int64_t i = 0; i < count; i++) {
+        const char *end = text + ends[i];
         int64_t before[2] = {0, 0}, total = 0, n = 0;
-        int fine = at < ends[i];
-        while (fine && at < ends[i]) {
-            int64_t run = 0;
-            int shift = 0, more = 1;
-            while (more && at < ends[i] && shift < 35) {
-                int64_t bits = (unsigned char)text[at++] - 48;
-                if (bits < 0 || bits > 63) break;
-                more = bits & 32 ? 1 : 0;
-                run |= (bits & 31) << shift;
-                shift += 5;
-                if (!more && bits & 16) run -= (int64_t)1 << shift;
-            }
+        int fine = at < end;
+        while (fine && at < end) {
+            int64_t run;
+            at = read_run(at, end, &run);
             if (n > 2) run += before[n & 1];
             before[n++ & 1] = run;
             total += run;
-            fine = !more && run >= 0 && total <= pixels[i];
+            fine = at && run >= 0 && total <= pixels[i];
         }
         sound[i] = (uint8_t)(fine && total == pixels[i]);
-        at = ends[i];
+        at = end;
+    }
+}
+
+/* Widens a box (left, top, right, bottom) by the pixels from `start` to before `end`, in columns of so many. */
+static void widen(double *box, int64_t start, int64_t end, int64_t height) {
+    int64_t left = start / height, top = start - left * height, right = left + 1, bottom = top + end - start;
+    if (bottom > height) top = 0, bottom = height, right = (end - 1) / height + 1;
+    if ((double)left < box[0]) box[0] = (double)left;
+    if ((double)top < box[1]) box[1] = (double)top;
+    if ((double)right > box[2]) box[2] = (double)right;
+    if ((double)bottom > box[3]) box[3] = (double)bottom;
+}
+
+/* From sound texts: where the pixels of each mask start and end, in turn, counted column by column. `places` has room for as
+many as the texts have characters; those of mask i go from starts[i] to before starts[i + 1]. `areas` gets the pixels of
+each mask, `boxes` x, y, width, height. */
+PUBLIC void unpack(const char *text, const int64_t *ends, const int64_t *heights, int64_t count, int32_t *places,
+                   int64_t *starts, int64_t *areas, double *boxes) {
+    const char *at = text;
+    int64_t used = 0;
+    for (int64_t i = 0; i < count; i++) {
+        const char *end = text + ends[i];
+        int64_t before[2] = {0, 0}, place = 0, area = 0, run;
+        double box[4] = {INFINITY, INFINITY, 0, 0};
+        starts[i] = used;
+        for (int64_t n = 0; at && at < end; n++) {
+            at = read_run(at, end, &run);
+            if (n > 2) run += before[n & 1];
+            before[n & 1] = run;
+            if (n & 1 && run > 0) {
+                places[used++] = (int32_t)place, places[used++] = (int32_t)(place + run);
+                area += run;
+                widen(box, place, place + run, heights[i]);
+            }
+            place += run;
+        }
+        areas[i] = area;
+        boxes[4 * i] = area ? box[0] : 0, boxes[4 * i + 1] = area ? box[1] : 0;
+        boxes[4 * i + 2] = area ? box[2] - box[0] : 0, boxes[4 * i + 3] = area ? box[3] - box[1] : 0;
+        at = end;
+    }
+    starts[count] = used;
+}
+
+/* What two masks have in common, by the places of both: returns the pixels, and puts the places into `to` unless it is
+NULL; `listed` gets their number. */
+static int64_t meet(const int32_t *a, const int32_t *a_end, const int32_t *b, const int32_t *b_end, int32_t *to,
+                    int64_t *listed) {
+    int64_t pixels = 0, used = 0;
+    while (a < a_end && b < b_end) {
+        int32_t start = a[0] > b[0] ? a[0] : b[0], end = a[1] < b[1] ? a[1] : b[1];
+        if (start < end) {
+            pixels += end - start;
+            if (to) to[used] = start, to[used + 1] = end;
+            used += 2;
+        }
+        int first = a[1] <= b[1], second = b[1] <= a[1];
+        a += 2 * first, b += 2 * second;
+    }
+    *listed = used;
+    return pixels;
+}
+
+/* For each of `count` pairs of masks, whose places go from a_from[i] to a_to[i] in `a`, and so on: their common pixels. */
+PUBLIC void common(const int32_t *a, const int64_t *a_from, const int64_t *a_to, const int32_t *b, const int64_t *b_from,
+                   const int64_t *b_to, int64_t count, int64_t *pixels) {
+    int64_t listed;
+    for (int64_t i = 0; i < count; i++)
+        pixels[i] = meet(a + a_from[i], a + a_to[i], b + b_from[i], b + b_to[i], NULL, &listed);
+}
+
+/* The same, with the places of what each pair has in common. `places` has room for those of both sides of all pairs. */
+PUBLIC void intersect(const int32_t *a, const int64_t *a_from, const int64_t *a_to, const int32_t *b,
+                      const int64_t *b_from, const int64_t *b_to, int64_t count, int64_t *pixels, int32_t *places,
+                      int64_t *starts) {
+    int64_t listed;
+    starts[0] = 0;
+    for (int64_t i = 0; i < count; i++) {
+        pixels[i] = meet(a + a_from[i], a + a_to[i], b + b_from[i], b + b_to[i], places + starts[i], &listed);
+        starts[i + 1] = starts[i] + listed;
     }
 }

@@ -1,4 +1,4 @@
-"""The compiled part: COCO's polygon fill and checks of run lengths, for many masks at once (rle.c)."""
+"""The compiled part (rle.c): COCO's polygon fill and checks of run lengths, for many masks at once."""
 
 from __future__ import annotations
 
@@ -28,10 +28,16 @@ def _load() -> ctypes.CDLL:
     library.release.argtypes = [ctypes.c_void_p]
     library.check.argtypes = [ctypes.c_char_p] + [ctypes.c_void_p] * 2 + [ctypes.c_int64, ctypes.c_void_p]
     library.check.restype = None
+    library.unpack.argtypes = [ctypes.c_char_p] + [ctypes.c_void_p] * 2 + [ctypes.c_int64] + [ctypes.c_void_p] * 4
+    library.unpack.restype = None
+    library.common.argtypes = [ctypes.c_void_p] * 6 + [ctypes.c_int64, ctypes.c_void_p]
+    library.common.restype = None
+    library.intersect.argtypes = [ctypes.c_void_p] * 6 + [ctypes.c_int64] + [ctypes.c_void_p] * 3
+    library.intersect.restype = None
     return library
 
 
-_library = _load()
+library = _load()
 
 
 def fill(
@@ -53,7 +59,7 @@ def fill(
     assert 2 * sizes.sum() == points.size
     ends = np.empty(sizes.size, np.int64)
     addresses = [array.ctypes.data for array in (points, sizes, heights, widths)]
-    return _texts(_library.fill(*addresses, sizes.size, ends.ctypes.data), ends)
+    return _texts(library.fill(*addresses, sizes.size, ends.ctypes.data), ends)
 
 
 def fill_json(
@@ -70,7 +76,7 @@ def fill_json(
     json_ends = np.fromiter(itertools.accumulate(map(len, values)), np.int64, len(values))
     parts, ends = np.empty(len(values), np.int64), np.empty(json.count(b"["), np.int64)
     addresses = [array.ctypes.data for array in (json_ends, heights, widths)]
-    text = _library.fill_json(json, *addresses, len(values), largest, parts.ctypes.data, ends.ctypes.data)
+    text = library.fill_json(json, *addresses, len(values), largest, parts.ctypes.data, ends.ctypes.data)
     counts = iter(_texts(text, ends[: int(np.maximum(parts, 0).sum())]))
     return [list(itertools.islice(counts, number)) if number >= 0 else None for number in parts.tolist()]
 
@@ -82,7 +88,7 @@ def _texts(text: int | None, ends: npt.NDArray[np.int64]) -> list[bytes]:
     try:
         together = ctypes.string_at(text, stops[-1] if stops else 0)
     finally:
-        _library.release(text)
+        library.release(text)
     return [together[start:stop] for start, stop in zip([0, *stops], stops, strict=False)]
 
 
@@ -92,5 +98,5 @@ def check(counts: Sequence[bytes], pixels: npt.ArrayLike) -> npt.NDArray[np.bool
     pixels = np.ascontiguousarray(pixels, np.int64)
     assert pixels.size == len(counts)
     sound = np.empty(len(counts), np.bool_)
-    _library.check(b"".join(counts), ends.ctypes.data, pixels.ctypes.data, len(counts), sound.ctypes.data)
+    library.check(b"".join(counts), ends.ctypes.data, pixels.ctypes.data, len(counts), sound.ctypes.data)
     return sound

@@ -42,7 +42,6 @@ def evaluate(
     Example: kins eval streets/test.json pred.json --images streets/testing/image_2 --report report
     """
     import json
-    import os
 
     from kins.evaluation import evaluate as run
     from kins.evaluation import evaluate_completion
@@ -52,7 +51,6 @@ def evaluate(
 
     parts = parse_slices(slices)
     dataset = load(annotations, images=images, format=from_)
-    workers = os.cpu_count() or 1
     found = {str(path): load_predictions(path, dataset, masks=masks) for path in predictions}
     if completion:
         scores = {name: evaluate_completion(dataset, part) for name, part in found.items()}
@@ -62,7 +60,7 @@ def evaluate(
         else:
             print_completion(scores)
         return
-    runs = {name: run(dataset, part, parts, workers) for name, part in found.items()}
+    runs = {name: run(dataset, part, parts, workers=None) for name, part in found.items()}
     if report:
         from kins.evaluation.report import write_report
 

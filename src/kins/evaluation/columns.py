@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from hotcoco.primitives import mask_iou
 
 from kins.errors import KinsError
-from kins.masks import MAX_COORDINATE, Mask, Rle, rle_areas, rle_boxes
+from kins.masks import MAX_COORDINATE, Mask, spans
 from kins.records import Instance, Scene
+from kins.spans import Spans
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -80,20 +79,19 @@ class Columns:
 
 @dataclasses.dataclass(slots=True)
 class Masks:
-    """Run-length masks of the same rows, None where unknown.
+    """Masks of the same rows, empty where unknown.
 
     Attributes:
-        inside: inmodal masks without what leaks out of the amodal ones, by row, as far as they were asked for.
+        inside: inmodal masks without what leaks out of the amodal ones.
     """
 
-    amodal: list[Rle | None]
-    inmodal: list[Rle | None]
-    inside: dict[int, Rle] = dataclasses.field(default_factory=dict)
+    amodal: Spans
+    inmodal: Spans
+    inside: Spans
 
     def take(self, rows: Ints) -> Masks:
         """Some of the rows."""
-        index = rows.tolist()
-        return Masks([self.amodal[row] for row in index], [self.inmodal[row] for row in index])
+        return Masks(self.amodal.take(rows), self.inmodal.take(rows), self.inside.take(rows))
 
 
 def columns(scenes: Sequence[Scene], found: bool) -> tuple[Columns, Masks]:
@@ -105,23 +103,24 @@ def columns(scenes: Sequence[Scene], found: bool) -> tuple[Columns, Masks]:
     instances = [instance for scene in scenes for instance in scene]
     count = len(instances)
     image = np.repeat(np.arange(len(scenes)), [len(scene) for scene in scenes]) if scenes else np.zeros(0)
-    masks = ([i.amodal for i in instances], [i.inmodal for i in instances])
+    columns = ([i.amodal for i in instances], [i.inmodal for i in instances])
     known = np.ones((3, count), bool)
     pixels, area = np.zeros((3, count)), np.zeros((3, count))
     tight = np.zeros((2, 4, count))
-    rles: tuple[list[Rle | None], list[Rle | None]] = ([], [])
-    for k, column in enumerate(masks):
-        has = known[k + 1] = np.array([mask.known for mask in column], bool)
-        rles[k].extend(mask.rle if mask.known else None for mask in column)
-        made = [rle for rle in rles[k] if rle is not None]
-        pixels[k + 1, has], tight[k][:, has] = rle_areas(made), rle_boxes(made).T
+    masks: list[Spans] = []
+    for k, column in enumerate(columns):
+        known[k + 1] = [mask.known for mask in column]
+        together, tight[k] = spans(column)
+        masks.append(together)
+        pixels[k + 1] = together.area
         stated = [mask.stated_area for mask in column]
-        area[k + 1] = [p if s is None or found else s for s, p in zip(stated, pixels[k + 1].tolist(), strict=True)]
-    box = np.array([_box(mask) for mask in masks[0]], np.float64).reshape(-1, 4).T
+        area[k + 1] = [p if s is None or found else s for s, p in zip(stated, together.area.tolist(), strict=True)]
+    amodal, inmodal = masks
+    inside = inmodal.cut(amodal)
+    box = np.array([_box(mask) for mask in columns[0]], np.float64).reshape(-1, 4).T
     known[BOX] = ~np.isnan(box[0])
     _check_boxes(instances, box, known[BOX], found)
     area[BOX] = box[2] * box[3] if found else np.where(known[AMODAL], area[AMODAL], box[2] * box[3])
-    both = known[AMODAL] & known[INMODAL]
     table = Columns(
         image.astype(np.int64),
         np.array([i.id for i in instances], np.int64),
@@ -136,10 +135,10 @@ def columns(scenes: Sequence[Scene], found: bool) -> tuple[Columns, Masks]:
         box,
         area,
         pixels,
-        _seen(rles, both, pixels[AMODAL]),
+        inside.area.astype(np.float64),
         tight,
     )
-    return table, Masks(*rles)
+    return table, Masks(amodal, inmodal, inside)
 
 
 def _optional(values: Sequence[float | None], missing: float) -> Floats:
@@ -150,17 +149,6 @@ def _box(mask: Mask) -> Sequence[float]:
     if mask.stated_box is not None:
         return mask.stated_box
     return mask.box if mask.known else (np.nan,) * 4
-
-
-def _seen(rles: tuple[list[Any], list[Any]], both: Bools, areas: Floats) -> Floats:
-    """(N,) number of pixels that are in both masks, 0 where one is unknown."""
-    share = both.astype(np.float64)
-    for n in np.flatnonzero(both).tolist():
-        amodal, inmodal = rles[0][n], rles[1][n]
-        if amodal["counts"] != inmodal["counts"]:
-            # A crowd's IoU is the intersection over the first mask's area.
-            share[n] = mask_iou([amodal], [inmodal], [True])[0, 0]
-    return np.asarray(np.rint(np.nan_to_num(share) * areas))
 
 
 def _score(instance: Instance) -> float:

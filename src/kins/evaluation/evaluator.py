@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import gc
-import multiprocessing
-import sys
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 
@@ -19,10 +15,10 @@ from kins.evaluation.precision import DETECTIONS
 from kins.evaluation.regions import matched_pairs
 from kins.evaluation.results import Results, summarise
 from kins.evaluation.slices import SLICES, Slice
-from kins.files import progress
+from kins.parallel import in_chunks
 from kins.records import Dataset, Scene
 
-BATCH = 256
+BATCH = 128
 """Images that are compared together: large enough for NumPy, small enough to keep few masks in memory."""
 
 
@@ -85,7 +81,7 @@ class Evaluator:
         self._seen |= other._seen
         self._tables += other._tables
 
-    def adopt(self, tables: Sequence[Table]) -> None:
+    def adopt(self, tables: Iterable[Table]) -> None:
         """Take over images that were compared elsewhere. Raises KinsError for one that came before."""
         for table in tables:
             if common := self._seen & set(table.images):
@@ -106,13 +102,15 @@ class Evaluator:
         self._waiting = []
 
 
-def evaluate(dataset: Dataset, predictions: Dataset, slices: Sequence[Slice] = SLICES, workers: int = 1) -> Results:
+def evaluate(
+    dataset: Dataset, predictions: Dataset, slices: Sequence[Slice] = SLICES, workers: int | None = 1
+) -> Results:
     """Compare predictions with a ground truth, over all images of the latter.
 
     Args:
         predictions: instances with scores, as kins.load_predictions reads them.
         slices: occlusion levels to report on their own.
-        workers: processes to share the work, on Linux; they are forked, so leave it at 1 where threads run.
+        workers: most processes to share the work, None for one a core; where forking is safe (kins.parallel).
 
     Raises:
         KinsError: a damaged mask, a score outside of 0 to 1, or masks that only some of the instances have.
@@ -125,46 +123,18 @@ def evaluate(dataset: Dataset, predictions: Dataset, slices: Sequence[Slice] = S
         raise
 
 
-def _evaluator(dataset: Dataset, predictions: Dataset, slices: Sequence[Slice], workers: int) -> Evaluator:
+def _evaluator(dataset: Dataset, predictions: Dataset, slices: Sequence[Slice], workers: int | None) -> Evaluator:
     """With all images compared."""
     evaluator = Evaluator(dataset.categories, slices)
-    ids = list(dataset.images)
-    chunks = [ids[start : start + BATCH] for start in range(0, len(ids), BATCH)]
-    if workers > 1 and len(chunks) > workers and sys.platform == "linux":
-        evaluator.adopt(_forked(dataset, predictions, chunks, workers))
-        return evaluator
-    for chunk in progress(chunks, "evaluating"):
-        evaluator.adopt([_compared(dataset, predictions, chunk)])
+
+    def compared(ids: Sequence[int]) -> Table:
+        scenes = [dataset[image_id] for image_id in ids]
+        images = predictions.images
+        found = [predictions[s.image.id] if s.image.id in images else Scene(s.image) for s in scenes]
+        return compare(scenes, found, dataset.categories)
+
+    evaluator.adopt(in_chunks(compared, list(dataset.images), "evaluating", workers, BATCH))
     return evaluator
-
-
-def _compared(dataset: Dataset, predictions: Dataset, ids: Sequence[int]) -> Table:
-    scenes = [dataset[image_id] for image_id in ids]
-    images = predictions.images
-    found = [predictions[s.image.id] if s.image.id in images else Scene(s.image) for s in scenes]
-    return compare(scenes, found, dataset.categories)
-
-
-_inherited: tuple[Dataset, Dataset] | None = None
-"""What forked processes work on: inherited, since sending it would take longer than the work."""
-
-
-def _forked_part(ids: Sequence[int]) -> Table:
-    assert _inherited is not None
-    return _compared(*_inherited, ids)
-
-
-def _forked(dataset: Dataset, predictions: Dataset, chunks: Sequence[Sequence[int]], workers: int) -> list[Table]:
-    global _inherited
-    _inherited = dataset, predictions
-    try:
-        context = multiprocessing.get_context("fork")
-        gc.freeze()  # or else the first collection in each process would copy all of it
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=gc.disable) as pool:
-            return list(progress(pool.map(_forked_part, chunks), "evaluating", len(chunks)))
-    finally:
-        gc.unfreeze()
-        _inherited = None
 
 
 def compare(scenes: Sequence[Scene], predictions: Sequence[Scene], categories: Iterable[int]) -> Table:

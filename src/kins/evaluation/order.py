@@ -8,14 +8,12 @@ the slivers that rounded outlines make. Where two hide parts of each other the l
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from hotcoco.primitives import mask_iou
 
-from kins.evaluation.columns import AMODAL, INMODAL, Bools, Columns, Floats, Ints, Masks
-from kins.evaluation.overlap import Pairs, box_intersection, inside
+from kins.evaluation.columns import AMODAL, Bools, Columns, Floats, Ints, Masks
+from kins.evaluation.overlap import Pairs, box_intersection
 from kins.evaluation.regions import precision_recall
 from kins.occlusion import PARTIAL
 
@@ -117,16 +115,8 @@ def _hiding(table: Columns, masks: Masks, front: Ints, back: Ints) -> Floats:
     bound = np.minimum(box_intersection(table.tight[1][:, front], table.tight[0][:, back]), hidden)
     known = table.known[1:, front].all(0) & table.known[1:, back].all(0)
     wanted = np.flatnonzero(known & (bound >= least) & (bound > 0))
-    wanted = wanted[np.argsort(back[wanted], kind="stable")]
-    shares = np.zeros((wanted.size, 2))
-    rows, starts = np.unique(back[wanted], return_index=True)
-    ends = np.append(starts, wanted.size)[1:].tolist()
-    fronts = front[wanted].tolist()
-    for row, start, end in zip(rows.tolist(), starts.tolist(), ends, strict=True):
-        against: list[Any] = [masks.amodal[row], inside(masks, table, row)]
-        shares[start:end] = mask_iou([masks.inmodal[n] for n in fronts[start:end]], against, [True, True])
-    # |I_i & H_j| = |I_i & A_j| - |I_i & A_j & I_j|
-    common = np.rint(np.nan_to_num(shares) * table.pixels[INMODAL, front[wanted]][:, None])
+    i, j = front[wanted], back[wanted]
     pixels = np.zeros(front.size)
-    pixels[wanted] = common[:, 0] - common[:, 1]
+    # |I_i & H_j| = |I_i & A_j| - |I_i & A_j & I_j|
+    pixels[wanted] = masks.inmodal.common(i, masks.amodal, j) - masks.inmodal.common(i, masks.inside, j)
     return np.where(pixels >= least, pixels, 0)

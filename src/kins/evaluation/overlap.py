@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from hotcoco.primitives import mask_iou
 
 from kins.evaluation.columns import AMODAL, BOX, INMODAL, Bools, Columns, Floats, Ints, Masks
-from kins.masks import Mask
+from kins.spans import Spans
 
 
 @dataclasses.dataclass(slots=True)
@@ -48,16 +45,17 @@ def pairs(
     iou = np.full((3, f.size), -1.0)
     known = found.known[:, f] & truth.known[:, t]
     iou[BOX] = np.where(known[BOX], _box_iou(found.box[:, f], truth.box[:, t], crowd), -1)
-    for kind, found_rles, truth_rles in (
+    for kind, found_spans, truth_spans in (
         (AMODAL, found_masks.amodal, truth_masks.amodal),
         (INMODAL, found_masks.inmodal, truth_masks.inmodal),
     ):
         areas = found.pixels[kind, f], truth.pixels[kind, t]
-        common = box_intersection(found.tight[kind - 1][:, f], truth.tight[kind - 1][:, t])
-        common = np.minimum(common, np.minimum(*areas))
-        bound = common / np.maximum(np.where(crowd, areas[0], areas[0] + areas[1] - common), 1)
-        near = np.flatnonzero(known[kind] & (((bound >= least - 1e-9) & (common > 0)) | (iou[AMODAL] >= 0.5 - 1e-9)))
-        iou[kind, near] = _mask_iou(found_rles, truth_rles, f[near], t[near], truth.crowd)
+        most = box_intersection(found.tight[kind - 1][:, f], truth.tight[kind - 1][:, t])
+        most = np.minimum(most, np.minimum(*areas))
+        enough = (most > 0) & (_iou(most, *areas, crowd) >= least - 1e-9)
+        near = np.flatnonzero(known[kind] & (enough | (iou[AMODAL] >= 0.5 - 1e-9)))
+        common = found_spans.common(f[near], truth_spans, t[near]).astype(np.float64)
+        iou[kind, near] = _iou(common, areas[0][near], areas[1][near], crowd[near])
     keep = (iou >= least - 1e-9).any(0)
     f, t, iou = f[keep], t[keep], iou[:, keep]
     return Pairs(f, t, iou, np.full(f.size, np.nan))
@@ -90,23 +88,13 @@ def box_intersection(first: Floats, second: Floats) -> Floats:
 
 
 def _box_iou(found: Floats, truth: Floats, crowd: Bools) -> Floats:
-    common = box_intersection(found, truth)
-    area = found[2] * found[3]
-    total = np.where(crowd, area, area + truth[2] * truth[3] - common)
+    return _iou(box_intersection(found, truth), found[2] * found[3], truth[2] * truth[3], crowd)
+
+
+def _iou(common: Floats, found: Floats, truth: Floats, crowd: Bools) -> Floats:
+    """(N,) common area over that of both, or over the detection's own where the ground truth is a crowd."""
+    total = np.where(crowd, found, found + truth - common)
     return np.asarray(np.divide(common, total, out=np.zeros_like(common), where=common > 0))
-
-
-def _mask_iou(found: Sequence[Any], truth: Sequence[Any], f: Ints, t: Ints, crowd: Bools) -> Floats:
-    """IoU of listed pairs, one call of the library for each ground truth."""
-    iou = np.empty(f.size)
-    order = np.argsort(t, kind="stable")
-    rows, bounds = np.unique(t[order], return_index=True)
-    ends = np.append(bounds, f.size)[1:].tolist()
-    listed = f[order].tolist()
-    for row, start, end in zip(rows.tolist(), bounds.tolist(), ends, strict=True):
-        values = mask_iou([found[n] for n in listed[start:end]], [truth[row]], [bool(crowd[row])])
-        iou[order[start:end]] = values[:, 0]
-    return iou
 
 
 def hidden_iou(truth: Columns, found: Columns, truth_masks: Masks, found_masks: Masks, pairs: Pairs) -> Floats:
@@ -116,38 +104,12 @@ def hidden_iou(truth: Columns, found: Columns, truth_masks: Masks, found_masks: 
     """
     f, t = pairs.found, pairs.truth
     sizes = (found.pixels[AMODAL] - found.seen)[f], (truth.pixels[AMODAL] - truth.seen)[t]
-    inmodal = pairs.iou[INMODAL].copy()
     wanted = found.known[1:, f].all(0) & truth.known[1:, t].all(0) & (sizes[1] > 0)
-    both = np.flatnonzero(wanted & (sizes[0] > 0))
-    leaky = (found.seen < found.pixels[INMODAL])[f[both]] | (truth.seen < truth.pixels[INMODAL])[t[both]]
-    shares = np.zeros((both.size, 2))
-    for n, d, g in zip(range(both.size), f[both].tolist(), t[both].tolist(), strict=True):
-        amodal: list[Any] = [found_masks.amodal[d], truth_masks.amodal[g]]
-        seen: list[Any] = [inside(found_masks, found, d), inside(truth_masks, truth, g)]
-        shares[n, 0] = mask_iou(amodal[:1], seen[1:], [True])[0, 0]
-        shares[n, 1] = mask_iou(seen[:1], amodal[1:], [True])[0, 0]
-        if leaky[n]:
-            inmodal[both[n]] = mask_iou(seen[:1], seen[1:], [False])[0, 0]
-    crossed = shares * np.stack([found.pixels[AMODAL, f[both]], found.seen[f[both]]], axis=1)
-    whole = _common(pairs.iou[AMODAL], found.pixels[AMODAL, f], truth.pixels[AMODAL, t])
-    visible = _common(inmodal, found.seen[f], truth.seen[t])
-    common = np.zeros(f.size)
-    common[both] = np.rint(whole[both]) + np.rint(visible[both]) - np.rint(np.nan_to_num(crossed)).sum(1)
-    return np.where(wanted, common / np.maximum(sizes[0] + sizes[1] - common, 1), np.nan)
 
+    def common(first: Spans, second: Spans) -> Ints:
+        return first.common(f, second, t)
 
-def _common(iou: Floats, first: Floats, second: Floats) -> Floats:
-    """Pixels in common, from IoU and areas."""
-    iou = np.maximum(iou, 0)  # unknown ones are not used
-    return np.asarray(iou * (first + second) / (1 + iou))
-
-
-def inside(masks: Masks, table: Columns, row: int) -> Any:
-    """The inmodal mask without what leaks out of the amodal one."""
-    amodal, inmodal = masks.amodal[row], masks.inmodal[row]
-    if amodal is None or inmodal is None or table.seen[row] == table.pixels[INMODAL, row]:
-        return inmodal
-    if row not in masks.inside:
-        height, width = amodal["size"]
-        masks.inside[row] = (Mask(height, width, amodal) & Mask(height, width, inmodal)).rle
-    return masks.inside[row]
+    whole, visible = common(found_masks.amodal, truth_masks.amodal), common(found_masks.inside, truth_masks.inside)
+    crossed = common(found_masks.amodal, truth_masks.inside) + common(found_masks.inside, truth_masks.amodal)
+    hidden = whole + visible - crossed
+    return np.where(wanted, hidden / np.maximum(sizes[0] + sizes[1] - hidden, 1), np.nan)

@@ -1,0 +1,71 @@
+"""Areas, boxes and overlaps of many masks against decoded pixels."""
+
+import numpy as np
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from kins.masks import Mask, spans
+from kins.spans import unpack
+
+HEIGHT, WIDTH = 5, 6
+
+
+@st.composite
+def masks(draw, count):
+    """Of runs that may be of no pixels, as other tools write them."""
+    found = []
+    for _ in range(count):
+        cuts = sorted(draw(st.lists(st.integers(0, HEIGHT * WIDTH), max_size=9)))
+        found.append(np.diff([0, *cuts, HEIGHT * WIDTH]).tolist())
+    return found
+
+
+def pixels(runs):
+    flat = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+    return flat.reshape(WIDTH, HEIGHT).T
+
+
+def packed(runs):
+    return b"".join(bytes(text(n, runs)) for n in range(len(runs)))
+
+
+def text(n, runs):
+    rest, more = runs[n] - (runs[n - 2] if n > 2 else 0), True
+    while more:
+        bits, rest = rest & 31, rest >> 5
+        more = rest != (-1 if bits & 16 else 0)
+        yield bits + 32 * more + 48
+
+
+@given(masks(4), masks(4))
+@example([[0, 30], [30], [0, 5, 0, 5, 20], [4, 2, 24]], [[30], [0, 30], [5, 5, 20], [4, 1, 0, 1, 24]])
+def test_areas_boxes_and_overlaps_equal_those_of_decoded_pixels(first, second):
+    arrays = [[pixels(runs) for runs in side] for side in (first, second)]
+    tables = [unpack([packed(runs) for runs in side], [HEIGHT] * 4) for side in (first, second)]
+    for side, (table, boxes) in zip(arrays, tables, strict=True):
+        assert table.area.tolist() == [array.sum() for array in side]
+        assert boxes.T.tolist() == [list(Mask.from_array(array).box) for array in side]
+    a, b = tables[0][0], tables[1][0]
+    i, j = (axis.ravel() for axis in np.mgrid[:4, :4])
+    assert a.common(i, b, j).tolist() == [(arrays[0][x] & arrays[1][y]).sum() for x, y in zip(i, j, strict=True)]
+    rows = np.array([3, 1, 1])
+    cut = a.take(rows).cut(b.take(rows))
+    assert cut.area.tolist() == [(arrays[0][n] & arrays[1][n]).sum() for n in rows]
+    whole = unpack([packed([0, HEIGHT * WIDTH])], [HEIGHT])[0]
+    assert whole.common(np.zeros(3, int), cut, np.arange(3)).tolist() == cut.area.tolist()
+
+
+def test_images_of_several_sizes_and_unknown_masks():
+    rng = np.random.default_rng(0)
+    arrays = [rng.random(size) < 0.3 for size in ((1, 1), (400, 900), (3, 1), (1, 7))]
+    found = [*map(Mask.from_array, arrays), Mask.unknown(4, 4, "not there")]
+    table, boxes = spans(found)
+    assert table.area.tolist() == [*(array.sum() for array in arrays), 0]
+    assert boxes.T.tolist() == [*(list(mask.box) for mask in found[:4]), [0, 0, 0, 0]]
+
+
+def test_nothing():
+    table, boxes = spans([])
+    assert boxes.shape == (4, 0)
+    nothing = np.zeros(0, np.int64)
+    assert table.common(nothing, table, nothing).size == table.cut(table).area.size == 0
