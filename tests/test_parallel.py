@@ -106,6 +106,26 @@ def test_an_error_names_file_and_place(file: Path) -> None:
     assert first.startswith(f"{file}: annotations[300].a_segm[0]: has 3 numbers")
 
 
+def test_evaluation_shares_its_images(file: Path) -> None:
+    script = """if True:
+        import os, sys, kins
+        from kins.evaluation import evaluate, evaluator
+        evaluator.BATCH = 32
+        dataset = kins.load(sys.argv[1])
+        found = dataset.map(lambda s: s.replace(instances=tuple(i.replace(score=1 / i.id) for i in s)))
+        compare = evaluator.compare
+        def watched(*arguments):
+            open(f"{sys.argv[1]}.{os.getpid()}", "w").close()
+            return compare(*arguments)
+        evaluator.compare = watched
+        one, two = (evaluate(dataset, found, workers=n).to_dict() for n in (1, 2))
+        kins.masks.ious(*[[i.amodal for s in dataset for i in s]] * 2)  # starts threads: no more forking
+        print(one == two == evaluate(dataset, found, workers=2).to_dict(), one["amodal"]["overall"]["AP50"] > 50)
+        """
+    assert fresh(script, file) == ["True True"]
+    assert len(list(file.parent.glob("set.json.*"))) in (2, 3)
+
+
 def test_a_process_that_dies_is_an_error(file: Path) -> None:
     script = """if True:
         import os, sys, kins

@@ -68,12 +68,6 @@ def test_several_runs_are_compared(files: tuple[Path, Path], tmp_path: Path) -> 
     assert f"(-{evaluate(dataset, predictions).amodal['AP']:.1f})" in printed
 
 
-def test_processes_agree_with_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kins.evaluation.evaluator.BATCH", 3)
-    dataset, predictions = workload(5, ties=True)
-    assert evaluate(dataset, predictions, workers=2).to_dict() == evaluate(dataset, predictions).to_dict()
-
-
 @pytest.mark.parametrize("format", ["kins2019", "kins2020", "cocoa-cls", "d2sa"])
 @pytest.mark.parametrize("polygons", [False, True])
 def test_plain_coco_results_against_every_ground_truth(tmp_path: Path, format: str, polygons: bool) -> None:

@@ -1,5 +1,6 @@
 """AP and AR against pycocotools, slices against a plain reference."""
 
+import dataclasses
 import pickle
 
 import numpy as np
@@ -167,3 +168,15 @@ def test_scores_out_of_range_are_refused() -> None:
         broken = predictions.map(lambda s, score=score: s.replace(instances=tuple(i.replace(score=score) for i in s)))
         with pytest.raises(KinsError, match="score"):
             evaluate(dataset, broken)
+
+
+def test_sizes_that_differ_are_refused() -> None:
+    dataset, predictions = workload(0, images=1)
+    (scene,), (found,) = dataset, predictions
+    wide = dataclasses.replace(scene.image, width=scene.image.width + 1)
+    with pytest.raises(KinsError, match=f"image {scene.image.id}: is {wide.width - 1} x .* pixels, its prediction"):
+        Evaluator(CATEGORIES).update(scene, found.replace(image=wide))
+    evaluator = Evaluator(CATEGORIES)
+    evaluator.update(scene.replace(image=wide), found.replace(image=wide))
+    with pytest.raises(KinsError, match="pixels in an image of"):
+        evaluator.results()

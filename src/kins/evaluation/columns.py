@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kins.errors import KinsError
-from kins.masks import MAX_COORDINATE, Mask, spans
+from kins.masks import MAX_COORDINATE, spans
 from kins.records import Instance, Scene
 from kins.spans import Spans
 
@@ -104,6 +104,7 @@ def columns(scenes: Sequence[Scene], found: bool) -> tuple[Columns, Masks]:
     count = len(instances)
     image = np.repeat(np.arange(len(scenes)), [len(scene) for scene in scenes]) if scenes else np.zeros(0)
     columns = ([i.amodal for i in instances], [i.inmodal for i in instances])
+    _check_sizes(scenes, found)
     known = np.ones((3, count), bool)
     pixels, area = np.zeros((3, count)), np.zeros((3, count))
     tight = np.zeros((2, 4, count))
@@ -117,7 +118,9 @@ def columns(scenes: Sequence[Scene], found: bool) -> tuple[Columns, Masks]:
         area[k + 1] = [p if s is None or found else s for s, p in zip(stated, together.area.tolist(), strict=True)]
     amodal, inmodal = masks
     inside = inmodal.cut(amodal)
-    box = np.array([_box(mask) for mask in columns[0]], np.float64).reshape(-1, 4).T
+    stated_box = [(np.nan,) * 4 if mask.stated_box is None else mask.stated_box for mask in columns[0]]
+    box = np.array(stated_box, np.float64).reshape(-1, 4).T
+    box = np.where(known[AMODAL] & np.isnan(box[0]), tight[0], box)
     known[BOX] = ~np.isnan(box[0])
     _check_boxes(instances, box, known[BOX], found)
     area[BOX] = box[2] * box[3] if found else np.where(known[AMODAL], area[AMODAL], box[2] * box[3])
@@ -145,12 +148,6 @@ def _optional(values: Sequence[float | None], missing: float) -> Floats:
     return np.array([missing if value is None else value for value in values], np.float64)
 
 
-def _box(mask: Mask) -> Sequence[float]:
-    if mask.stated_box is not None:
-        return mask.stated_box
-    return mask.box if mask.known else (np.nan,) * 4
-
-
 def _score(instance: Instance) -> float:
     score, occlusion = instance.score, instance.occlusion_score
     if score is None or not 0 <= score <= 1:
@@ -159,6 +156,18 @@ def _score(instance: Instance) -> float:
     if occlusion is not None and not 0 <= occlusion <= 1:
         raise KinsError(f"{_place(instance, True)}: occlusion score {occlusion} is not between 0 and 1")
     return score
+
+
+def _check_sizes(scenes: Sequence[Scene], found: bool) -> None:
+    for scene in scenes:
+        size = scene.image.height, scene.image.width
+        for instance in scene:
+            for mask in (instance.amodal, instance.inmodal):
+                if (mask.height, mask.width) != size and mask.known:
+                    raise KinsError(
+                        f"{_place(instance, found)}: a mask of {mask.width} x {mask.height} pixels in an image of"
+                        f" {size[1]} x {size[0]}"
+                    )
 
 
 def _check_boxes(instances: Sequence[Instance], box: Floats, known: Bools, found: bool) -> None:

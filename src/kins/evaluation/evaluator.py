@@ -62,10 +62,13 @@ class Evaluator:
     def update(self, scene: Scene, prediction: Scene) -> None:
         """Add one image's ground truth and detections (instances with scores).
 
-        Raises KinsError for an image that came before, a score outside of 0 to 1, or a damaged mask.
+        Raises KinsError for an image that came before, sizes that differ, a score outside of 0 to 1, or a damaged mask.
         """
         if scene.image.id in self._seen:
             raise KinsError(f"image {scene.image.id} was evaluated before; each one counts once")
+        sizes = [f"{image.width} x {image.height}" for image in (scene.image, prediction.image)]
+        if sizes[0] != sizes[1]:
+            raise KinsError(f"image {scene.image.id}: is {sizes[0]} pixels, its prediction {sizes[1]}")
         self._seen.add(scene.image.id)
         self._waiting.append((scene, prediction))
         if len(self._waiting) >= BATCH:
