@@ -28,8 +28,8 @@ def bootstrap(results: Results, kind: str, samples: int = SAMPLES, seed: int = 0
     images = len(table.images)
     times = np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), samples).astype(np.int32)
     ids = np.array(list(results.categories))
-    steps = plan(table.pairs.found, table.pairs.truth, table.pairs.iou[KINDS.index(kind)], (len(found), len(truth)))
-    matched = match(steps, truth.crowd, truth.crowd)
+    steps = plan(table.pairs.found, table.pairs.truth, table.pairs.iou[KINDS.index(kind)], truth.crowd, len(found))
+    matched = match(steps, truth.crowd)
     precision = np.full((len(ids), THRESHOLDS.size, samples), np.nan)
     for k, category in enumerate(ids.tolist()):
         mine = ~truth.crowd & (truth.category == category)

@@ -53,8 +53,8 @@ def error_shares(truth: Columns, found: Columns, pairs: Pairs, threshold: float)
     """
     same = truth.category[pairs.truth] == found.category[pairs.found]
     close = pairs.take(same)
-    steps = plan(close.found, close.truth, close.iou[AMODAL], (len(found), len(truth)), threshold)
-    matched = match(steps, truth.crowd, truth.crowd, np.array([threshold]))[:, 0].astype(np.int64)
+    steps = plan(close.found, close.truth, close.iou[AMODAL], truth.crowd, len(found), np.array([threshold]))
+    matched = match(steps, truth.crowd)[:, 0].astype(np.int64)
     kind, target = _kinds(truth, found, pairs, same, matched, threshold)
     levels = {part.name: part for part in SLICES}
     rate = found.rate
@@ -143,7 +143,7 @@ def _mean_ap(truth: Columns, found: Columns, state: _State, inside: Bools) -> fl
         rows = np.flatnonzero(state.counted & (state.label == category))
         rows = rows[np.argsort(-found.score[rows], kind="stable")]
         count = int((inside & (truth.category == category)).sum())
-        values.append(interpolated(np.flatnonzero(state.right[rows]), count).mean())
+        values.append(interpolated(np.flatnonzero(state.right[rows]) + 1, count).mean())
     return float(np.mean(values)) if values else float("nan")
 
 
@@ -158,8 +158,9 @@ def confusion(truth: Columns, found: Columns, pairs: Pairs, ids: list[int], leas
     position = np.full(len(found), -1)
     position[rows] = np.arange(rows.size)
     keep = position[pairs.found] >= 0
-    steps = plan(position[pairs.found[keep]], pairs.truth[keep], pairs.iou[AMODAL][keep], (rows.size, len(truth)), 0.5)
-    matched = match(steps, truth.crowd, truth.crowd, np.array([0.5]))[:, 0]
+    close = pairs.take(keep)
+    steps = plan(position[close.found], close.truth, close.iou[AMODAL], truth.crowd, rows.size, np.array([0.5]))
+    matched = match(steps, truth.crowd)[:, 0]
     label = np.searchsorted(ids, found.category[rows])
     true = np.searchsorted(ids, truth.category)
     table = np.zeros((len(ids) + 1,) * 2, np.int64)

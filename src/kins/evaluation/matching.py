@@ -27,53 +27,61 @@ class Plan:
 
     Attributes:
         found, truth: (P,) row of the detection and of the ground truth.
-        iou: (P,)
+        enough: (P, T) whether the IoU reaches each threshold.
         steps: for each place in the groups' sequence of detections, and for each choice of that detection (best IoU
             first; of equal ones the later ground truth first), a slice of the pairs.
-        sizes: number of detections and of ground truths.
+        crowd: (G,) ground truths that any number of detections may match.
+        settled: (D, T) what `match` gives, as far as no detection has a choice; the steps are those of the others.
     """
 
     found: Ints
     truth: Ints
-    iou: Floats
+    enough: Bools
     steps: list[list[slice]]
-    sizes: tuple[int, int]
+    crowd: Bools
+    settled: Matches
 
 
-def plan(found: Ints, truth: Ints, iou: Floats, sizes: tuple[int, int], least: float = THRESHOLDS[0]) -> Plan:
-    """Sort the pairs of at least some IoU into steps. Rows of detections must be in the sequence of their scores."""
-    keep = iou >= min(least, 1 - 1e-10)
+def plan(found: Ints, truth: Ints, iou: Floats, crowd: Bools, detections: int, thresholds: Floats = THRESHOLDS) -> Plan:
+    """Sort the pairs that reach a threshold into steps. Rows of detections must be in the sequence of their scores.
+
+    Args:
+        found, truth, iou: (P,) pairs.
+        crowd: (G,) ground truths that any number of detections may match.
+    """
+    limits = np.minimum(thresholds, 1 - 1e-10)
+    keep = iou >= limits.min()
     found, truth, iou = found[keep], truth[keep], iou[keep]
-    if not found.size:
-        return Plan(found, truth, iou, [], sizes)
-    group = _components(found, truth, sizes)[found]
+    group = _components(found, truth, (detections, crowd.size))[found]
     order = np.lexsort((-truth, -iou, found, group))
     found, truth, iou, group = found[order], truth[order], iou[order], group[order]
     place, choice = _places(group, found)
-    order = np.lexsort((choice, place))
-    found, truth, iou, place, choice = found[order], truth[order], iou[order], place[order], choice[order]
-    bounds = np.flatnonzero((np.diff(place) != 0) | (np.diff(choice) != 0)) + 1
-    starts = [0, *bounds.tolist()]
-    steps: list[list[slice]] = [[] for _ in range(int(place[-1]) + 1)]
-    for start, end in zip(starts, [*starts[1:], found.size], strict=True):
-        steps[int(place[start])].append(slice(start, end))
-    return Plan(found, truth, iou, steps, sizes)
+    open_groups = np.zeros(detections, bool)
+    open_groups[group[choice > 0]] = True
+    undecided = open_groups[group]
+    settled = np.full((detections, limits.size), -1, np.int32)
+
+    def part(rows: Bools) -> Plan:
+        order = np.lexsort((choice[rows], place[rows]))
+        chosen = np.flatnonzero(rows)[order]
+        steps = _steps(place[chosen], choice[chosen])
+        return Plan(found[chosen], truth[chosen], iou[chosen, None] >= limits, steps, crowd, settled)
+
+    settled = match(part(~undecided), crowd)
+    return part(undecided)
 
 
-def match(plan: Plan, crowd: Bools, ignored: Bools, thresholds: Floats = THRESHOLDS) -> Matches:
+def match(plan: Plan, ignored: Bools) -> Matches:
     """Who is matched with whom.
 
     Args:
-        crowd: (G,) ground truths that any number of detections may match.
         ignored: (G,) ground truths that are only taken where no other can be; crowds belong to them.
 
     Returns:
         (D, T) row of the ground truth matched at each threshold, or -1.
     """
-    limits = np.minimum(thresholds, 1 - 1e-10)
-    matched = np.full((plan.sizes[0], limits.size), -1, np.int32)
-    taken = np.zeros((plan.sizes[1], limits.size), bool)
-    enough = plan.iou[:, None] >= limits
+    matched = plan.settled.copy()
+    taken = np.zeros((plan.crowd.size, matched.shape[1]), bool)
     last = ignored[plan.truth]
     for choices in plan.steps:
         for wanted in (False, True):
@@ -84,10 +92,22 @@ def match(plan: Plan, crowd: Bools, ignored: Bools, thresholds: Floats = THRESHO
                 found, truth = plan.found[chosen], plan.truth[chosen]
                 used = taken[truth]
                 before = matched[found]
-                ok = enough[chosen] & (before < 0) & (~used | crowd[truth][:, None])
+                ok = plan.enough[chosen] & (before < 0) & (~used | plan.crowd[truth][:, None])
                 matched[found] = np.where(ok, truth[:, None], before)
                 taken[truth] = used | ok
     return matched
+
+
+def _steps(place: Ints, choice: Ints) -> list[list[slice]]:
+    """Slices of equal place and choice, by place; of arrays sorted by both."""
+    if not place.size:
+        return []
+    bounds = np.flatnonzero((np.diff(place) != 0) | (np.diff(choice) != 0)) + 1
+    starts = [0, *bounds.tolist()]
+    steps: list[list[slice]] = [[] for _ in range(int(place[-1]) + 1)]
+    for start, end in zip(starts, [*starts[1:], place.size], strict=True):
+        steps[int(place[start])].append(slice(start, end))
+    return steps
 
 
 def _components(found: Ints, truth: Ints, sizes: tuple[int, int]) -> Ints:
@@ -106,8 +126,8 @@ def _components(found: Ints, truth: Ints, sizes: tuple[int, int]) -> Ints:
 def _places(group: Ints, found: Ints) -> tuple[Ints, Ints]:
     """For pairs sorted by group and detection: place of the detection in its group, number of the pair within it."""
     index = np.arange(found.size)
-    new_found = np.concatenate([[True], found[1:] != found[:-1]])
-    new_group = np.concatenate([[True], group[1:] != group[:-1]])
+    new_found = np.concatenate([[True], found[1:] != found[:-1]])[: found.size]
+    new_group = np.concatenate([[True], group[1:] != group[:-1]])[: found.size]
     choice = index - np.maximum.accumulate(np.where(new_found, index, 0))
     count = np.cumsum(new_found) - 1
     place = count - np.maximum.accumulate(np.where(new_group, count, 0))

@@ -33,66 +33,76 @@ class Curves:
 
 @dataclasses.dataclass(slots=True)
 class Ranking:
-    """Detections in the sequence in which precision runs over them, class by class.
+    """Detections in the sequence in which precision runs over them: by class, then score from the best, then image.
 
     Attributes:
-        rows: (D,) rows of the detections by class, then score from the best, then image.
-        bounds: (K + 1,) where each class starts in `rows`.
-        place: (D,) for each detection (not ranked), how many of its image and class score better.
+        rows: (D,) rows of the detections.
+        position: (D,) for each row, where it stands in `rows`.
+        label: (D,) class of the ranked detections, 0 to K - 1.
+        place: (D,) for each ranked detection, how many of its image and class score better.
+        start: (K + 1,) where each class starts.
     """
 
     rows: Ints
-    bounds: Ints
+    position: Ints
+    label: Ints
     place: Ints
+    start: Ints
 
 
 def ranking(label: Ints, score: Floats, place: Ints, classes: int) -> Ranking:
     """Sort detections, whose rows are in the sequence of images and of scores within each image and class."""
     rows = np.lexsort((-score, label))
-    bounds = np.searchsorted(label[rows], np.arange(classes + 1))
-    return Ranking(rows, bounds, place)
+    position = np.empty_like(rows)
+    position[rows] = np.arange(rows.size)
+    return Ranking(rows, position, label[rows], place[rows], np.searchsorted(label[rows], np.arange(classes + 1)))
 
 
 def curves(rank: Ranking, matched: Matches, label: Ints, ignored: Bools, outside: Bools) -> Curves:
     """Precision and recall of one set of matches.
 
     Args:
-        matched: (D, T) row of the matched ground truth, or -1.
+        matched: (D, T) row of the ground truth that each ranked detection matches, or -1.
         label: (G,) class of the ground truths, 0 to K - 1.
         ignored: (G,) ground truths that count neither way, nor do detections matched with them.
-        outside: (D,) detections that are not counted as wrong where they match nothing.
+        outside: (D,) ranked detections that are not counted as wrong where they match nothing.
     """
-    classes = rank.bounds.size - 1
+    classes = rank.start.size - 1
     instances = np.bincount(label[~ignored], minlength=classes)
+    by_threshold = np.ascontiguousarray(matched.T).ravel()
+    hits = np.flatnonzero(by_threshold >= 0)
+    threshold, at = np.divmod(hits, len(matched))
+    right = ~ignored[by_threshold[hits]]
+    curve = threshold * classes + rank.label[at]  # rises: one curve for each threshold and class
+    # Detections that count, up to each matched one: those that would if nothing matched, and what matches change.
+    alone = np.concatenate([[0], np.cumsum(~outside)])
+    changed = np.cumsum(right.astype(np.int64) - ~outside[at])
+    bounds = np.searchsorted(curve, np.arange(THRESHOLDS.size * classes + 1))
+    counted = alone[at + 1] - alone[rank.start[rank.label[at]]] + changed
+    counted -= np.concatenate([[0], changed])[bounds[curve]]
     precision = np.full((THRESHOLDS.size, RECALLS.size, classes), np.nan)
-    recall = np.full((THRESHOLDS.size, classes, len(DETECTIONS)), np.nan)
-    places = rank.place[rank.rows]
-    most = [places < count for count in DETECTIONS]
-    for t in range(THRESHOLDS.size):
-        truth = matched[rank.rows, t]
-        hit = truth >= 0
-        neutral = np.where(hit, ignored[truth], outside[rank.rows]) if ignored.size else outside[rank.rows]
-        right = hit & ~neutral
-        counted = ~neutral
-        before = np.concatenate([[0], np.cumsum(counted)])
-        for k in np.flatnonzero(instances).tolist():
-            part = slice(rank.bounds[k], rank.bounds[k + 1])
-            hits = np.flatnonzero(right[part])
-            precision[t, :, k] = interpolated(before[hits + part.start] - before[part.start], int(instances[k]))
-            recall[t, k] = [np.count_nonzero(right[part] & few[part]) / instances[k] for few in most]
+    for k in np.flatnonzero(instances).tolist():
+        for t in range(THRESHOLDS.size):
+            part = slice(*bounds[t * classes + k : t * classes + k + 2])
+            precision[t, :, k] = interpolated(counted[part][right[part]], int(instances[k]))
+    few = [right & (rank.place[at] < most) for most in DETECTIONS]
+    found = np.stack([np.diff(np.concatenate([[0], np.cumsum(mask)])[bounds]) for mask in few], axis=1)
+    found = found.reshape(THRESHOLDS.size, classes, len(DETECTIONS)).astype(np.float64)
+    total = instances[:, None]
+    recall = np.divide(found, total, out=np.full(found.shape, np.nan), where=total > 0)
     return Curves(precision, recall, instances)
 
 
-def interpolated(hits: npt.NDArray[np.intp], instances: int) -> Floats:
-    """(R,) best precision at each recall or a larger one, given where in the sequence the right detections are."""
+def interpolated(counted: npt.NDArray[np.intp], instances: int) -> Floats:
+    """(R,) best precision at each recall or a larger one, given the number of detections up to each right one."""
     precision = np.zeros(RECALLS.size)
-    if not hits.size:
+    if not counted.size:
         return precision
-    true = np.arange(1, hits.size + 1, dtype=np.float64)
-    best = true / ((hits + 1 - true) + true + np.spacing(1))
+    true = np.arange(1, counted.size + 1, dtype=np.float64)
+    best = true / ((counted - true) + true + np.spacing(1))
     best = np.maximum.accumulate(best[::-1])[::-1]
     at = np.searchsorted(true / instances, RECALLS, side="left")
-    reached = at < hits.size
+    reached = at < counted.size
     precision[reached] = best[at[reached]]
     return precision
 

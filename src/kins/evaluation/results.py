@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -123,9 +122,7 @@ def summarise(table: Table, categories: Mapping[int, str], slices: Sequence[Slic
             " since its own occlusion is unknown"
         )
     present = [kind for kind in (BOX, AMODAL, INMODAL) if known[kind]]
-    with ThreadPoolExecutor(len(KINDS)) as pool:  # NumPy lets threads run side by side
-        parts = pool.map(lambda kind: _precision(table, kind, names, slices if sliced else ()), present)
-        kinds = {KINDS[kind]: part for kind, part in zip(present, parts, strict=True)}
+    kinds = {KINDS[kind]: _precision(table, kind, names, slices if sliced else ()) for kind in present}
     if not kinds:
         raise KinsError("nothing to compare: ground truth and predictions have neither boxes nor masks in common")
     instances = int(np.count_nonzero(~table.truth.crowd))
@@ -163,10 +160,10 @@ def _precision(table: Table, kind: int, categories: Mapping[int, str], slices: S
     truth, found = table.truth, table.found
     label_truth, label_found = (np.searchsorted(ids, side.category) for side in (truth, found))
     rank = ranking(label_found, found.score, table.place, len(ids))
-    steps = plan(table.pairs.found, table.pairs.truth, table.pairs.iou[kind], (len(found), len(truth)))
+    steps = plan(rank.position[table.pairs.found], table.pairs.truth, table.pairs.iou[kind], truth.crowd, len(found))
 
     def run(ignored: Bools, outside: Bools) -> Curves:
-        return curves(rank, match(steps, truth.crowd, ignored), label_truth, ignored, outside)
+        return curves(rank, match(steps, ignored), label_truth, ignored, outside[rank.rows])
 
     everything = run(truth.crowd, np.zeros(len(found), bool))
     overall = _figures(everything)
