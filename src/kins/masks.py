@@ -411,16 +411,22 @@ def _rasterise_together(masks: Sequence[Mask]) -> None:
     heights, widths = np.array([mask.height for mask in masks]), np.array([mask.width for mask in masks])
     if min(heights.min(), widths.min()) < 1 or (heights * widths).max() > MAX_PIXELS:
         return
-    drawn = fill_json([mask._source for mask in masks], heights, widths, MAX_COORDINATE)
-    for mask, parts in zip(masks, drawn, strict=True):
-        if parts is not None:
-            mask._rle = _union_of_parts(parts, mask.height, mask.width)
-    left = [mask for mask in masks if mask._rle is None]
-    _draw_together([mask for mask in left if not mask._is_foreign_rle])
-    _accept_rles([mask for mask in left if mask._is_foreign_rle])
+    foreign = [mask._is_foreign_rle for mask in masks]
+    _accept_rles([mask for mask, rle in zip(masks, foreign, strict=True) if rle])
+    _draw_together([mask for mask, rle in zip(masks, foreign, strict=True) if not rle])
 
 
 def _draw_together(masks: Sequence[Mask]) -> None:
+    if not masks:
+        return
+    drawn = fill_json([m._source for m in masks], [m.height for m in masks], [m.width for m in masks], MAX_COORDINATE)
+    for mask, parts in zip(masks, drawn, strict=True):
+        if parts is not None:
+            mask._rle = _union_of_parts(parts, mask.height, mask.width)
+    _draw_unread([mask for mask in masks if mask._rle is None])
+
+
+def _draw_unread(masks: Sequence[Mask]) -> None:
     """For numbers that need Python's exact reading: in exponential form, or with more digits than a double holds."""
     sound = [(mask, polygons) for mask in masks if (polygons := _sound_polygons(mask._source)) is not None]
     flat = [(mask, polygon) for mask, polygons in sound for polygon in polygons]
@@ -430,6 +436,7 @@ def _draw_together(masks: Sequence[Mask]) -> None:
 
 
 def _accept_rles(masks: Sequence[Mask]) -> None:
+    """Of checked RLEs, those that are sound; the others are left."""
     try:
         found = _decode_many_rles(b"[" + b",".join(mask._source for mask in masks) + b"]")
         counts = [rle.counts.encode("ascii") for rle in found]

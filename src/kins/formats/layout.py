@@ -46,12 +46,10 @@ class Annotation:
     def mask(self, name: str, box: Box | None = None, area: Number | None = None) -> Mask:
         """The mask in a field, with box and area as the file states them; unknown if there is no such field."""
         raw = getattr(self.fields, name)
-        where = f"{self.document.path}: annotations[{self.position}].{name}"
-        height, width = self.image.height, self.image.width
+        where = f"{self.document.path!s}: annotations[{self.position}].{name}"
         if bytes(raw) in (b"", b"null"):
-            mask = Mask.unknown(height, width, f"{where}: annotation {self.fields.id} has no such mask")
-        else:
-            mask = Mask.from_segmentation(raw, height, width, where)
+            raw, where = None, f"{where}: annotation {self.fields.id} has no such mask"
+        mask = Mask(self.image.height, self.image.width, None, raw, where)
         mask.stated_box, mask.stated_area = box, area
         return mask
 

@@ -165,11 +165,11 @@ class _Detections(Mapping[int, Sequence[Instance]]):
         )
 
     def _mask(self, raw: Raw, box: Box | None, index: int, name: str, image: Image) -> Mask:
-        where = f"{self._path}: [{index}].{name}"
-        if bytes(raw) in (b"", b"null"):
-            mask = Mask.unknown(image.height, image.width, f"{where}: the detection has no such mask")
-        else:
-            mask = Mask.from_segmentation(raw, image.height, image.width, where)
+        where = f"{self._path!s}: [{index}].{name}"
+        source = None if bytes(raw) in (b"", b"null") else raw
+        if source is None:
+            where += ": the detection has no such mask"
+        mask = Mask(image.height, image.width, None, source, where)
         mask.stated_box = box
         return mask
 
