@@ -318,10 +318,24 @@ def ious(first: Sequence[Mask], second: Sequence[Mask]) -> npt.NDArray[np.float6
 def spans(masks: Sequence[Mask]) -> tuple[Spans, npt.NDArray[np.float64]]:
     """The pixels of many masks, to be compared pair by pair, and (4, len(masks)) their boxes; unknown ones are empty.
 
+    What was read from files and not used yet is not kept in run-length form for this.
+
     Raises KinsError for a damaged mask, with its place in the file.
     """
-    rasterise(masks)
-    return unpack([mask.rle["counts"] if mask.known else b"" for mask in masks], [mask.height for mask in masks])
+    heights, widths = np.array([m.height for m in masks], np.int64), np.array([m.width for m in masks], np.int64)
+    for row in np.flatnonzero((heights < 1) | (widths < 1) | (heights * widths > MAX_PIXELS)).tolist():
+        check_size(masks[row].height, masks[row].width, masks[row]._where)
+    raw = [mask._rle is None and isinstance(mask._source, msgspec.Raw) for mask in masks]
+    texts = [m._source if r else m.rle["counts"] if m.known else b"" for m, r in zip(masks, raw, strict=True)]
+    table, boxes, read = unpack(texts, raw, heights, widths, MAX_COORDINATE)
+    if not read.all():
+        rows = np.flatnonzero(~read)
+        others = [masks[row] for row in rows.tolist()]
+        rasterise(others)
+        sound = [mask.rle["counts"] for mask in others]
+        more, boxes[:, rows], _ = unpack(sound, np.zeros(rows.size), heights[rows], widths[rows], MAX_COORDINATE)
+        table = table.replaced(rows, more)
+    return table, boxes
 
 
 def union(masks: Sequence[Mask], height: int, width: int) -> Mask:
@@ -423,16 +437,6 @@ def _draw_together(masks: Sequence[Mask]) -> None:
     for mask, parts in zip(masks, drawn, strict=True):
         if parts is not None:
             mask._rle = _union_of_parts(parts, mask.height, mask.width)
-    _draw_unread([mask for mask in masks if mask._rle is None])
-
-
-def _draw_unread(masks: Sequence[Mask]) -> None:
-    """For numbers that need Python's exact reading: in exponential form, or with more digits than a double holds."""
-    sound = [(mask, polygons) for mask in masks if (polygons := _sound_polygons(mask._source)) is not None]
-    flat = [(mask, polygon) for mask, polygons in sound for polygon in polygons]
-    counts = iter(_fill([p for _, p in flat], [m.height for m, _ in flat], [m.width for m, _ in flat]))
-    for mask, polygons in sound:
-        mask._rle = _union_of_parts(list(itertools.islice(counts, len(polygons))), mask.height, mask.width)
 
 
 def _accept_rles(masks: Sequence[Mask]) -> None:

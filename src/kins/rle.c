@@ -170,11 +170,12 @@ typedef struct {
     int64_t *places, room;
 } Work;
 
-static int fill_polygon(Work *work, const double *points, int64_t size, int64_t height, int64_t width) {
+/* The places where the fill of a polygon changes into `places` of the work. Returns their number, or -1 without memory. */
+static int64_t trace_polygon(Work *work, const double *points, int64_t size, int64_t height, int64_t width) {
     Changes *changes = &work->changes;
     changes->words = 0;
     if (size > 2) {
-        if (!prepare(changes, points, size, height, width)) return 0;
+        if (!prepare(changes, points, size, height, width)) return -1;
         int64_t x = scaled(points[2 * size - 2]), y = scaled(points[2 * size - 1]);
         for (int64_t i = 0; changes->words && i < size; i++) {
             int64_t next_x = scaled(points[2 * i]), next_y = scaled(points[2 * i + 1]);
@@ -182,7 +183,11 @@ static int fill_polygon(Work *work, const double *points, int64_t size, int64_t 
             x = next_x, y = next_y;
         }
     }
-    int64_t count = list_changes(changes, height, &work->places, &work->room);
+    return list_changes(changes, height, &work->places, &work->room);
+}
+
+static int fill_polygon(Work *work, const double *points, int64_t size, int64_t height, int64_t width) {
+    int64_t count = trace_polygon(work, points, size, height, width);
     return count >= 0 && write_runs(&work->text, work->places, count, height * width);
 }
 
@@ -212,24 +217,35 @@ static const char *skip_space(const char *at, const char *end) {
     return at;
 }
 
-/* A JSON number, or NULL for one that can't be told exactly by a single division or product, or that is none. */
-static const char *read_number(const char *at, const char *end, double *value) {
+/* A number that single steps don't give exactly, by the C library; which may expect something else than a decimal point. */
+static const char *read_long_number(const char *at, const char *end, double *value) {
+    char text[48], *stop;
+    int64_t length = 0;
+    while (at + length < end && length < 47 && strchr("+-.eE0123456789", at[length])) text[length] = at[length], length++;
+    text[length] = 0;
+    *value = strtod(text, &stop);
+    return length && length < 47 && stop == text + length ? at + length : NULL;
+}
+
+/* A JSON number, or NULL for one of very many digits, or for what is none. */
+static const char *read_number(const char *start, const char *end, double *value) {
     static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                     1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    const char *at = start;
     int64_t digits = 0, length = 0, negative = at < end && *at == '-', power = 0, point = 0;
     for (at += negative; at < end; at++) {
         if (*at >= '0' && *at <= '9') {
             digits = 10 * digits + (*at - '0');
             power -= point, length++;
-            if (digits > (int64_t)1 << 53) return NULL;
+            if (digits > (int64_t)1 << 53) return read_long_number(start, end, value);
         } else if (*at == '.' && !point) {
             point = 1;
         } else {
             break;
         }
     }
-    if (!length || power < -22) return NULL;
-    if (at < end && (*at == 'e' || *at == 'E')) return NULL;
+    if (!length) return NULL;
+    if (power < -22 || (at < end && (*at == 'e' || *at == 'E'))) return read_long_number(start, end, value);
     *value = (double)digits / powers[-power];
     if (negative) *value = -*value;
     return at;
@@ -293,7 +309,7 @@ PUBLIC char *fill_json(const char *json, const int64_t *json_ends, const int64_t
     return finish(&work, (int)done);
 }
 
-PUBLIC void release(char *text) { free(text); }
+PUBLIC void release(void *memory) { free(memory); }
 
 /* The next run of a text, before it is added to the one two before, into `run`. Returns what follows it, or NULL if the
 text is damaged there. */
@@ -342,35 +358,133 @@ static void widen(double *box, int64_t start, int64_t end, int64_t height) {
     if ((double)bottom > box[3]) box[3] = (double)bottom;
 }
 
-/* From sound texts: where the pixels of each mask start and end, in turn, counted column by column. `places` has room for as
-many as the texts have characters; those of mask i go from starts[i] to before starts[i + 1]. `areas` gets the pixels of
-each mask, `boxes` x, y, width, height. */
-PUBLIC void unpack(const char *text, const int64_t *ends, const int64_t *heights, int64_t count, int32_t *places,
-                   int64_t *starts, int64_t *areas, double *boxes) {
-    const char *at = text;
-    int64_t used = 0;
-    for (int64_t i = 0; i < count; i++) {
-        const char *end = text + ends[i];
-        int64_t before[2] = {0, 0}, place = 0, area = 0, run;
-        double box[4] = {INFINITY, INFINITY, 0, 0};
-        starts[i] = used;
-        for (int64_t n = 0; at && at < end; n++) {
-            at = read_run(at, end, &run);
-            if (n > 2) run += before[n & 1];
-            before[n & 1] = run;
-            if (n & 1 && run > 0) {
-                places[used++] = (int32_t)place, places[used++] = (int32_t)(place + run);
-                area += run;
-                widen(box, place, place + run, heights[i]);
-            }
-            place += run;
-        }
-        areas[i] = area;
-        boxes[4 * i] = area ? box[0] : 0, boxes[4 * i + 1] = area ? box[1] : 0;
-        boxes[4 * i + 2] = area ? box[2] - box[0] : 0, boxes[4 * i + 3] = area ? box[3] - box[1] : 0;
-        at = end;
+/* Spans of pixels of many masks: where each span starts and ends, in turn, pixels counted column by column. */
+typedef struct {
+    int32_t *places;
+    int64_t used, room;
+} Spans;
+
+static int add_span(Spans *spans, int64_t start, int64_t end) {
+    if (start == end) return 1;
+    if (!grow((void **)&spans->places, &spans->room, spans->used + 2, sizeof *spans->places)) return 0;
+    spans->places[spans->used++] = (int32_t)start, spans->places[spans->used++] = (int32_t)end;
+    return 1;
+}
+
+/* The spans of a text of so many pixels. Returns 1, 0 if the text is damaged, or -1 without memory. */
+static int read_runs(Spans *spans, const char *at, const char *end, int64_t pixels) {
+    int64_t before[2] = {0, 0}, place = 0, run;
+    for (int64_t n = 0; at < end; n++) {
+        at = read_run(at, end, &run);
+        if (n > 2) run += before[n & 1];
+        before[n & 1] = run;
+        if (!at || run < 0 || run > pixels - place) return 0;
+        if (n & 1 && !add_span(spans, place, place + run)) return -1;
+        place += run;
     }
-    starts[count] = used;
+    return place == pixels;
+}
+
+/* What follows a word, or NULL. */
+static const char *skip_word(const char *at, const char *end, const char *word) {
+    int64_t length = (int64_t)strlen(word);
+    at = skip_space(at, end);
+    return end - at >= length && !memcmp(at, word, (size_t)length) ? at + length : NULL;
+}
+
+/* The spans of {"size": [height, width], "counts": "..."}, in this sequence or the other, as JSON. Returns as read_runs does;
+0 also for a value that is something else, though it may be sound. `work` lends room for the text. */
+static int read_rle(Spans *spans, Work *work, const char *at, const char *end, int64_t height, int64_t width) {
+    int64_t size[2] = {0, 0}, counts = 0;
+    Text *text = &work->text;
+    at = skip_word(at, end, "{");
+    for (int part = 0; at && part < 2; part++) {
+        const char *value = skip_word(at, end, "\"size\""), *number;
+        if (value && (value = skip_word(value, end, ":"))) {
+            for (int i = 0; value && i < 2; i++) {
+                number = skip_word(value, end, i ? "," : "[");
+                if (!number) return 0;
+                number = skip_space(number, end), value = number;
+                while (value < end && value - number < 9 && *value >= '0' && *value <= '9')
+                    size[i] = 10 * size[i] + (*value++ - '0');
+            }
+            at = skip_word(value, end, "]");
+        } else if ((value = skip_word(at, end, "\"counts\"")) && (value = skip_word(value, end, ":")) &&
+                   (value = skip_word(value, end, "\""))) {
+            if (!grow((void **)&text->text, &text->room, end - value, 1)) return -1;
+            for (counts = 0; value < end && *value != '"'; value++) {
+                if (*value == '\\' && (++value == end || *value != '\\')) return 0;
+                text->text[counts++] = *value;
+            }
+            at = value < end ? value + 1 : NULL;
+        } else {
+            return 0;
+        }
+        if (at) at = skip_word(at, end, part ? "}" : ",");
+    }
+    return at && counts && size[0] == height && size[1] == width
+               ? read_runs(spans, text->text, text->text + counts, height * width)
+               : 0;
+}
+
+/* The spans of [[x, y, ...]], as JSON, likewise. `points` has room for `room` numbers, and grows. */
+static int read_polygon(Spans *spans, Work *work, double **points, int64_t *room, const char *at, const char *end,
+                        int64_t height, int64_t width, double largest) {
+    int64_t size = 0;
+    at = skip_word(at, end, "[");
+    if (at) at = read_numbers(skip_space(at, end), end, largest, points, room, &size);
+    if (size < 0) return -1;
+    if (!at || size % 2 || !skip_word(at, end, "]")) return 0;
+    int64_t count = trace_polygon(work, *points, size / 2, height, width);
+    for (int64_t i = 0; i < count; i += 2)
+        if (!add_span(spans, work->places[i], i + 1 < count ? work->places[i + 1] : height * width)) return -1;
+    return count < 0 ? -1 : 1;
+}
+
+static void measure(const int32_t *places, int64_t count, int64_t height, int64_t *area, double *box) {
+    double edges[4] = {INFINITY, INFINITY, 0, 0};
+    *area = 0;
+    for (int64_t i = 0; i < count; i += 2) {
+        *area += places[i + 1] - places[i];
+        widen(edges, places[i], places[i + 1], height);
+    }
+    box[0] = *area ? edges[0] : 0, box[1] = *area ? edges[1] : 0;
+    box[2] = *area ? edges[2] - edges[0] : 0, box[3] = *area ? edges[3] - edges[1] : 0;
+}
+
+/* Spans of masks in COCO's text form or, where `json` says so, as JSON: an RLE or one polygon with coordinates within
++-largest. The texts follow each other and end at `ends`; an empty one is an empty mask. Those of mask i go from starts[i]
+to before starts[i + 1] in the returned places, which are to be given to release; NULL without memory. `areas` gets the
+pixels of each mask, `boxes` x, y, width, height, and `read` whether its text could be read. */
+PUBLIC int32_t *unpack(const char *text, const int64_t *ends, const uint8_t *json, const int64_t *heights,
+                       const int64_t *widths, int64_t count, double largest, int64_t *starts, int64_t *areas,
+                       double *boxes, uint8_t *read) {
+    Work work = {0};
+    Spans spans = {0};
+    double *points = NULL;
+    int64_t room = 0;
+    int done = grow((void **)&spans.places, &spans.room, 64, sizeof *spans.places);
+    for (int64_t i = 0; i < count && done >= 0; i++) {
+        const char *at = text + (i ? ends[i - 1] : 0), *end = text + ends[i];
+        starts[i] = spans.used;
+        if (at == end)
+            done = 1;
+        else if (!json[i])
+            done = read_runs(&spans, at, end, heights[i] * widths[i]);
+        else if (*skip_space(at, end) == '{')
+            done = read_rle(&spans, &work, at, end, heights[i], widths[i]);
+        else
+            done = read_polygon(&spans, &work, &points, &room, at, end, heights[i], widths[i], largest);
+        if (done < 1) spans.used = starts[i];
+        read[i] = done == 1;
+        if (done >= 0) measure(spans.places + starts[i], spans.used - starts[i], heights[i], areas + i, boxes + 4 * i);
+    }
+    starts[count] = spans.used;
+    free(points);
+    free(finish(&work, 1));
+    if (done >= 0) return spans.places;
+    free(spans.places);
+    return NULL;
 }
 
 /* What two masks have in common, by the places of both: returns the pixels, and puts the places into `to` unless it is

@@ -28,8 +28,9 @@ def _load() -> ctypes.CDLL:
     library.release.argtypes = [ctypes.c_void_p]
     library.check.argtypes = [ctypes.c_char_p] + [ctypes.c_void_p] * 2 + [ctypes.c_int64, ctypes.c_void_p]
     library.check.restype = None
-    library.unpack.argtypes = [ctypes.c_char_p] + [ctypes.c_void_p] * 2 + [ctypes.c_int64] + [ctypes.c_void_p] * 4
-    library.unpack.restype = None
+    library.unpack.argtypes = [ctypes.c_char_p, *[ctypes.c_void_p] * 4, ctypes.c_int64, ctypes.c_double]
+    library.unpack.argtypes += [ctypes.c_void_p] * 4
+    library.unpack.restype = ctypes.c_void_p
     library.common.argtypes = [ctypes.c_void_p] * 6 + [ctypes.c_int64, ctypes.c_void_p]
     library.common.restype = None
     library.intersect.argtypes = [ctypes.c_void_p] * 6 + [ctypes.c_int64] + [ctypes.c_void_p] * 3
@@ -67,8 +68,7 @@ def fill_json(
 ) -> list[list[bytes] | None]:
     """The same from JSON values [[x, y, ...], ...]: the run lengths of each value's polygons.
 
-    None for a value that is something else, whose numbers are in exponential form or of more digits than a double
-    holds, or lie beyond +-largest.
+    None for a value that is something else, or that has numbers beyond +-largest.
     """
     heights, widths = np.ascontiguousarray(heights, np.int64), np.ascontiguousarray(widths, np.int64)
     assert heights.size == widths.size == len(values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import itertools
 from collections.abc import Sequence
@@ -33,6 +34,13 @@ class Spans:
         """Some of the masks."""
         return Spans(self.places, self.start[rows], self.stop[rows], self.area[rows])
 
+    def replaced(self, rows: Ints, other: Spans) -> Spans:
+        """With other masks in some rows."""
+        start, stop, area = self.start.copy(), self.stop.copy(), self.area.copy()
+        start[rows], stop[rows] = other.start + self.places.size, other.stop + self.places.size
+        area[rows] = other.area
+        return Spans(np.concatenate([self.places, other.places]), start, stop, area)
+
     def common(self, rows: Ints, other: Spans, other_rows: Ints) -> Ints:
         """(P,) pixels that mask rows[k] of these and mask other_rows[k] of the others have in common."""
         first, second = self.take(rows), other.take(other_rows)
@@ -54,24 +62,36 @@ class Spans:
         return [array.ctypes.data for array in (self.places, self.start, self.stop)]
 
 
-def unpack(counts: Sequence[bytes], heights: npt.ArrayLike) -> tuple[Spans, npt.NDArray[np.float64]]:
+def unpack(
+    texts: Sequence[bytes], json: npt.ArrayLike, heights: npt.ArrayLike, widths: npt.ArrayLike, largest: float
+) -> tuple[Spans, npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """Spans and boxes of masks.
 
     Args:
-        counts: COCO's compressed run lengths, sound ones (see kins.rle.check) of at most 2^28 pixels; an empty text
-            is an empty mask.
-        heights: of the masks' images.
+        texts: COCO's compressed run lengths; an empty text is an empty mask.
+        json: (N,) bool, which of the texts are JSON values instead: an RLE, or one polygon [[x, y, ...]].
+        heights, widths: of the masks' images, at most 2^28 pixels in all.
+        largest: coordinates beyond +-largest are not read.
 
     Returns:
-        The spans, and (4, N) x, y, width, height of the pixels, zeros for an empty mask.
+        The spans; (4, N) x, y, width, height of the pixels, zeros for an empty mask; and (N,) whether a text could be
+        read: those that could not may be damaged, or something else, and count as empty.
     """
-    count = len(counts)
-    heights = np.ascontiguousarray(heights, np.int64)
-    assert heights.size == count
-    ends = np.fromiter(itertools.accumulate(map(len, counts)), np.int64, count)
-    places = np.empty(int(ends[-1]) if count else 0, np.int32)
+    count = len(texts)
+    json, heights, widths = (
+        np.ascontiguousarray(array, kind) for array, kind in ((json, np.bool_), (heights, np.int64), (widths, np.int64))
+    )
+    assert json.size == heights.size == widths.size == count
+    ends = np.fromiter(itertools.accumulate(map(len, texts)), np.int64, count)
     starts, area, boxes = np.empty(count + 1, np.int64), np.empty(count, np.int64), np.empty((count, 4))
-    inputs = [array.ctypes.data for array in (ends, heights)]
-    outputs = [array.ctypes.data for array in (places, starts, area, boxes)]
-    library.unpack(b"".join(counts), *inputs, count, *outputs)
-    return Spans(places[: starts[-1]].copy(), starts[:-1], starts[1:], area), boxes.T
+    read = np.empty(count, np.bool_)
+    inputs = [array.ctypes.data for array in (ends, json, heights, widths)]
+    outputs = [array.ctypes.data for array in (starts, area, boxes, read)]
+    memory = library.unpack(b"".join(texts), *inputs, count, largest, *outputs)
+    if memory is None:
+        raise MemoryError
+    try:
+        places = np.frombuffer(ctypes.string_at(memory, 4 * int(starts[-1])), np.int32)
+    finally:
+        library.release(memory)
+    return Spans(places, starts[:-1], starts[1:], area), boxes.T, read
