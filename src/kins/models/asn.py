@@ -8,13 +8,13 @@ from torch import Tensor, nn
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from torchvision.models.detection.image_list import ImageList
-from torchvision.ops import MultiScaleRoIAlign
 
 from kins.config import NETWORKS, ModelConfig
 from kins.models.backbone import backbone
 from kins.models.heads import AllLevels, BoxPredictor, MaskHead, RegionHead, conv
 from kins.models.mlc import MultiLevelCoding
 from kins.models.panet import AdaptivePooling, FullyConnectedBranch, PathAugmentation
+from kins.models.pooling import RegionPooling
 from kins.models.roi_heads import AmodalRoIHeads, Target
 from kins.models.sampling import ProposalHead, ProposalNetwork
 
@@ -52,7 +52,9 @@ class Normalisation(nn.Module):
     ) -> tuple[ImageList, list[Target] | None]:
         sizes = [(image.shape[-2], image.shape[-1]) for image in images]
         height, width = (-(-max(side) // self.divisible) * self.divisible for side in zip(*sizes, strict=True))
-        batch = torch.zeros((len(images), 3, height, width), device=images[0].device)
+        device = images[0].device
+        layout = torch.channels_last if device.type == "cpu" else torch.contiguous_format  # what the layers there like
+        batch = torch.zeros((len(images), 3, height, width), device=device).contiguous(memory_format=layout)
         for place, image in zip(batch, images, strict=True):
             place[:, : image.shape[-2], : image.shape[-1]] = (image - self.mean) / self.std
         return ImageList(batch, sizes), targets
@@ -79,7 +81,7 @@ def assemble(config: ModelConfig, num_classes: int) -> AmodalRCNN:
     def pool(size: int) -> nn.Module:
         if parts.panet:
             return AdaptivePooling(size)
-        return MultiScaleRoIAlign(LEVELS, size, 2, canonical_scale=config.canonical_size)
+        return RegionPooling(LEVELS, size, 2, canonical_scale=config.canonical_size)
 
     def region_head() -> RegionHead:
         first = (AllLevels if parts.panet else conv)(config.channels, config.head_channels)

@@ -14,17 +14,26 @@ def conv(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class Doubling(nn.ConvTranspose2d):
-    """2x2 transposed convolution of stride 2, computed as a 1x1 convolution to four times the channels, whose results
-    are then laid out: the same sums, several times faster on CPUs."""
+    """2x2 transposed convolution of stride 2, computed as a linear layer to four times the channels, whose results are
+    then laid out: the same sums, several times faster on CPUs."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(inputs, outputs, 2, 2)
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """(R, inputs, s, s) to (R, outputs, 2 s, 2 s)."""
+        """(R, inputs, s, s) to (R, outputs, 2 s, 2 s), in channels-last layout."""
+        return interleaved(self.quarters(x)).permute(0, 3, 1, 2)
+
+    def quarters(self, x: Tensor) -> Tensor:
+        """(R, inputs, s, s) to (R, s, s, 2, 2, outputs): what each place becomes, not yet laid out."""
         assert self.bias is not None
-        weight = self.weight.flatten(1).t()[:, :, None, None]
-        return F.pixel_shuffle(F.conv2d(x, weight, self.bias.repeat_interleave(4)), 2)
+        weight = self.weight.permute(2, 3, 1, 0).flatten(0, 2)  # (4 outputs, inputs)
+        return F.linear(x.permute(0, 2, 3, 1), weight, self.bias.repeat(4)).unflatten(-1, (2, 2, self.out_channels))
+
+
+def interleaved(quarters: Tensor) -> Tensor:
+    """(R, s, s, 2, 2, ...) to (R, 2 s, 2 s, ...)."""
+    return quarters.transpose(2, 3).flatten(1, 2).flatten(2, 3)
 
 
 def deconv(inputs: int, outputs: int) -> nn.Sequential:
@@ -149,10 +158,12 @@ class MaskHead(nn.Module):
         *convs, last = self.convs
         for layer in convs:
             x = layer(x)
-        fine: Tensor = self.deconv(last(x))
-        weight = self.logits.weight.flatten(1)[labels][:, None]
-        logits = (weight.to(fine.dtype) @ fine.flatten(2)).view(-1, *fine.shape[-2:])
-        logits = logits + self.logits.bias[labels][:, None, None]  # type: ignore[index]
+        doubling = self.deconv[0]
+        assert isinstance(doubling, Doubling)
+        fine = doubling.quarters(last(x)).relu()  # (R, s, s, 2, 2, C)
+        weight = self.logits.weight.flatten(1)[labels][:, :, None]
+        logits = (fine.flatten(1, 4) @ weight.to(fine.dtype)).view(fine.shape[:-1])
+        logits = interleaved(logits) + self.logits.bias[labels][:, None, None]  # type: ignore[index]
         return logits if self.branch is None else logits + self.branch(x)
 
 

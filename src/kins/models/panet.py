@@ -4,9 +4,9 @@ from collections import OrderedDict
 
 import torch
 from torch import Tensor, nn
-from torchvision.ops import roi_align
 
 from kins.models.heads import conv
+from kins.models.pooling import roi_align, with_image
 
 
 class PathAugmentation(nn.Module):
@@ -44,9 +44,9 @@ class AdaptivePooling(nn.Module):
     def forward(self, features: dict[str, Tensor], boxes: list[Tensor], sizes: list[tuple[int, int]]) -> Tensor:
         """Pyramid levels and per-image (R_i, 4) boxes in image pixels to (R, 4, C, size, size)."""
         maps = [features[name] for name in PathAugmentation.levels]
-        boxes = [b.to(maps[0].dtype) for b in boxes]
+        regions = with_image(boxes)
         pooled = [
-            roi_align(level, boxes, self.size, 1 / stride, self.sampling_ratio)
+            roi_align(level, regions, self.size, 1 / stride, self.sampling_ratio)
             for level, stride in zip(maps, self.strides, strict=True)
         ]
         return torch.stack(pooled, dim=1)
