@@ -79,20 +79,6 @@ def test_settings_that_do_not_go_together_are_refused() -> None:
         kins.models.build("asn-mlc", num_classes=7, extraction=False, combination=False)
 
 
-def test_missing_weights_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-
-    def offline(*args: object, **kwargs: object) -> None:
-        raise OSError("no network")
-
-    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", offline)
-    with pytest.raises(KinsError, match=r"resnet18-\w+\.pth .* put it at .*checkpoints"):
-        kins.models.build("asn", num_classes=7, backbone="resnet18", weights="imagenet")
-    (tmp_path / "wrong.pth").write_bytes(b"not weights")
-    with pytest.raises(KinsError, match=r"wrong\.pth: not a readable"):
-        kins.models.build("asn", num_classes=7, backbone="resnet18", weights=str(tmp_path / "wrong.pth"))
-
-
 def torchvision_twin(ours: AmodalRCNN) -> MaskRCNN:
     """torchvision's Mask R-CNN with the same parts and the same weights, the amodal mask head as its mask head."""
     heads = ours.roi_heads

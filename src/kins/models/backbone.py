@@ -1,5 +1,6 @@
 """Feature extractors: a ResNet or a small CPU network, followed by a feature pyramid."""
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -159,39 +160,56 @@ def _load(network: Backbone, name: str, weights: str) -> None:
         if name not in COCO_WEIGHTS:
             raise KinsError(f"weights: torchvision has no COCO weights for {name}; use 'imagenet' or a file")
         url = getattr(torchvision.models.detection, COCO_WEIGHTS[name]).COCO_V1.url
-        state = _read(url, None)
+        path = _downloaded(url)
     elif weights == "imagenet":
-        state = _read(torchvision.models.get_model_weights(name).IMAGENET1K_V1.url, None)
+        path = _downloaded(torchvision.models.get_model_weights(name).IMAGENET1K_V1.url)
     else:
-        state = _read(None, Path(weights))
+        path = Path(weights)
+    state = _read(path)
     detection = {key.removeprefix("backbone."): value for key, value in state.items() if key.startswith("backbone.")}
     target, state = (network, detection) if detection else (network.body, state)
-    missing, _ = target.load_state_dict(state, strict=False)
-    absent = [key for key in missing if not key.startswith(("fpn.", "path."))]
+    own = target.state_dict()
+    optional = re.compile(r"(fpn|path)\..*|.*num_batches_tracked")
+    absent = [key for key in own if key not in state and not optional.fullmatch(key)]
     if absent:
-        raise KinsError(f"weights: '{weights}' lacks {absent[0]} and {len(absent) - 1} more; is it a {name}?")
+        raise KinsError(f"{path}: lacks {absent[0]} and {len(absent) - 1} more tensors; is it a {name}?")
+    for key in own.keys() & state.keys():
+        found, wanted = tuple(state[key].shape), tuple(own[key].shape)
+        if found != wanted:
+            raise KinsError(f"{path}: {key} has shape {found}, not {wanted}; is it a {name}?")
+    target.load_state_dict(state, strict=False)
 
 
-def _read(url: str | None, path: Path | None) -> dict[str, Tensor]:
-    if url is not None:
-        path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
-        if not path.exists():
-            try:
-                torch.hub.load_state_dict_from_url(url, map_location="cpu", weights_only=True, progress=False)
-            except OSError as error:
-                raise KinsError(
-                    f"weights: {path.name} is not on disk and could not be downloaded ({error}); "
-                    f"fetch {url} on a machine with a network and put it at {path}, or set weights to null"
-                ) from None
-    assert path is not None
+def _downloaded(url: str) -> Path:
+    """Where torchvision keeps a file of weights; fetched if it is not there."""
+    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
+    if not path.exists():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(url, str(path), progress=False)
+        except OSError as error:
+            raise KinsError(
+                f"weights: {path.name} is not on disk and could not be downloaded ({error}); "
+                f"fetch {url} on a machine with a network and put it at {path}, or set weights to null"
+            ) from None
+    return path
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise KinsError(f"{path}: no such file of weights")
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
             return load_file(path)
-        state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-        return state
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise KinsError(
-            f"{path}: not a readable file of weights ({type(error).__name__}); give a .pth or .safetensors file"
-        ) from None
+        if "GLOBAL" in str(error):  # what pickles name functions and classes by
+            problem = "refused, for it holds more than tensors and could run code; give a file with a state dict alone"
+        else:
+            problem = f"not a readable file of weights, or not all of it ({type(error).__name__}); fetch it again"
+        raise KinsError(f"{path}: {problem}") from None
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise KinsError(f"{path}: not a state dict (names and tensors)")
+    return state

@@ -1,0 +1,148 @@
+"""Weights of torchvision for the backbone: found where torchvision keeps them, and unusable files told in one line."""
+
+import os
+import urllib.error
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torchvision
+from safetensors.torch import save_file
+
+from kins.errors import KinsError
+from kins.models.backbone import Backbone, backbone
+
+NAMES = {
+    "resnet18": "resnet18-f37072fd.pth",
+    "resnet50": "resnet50-0676ba61.pth",
+    "coco": "maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
+}
+
+
+@pytest.fixture
+def checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """torchvision's folder of weights, empty, on a machine without a network."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+
+    def offline(*args: object, **kwargs: object) -> None:
+        raise urllib.error.URLError("no network")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def state_of(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Every tensor another number; one number is all that a file holds of each."""
+    shapes = {name: value.shape for name, value in network.state_dict().items()}
+    return {name: torch.full((), k + 0.5).expand(shape) for k, (name, shape) in enumerate(shapes.items())}
+
+
+def resnet(name: str) -> dict[str, torch.Tensor]:
+    return state_of(torchvision.models.get_model(name, weights=None))
+
+
+def told(name: str, weights: str | Path) -> str:
+    with pytest.raises(KinsError) as error:
+        backbone(name, weights=str(weights))
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_imagenet_weights_are_those_of_the_file(checkpoints: Path, name: str) -> None:
+    state = resnet(name)
+    torch.save(state, checkpoints / NAMES[name])
+    network: Backbone = backbone(name, weights="imagenet")
+    loaded = network.body.state_dict()
+    assert loaded.keys() == {key for key in state if not key.startswith("fc.") and "num_batches" not in key}
+    for key, value in loaded.items():
+        assert torch.equal(value, state[key]), key
+
+
+def test_coco_weights_are_those_of_the_file_pyramid_included(checkpoints: Path) -> None:
+    state = state_of(torchvision.models.detection.maskrcnn_resnet50_fpn(weights=None, weights_backbone=None))
+    torch.save(state, checkpoints / NAMES["coco"])
+    loaded = backbone("resnet50", weights="coco").state_dict()
+    assert any(key.startswith("fpn.") for key in loaded)
+    for key, value in loaded.items():
+        assert torch.equal(value, state[f"backbone.{key}"]), key
+
+
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+def test_weights_in_a_named_file(tmp_path: Path, suffix: str) -> None:
+    state, path = resnet("resnet18"), tmp_path / f"mine.{suffix}"
+    if suffix == "pth":
+        torch.save(state, path)
+    else:
+        save_file({key: value.contiguous() for key, value in state.items()}, path)
+    loaded = backbone("resnet18", weights=str(path)).body.state_dict()
+    assert all(torch.equal(value, state[key]) for key, value in loaded.items())
+
+
+@pytest.mark.parametrize(("name", "weights"), [("resnet18", "imagenet"), ("resnet50", "coco")])
+def test_a_missing_file_is_named_with_its_place(checkpoints: Path, name: str, weights: str) -> None:
+    line = told(name, weights)
+    file = NAMES[name if weights == "imagenet" else weights]
+    assert file in line
+    assert f"put it at {checkpoints / file}" in line
+    assert f"https://download.pytorch.org/models/{file}" in line
+
+
+def test_a_tensor_of_another_shape_is_named(checkpoints: Path) -> None:
+    state = resnet("resnet18")
+    state["layer2.0.conv1.weight"] = torch.zeros(128, 64, 1, 1)
+    torch.save(state, checkpoints / NAMES["resnet18"])
+    line = told("resnet18", "imagenet")
+    assert "layer2.0.conv1.weight has shape (128, 64, 1, 1), not (128, 64, 3, 3)" in line
+    assert NAMES["resnet18"] in line
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    torch.save(resnet("resnet18"), tmp_path / "small.pth")
+    assert "small.pth: lacks layer" in told("resnet34", tmp_path / "small.pth")
+
+
+@pytest.mark.parametrize("kept", [0, 100, 0.5, 0.999])
+def test_a_truncated_file_is_named(checkpoints: Path, kept: float) -> None:
+    path = checkpoints / NAMES["resnet18"]
+    torch.save(resnet("resnet18"), path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(kept * len(content)) if kept < 1 else int(kept)])
+    assert f"{path}: not a readable file of weights" in told("resnet18", "imagenet")
+
+
+def test_a_truncated_safetensors_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "cut.safetensors"
+    save_file({"conv1.weight": torch.zeros(64, 3, 7, 7)}, path)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert f"{path}: not a readable file of weights" in told("resnet18", path)
+
+
+class Command:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.folder),)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_file_that_would_run_code_is_refused(checkpoints: Path, tmp_path: Path, legacy: bool) -> None:
+    evil = {**resnet("resnet18"), "fc.bias": Command(tmp_path / "made")}
+    torch.save(evil, checkpoints / NAMES["resnet18"], _use_new_zipfile_serialization=not legacy)
+    assert "could run code" in told("resnet18", "imagenet")
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
+    torch.save({"model": resnet("resnet18"), "epoch": 3}, tmp_path / "checkpoint.pth")
+    assert "checkpoint.pth: not a state dict" in told("resnet18", tmp_path / "checkpoint.pth")
+    assert "none.pth: no such file" in told("resnet18", tmp_path / "none.pth")
+    (tmp_path / "text.pth").write_bytes(b"not weights")
+    assert "text.pth: not a readable file of weights" in told("resnet18", tmp_path / "text.pth")
+    assert "no COCO weights for resnet18" in told("resnet18", "coco")
