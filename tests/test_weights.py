@@ -1,12 +1,14 @@
 """The weights that come with kins, and weights for shipping."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from kins import weights
 from kins.config import load_config
+from kins.errors import KinsError
 from kins.predict import Predictor
 from kins.shapes import write_shapes
 from kins.train import train
@@ -33,3 +35,41 @@ def test_a_run_is_made_ready_for_shipping(tmp_path: Path, precision: str) -> Non
     scores = [[i.score for i in predictor(image)][:20] for predictor in (best, shipped)]
     assert scores[1] == pytest.approx(scores[0], abs=0.01)
     assert (tmp_path / "small.safetensors").stat().st_size < 0.6 * (tmp_path / "run" / weights.BEST).stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({}, r"no config, or no categories by id"),
+        ({"config": 3, "categories": {"1": "car"}}, r"valid dictionary"),
+        ({"config": {}, "categories": ["car"]}, r"no config, or no categories by id"),
+        ({"config": {}, "categories": {"one": "car"}}, r"no config, or no categories by id"),
+    ],
+)
+def test_facts_that_do_not_describe_a_network_are_refused(tmp_path: Path, change: dict[str, Any], line: str) -> None:
+    weights.save(tmp_path / "odd.safetensors", {"model.weight": torch.zeros(1)}, change)
+    with pytest.raises(KinsError, match=rf"odd\.safetensors: .*{line}"):
+        weights.load_model(tmp_path / "odd.safetensors")
+
+
+def test_tensors_that_are_not_the_networks_are_named(tmp_path: Path) -> None:
+    tensors, facts = weights.load(weights.find("street"))
+    name = "model.roi_heads.box_predictor.cls_score.weight"
+    lacking = {key: value for key, value in tensors.items() if key != name}
+    for changed, line in (
+        ({**tensors, name: tensors[name][:-1]}, r"size mismatch for .*cls_score\.weight"),
+        (lacking, r"Missing key.*cls_score\.weight"),
+        ({"other": torch.zeros(1)}, "holds no network"),
+    ):
+        weights.save(tmp_path / "odd.safetensors", changed, facts)
+        with pytest.raises(KinsError, match=rf"^[^\n]*odd\.safetensors: [^\n]*{line}[^\n]*$"):
+            weights.load_model(tmp_path / "odd.safetensors")
+
+
+def test_files_of_other_kinds_are_refused_unread(tmp_path: Path) -> None:
+    whole = weights.find("street").read_bytes()
+    (tmp_path / "cut.safetensors").write_bytes(whole[:-100])
+    torch.save({"model.weight": torch.zeros(1)}, tmp_path / "pickled.pth")
+    for name in ("cut.safetensors", "pickled.pth"):
+        with pytest.raises(KinsError, match=f"{name}: not a readable safetensors file"):
+            weights.load_model(tmp_path / name)

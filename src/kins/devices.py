@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -20,11 +23,21 @@ def pick_device(name: str) -> torch.device:
     kind = name.split(":")[0]
     if kind not in ("cpu", "cuda", "mps") or (kind != "cpu" and not getattr(torch, kind).is_available()):
         raise KinsError(f"device: '{name}' is not on this machine; use cpu or auto")
-    return torch.device(name)
+    try:
+        return torch.device(name)
+    except RuntimeError:
+        raise KinsError(f"device: '{name}' is no device; write for example cpu, cuda or cuda:1") from None
 
 
 def pick_precision(device: torch.device, name: str) -> str:
-    """ "auto" is bf16 where the hardware multiplies bfloat16 matrices fast (recent GPUs, CPUs with AMX), else 32."""
+    """ "auto" is bf16 where the hardware multiplies bfloat16 matrices fast (recent GPUs, CPUs with AMX), else 32.
+
+    Raises KinsError for a precision that does not exist, or does not work on the device.
+    """
+    if name not in ("auto", "32", *TYPES):
+        raise KinsError(f"precision: '{name}' does not exist; use auto, 32, bf16 or 16")
+    if name == "16" and device.type == "cpu":
+        raise KinsError("precision: 16 (float16) needs a GPU; on a CPU use bf16, 32 or auto")
     if name != "auto":
         return name
     if device.type == "cuda":
@@ -39,3 +52,14 @@ def autocast(device: torch.device, precision: str) -> Callable[[], AbstractConte
     """A maker of the context to compute in."""
     name = pick_precision(device, precision)
     return nullcontext if name == "32" else lambda: torch.autocast(device.type, dtype=TYPES[name])
+
+
+def check_compiling(device: torch.device) -> None:
+    """Raises KinsError if torch.compile lacks the C++ compiler that it calls for code on CPUs."""
+    usual = {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
+    compiler = os.environ.get("CXX") or usual
+    if device.type == "cpu" and shutil.which(compiler) is None:
+        raise KinsError(
+            f"train.compile: there is no C++ compiler ('{compiler}') on this machine; install one, name it in the "
+            "environment variable CXX, or leave train.compile=false"
+        )

@@ -31,7 +31,7 @@ from torch.utils.data import DataLoader
 from kins import weights
 from kins.config import NETWORKS, Config, TrainConfig
 from kins.data import Batches, TrainingSet, collate
-from kins.devices import pick_device, pick_precision
+from kins.devices import check_compiling, pick_device, pick_precision
 from kins.errors import KinsError
 from kins.evaluation import Evaluator
 from kins.models.asn import AmodalRCNN, assemble
@@ -109,6 +109,8 @@ def _fabric(settings: TrainConfig) -> tuple[Fabric, Precision]:
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     device = pick_device(settings.device)
     precision = pick_precision(device, settings.precision)
+    if settings.compile:
+        check_compiling(device)
     plugin = Precision() if precision == "32" else Mixed(f"{precision}-mixed", device.type)  # type: ignore[arg-type]
     world = int(os.environ.get("WORLD_SIZE", "1"))  # torchrun's
     local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))

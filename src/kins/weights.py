@@ -41,8 +41,11 @@ def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, OSError, ValueError) as error:
         raise KinsError(f"{path}: not a readable safetensors file ({' '.join(str(error).split())})") from None
-    if not {"config", "categories"} <= facts.keys():
-        raise KinsError(f"{path}: safetensors, but not written by kins train (no config in it)")
+    categories = facts.get("categories")
+    if "config" not in facts or not isinstance(categories, dict) or not all(key.isdecimal() for key in categories):
+        raise KinsError(f"{path}: safetensors, but not written by kins train (no config, or no categories by id)")
+    if not any(name.startswith("model.") for name in tensors):
+        raise KinsError(f"{path}: holds no network")
     return tensors, facts
 
 
@@ -62,10 +65,8 @@ def find(path: str | Path) -> Path:
 
 def model_state(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The network's tensors of a weights file or a checkpoint; of the latter the averaged ones if there are any."""
-    for prefix in ("ema.", "model."):
-        if any(name.startswith(prefix) for name in tensors):
-            return {n.removeprefix(prefix): t.float() for n, t in tensors.items() if n.startswith(prefix)}
-    raise KinsError("no network in this file of weights")
+    prefix = "ema." if any(name.startswith("ema.") for name in tensors) else "model."
+    return {n.removeprefix(prefix): t.float() for n, t in tensors.items() if n.startswith(prefix)}
 
 
 def load_model(path: str | Path) -> tuple[AmodalRCNN, Config, dict[int, str]]:
