@@ -1,6 +1,5 @@
 """From scenes to training targets."""
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -47,8 +46,8 @@ def test_targets_follow_the_definitions() -> None:
 
 
 def test_missing_inmodal_masks_are_fine_only_where_none_are_learned() -> None:
-    unknown = dataclasses.replace(
-        instance((10, 10, 20, 20), (0, 0, 0, 0)), inmodal=Mask.unknown(50, 100, "file.json: no inmodal mask")
+    unknown = instance((10, 10, 20, 20), (0, 0, 0, 0)).replace(
+        inmodal=Mask.unknown(50, 100, "file.json: no inmodal mask")
     )
     scene = Scene(Image(1, "a.png", 50, 100), (unknown,))
     target = make_target(scene, torch.ones(2), {4: 1}, DATA, inmodal=False)

@@ -37,10 +37,10 @@ def bootstrap(results: Results, kind: str, samples: int = SAMPLES, seed: int = 0
         rows = np.flatnonzero(found.category == category)
         rows = rows[np.argsort(-found.score[rows], kind="stable")]
         for t in range(THRESHOLDS.size):
-            hit = matched[rows, t]
+            hit = matched[t, rows]
             counted = rows[(hit < 0) | ~truth.crowd[hit]] if len(truth) else rows
             weights = times[:, found.image[counted]]
-            precision[k, t] = _average_precision(weights, np.flatnonzero(matched[counted, t] >= 0), counts)
+            precision[k, t] = _average_precision(weights, np.flatnonzero(matched[t, counted] >= 0), counts)
     everything: Floats = precision.mean(1)
     return {"AP": _over_classes(everything), "AP50": _over_classes(precision[:, 0])}
 

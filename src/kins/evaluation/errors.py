@@ -54,7 +54,7 @@ def error_shares(truth: Columns, found: Columns, pairs: Pairs, threshold: float)
     same = truth.category[pairs.truth] == found.category[pairs.found]
     close = pairs.take(same)
     steps = plan(close.found, close.truth, close.iou[AMODAL], truth.crowd, len(found), np.array([threshold]))
-    matched = match(steps, truth.crowd)[:, 0].astype(np.int64)
+    matched = match(steps, truth.crowd)[0].astype(np.int64)
     kind, target = _kinds(truth, found, pairs, same, matched, threshold)
     levels = {part.name: part for part in SLICES}
     rate = found.rate
@@ -160,7 +160,7 @@ def confusion(truth: Columns, found: Columns, pairs: Pairs, ids: list[int], leas
     keep = position[pairs.found] >= 0
     close = pairs.take(keep)
     steps = plan(position[close.found], close.truth, close.iou[AMODAL], truth.crowd, rows.size, np.array([0.5]))
-    matched = match(steps, truth.crowd)[:, 0]
+    matched = match(steps, truth.crowd)[0]
     label = np.searchsorted(ids, found.category[rows])
     true = np.searchsorted(ids, truth.category)
     table = np.zeros((len(ids) + 1,) * 2, np.int64)

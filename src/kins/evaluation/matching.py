@@ -27,11 +27,11 @@ class Plan:
 
     Attributes:
         found, truth: (P,) row of the detection and of the ground truth.
-        enough: (P, T) whether the IoU reaches each threshold.
+        enough: (T, P) whether the IoU reaches each threshold.
         steps: for each place in the groups' sequence of detections, and for each choice of that detection (best IoU
             first; of equal ones the later ground truth first), a slice of the pairs.
         crowd: (G,) ground truths that any number of detections may match.
-        settled: (D, T) what `match` gives, as far as no detection has a choice; the steps are those of the others.
+        settled: (T, D) what `match` gives, as far as no detection has a choice; the steps are those of the others.
     """
 
     found: Ints
@@ -59,13 +59,13 @@ def plan(found: Ints, truth: Ints, iou: Floats, crowd: Bools, detections: int, t
     open_groups = np.zeros(detections, bool)
     open_groups[group[choice > 0]] = True
     undecided = open_groups[group]
-    settled = np.full((detections, limits.size), -1, np.int32)
+    settled = np.full((limits.size, detections), -1, np.int32)
 
     def part(rows: Bools) -> Plan:
         order = np.lexsort((choice[rows], place[rows]))
         chosen = np.flatnonzero(rows)[order]
         steps = _steps(place[chosen], choice[chosen])
-        return Plan(found[chosen], truth[chosen], iou[chosen, None] >= limits, steps, crowd, settled)
+        return Plan(found[chosen], truth[chosen], iou[chosen] >= limits[:, None], steps, crowd, settled)
 
     settled = match(part(~undecided), crowd)
     return part(undecided)
@@ -78,10 +78,10 @@ def match(plan: Plan, ignored: Bools) -> Matches:
         ignored: (G,) ground truths that are only taken where no other can be; crowds belong to them.
 
     Returns:
-        (D, T) row of the ground truth matched at each threshold, or -1.
+        (T, D) row of the ground truth matched at each threshold, or -1.
     """
     matched = plan.settled.copy()
-    taken = np.zeros((plan.crowd.size, matched.shape[1]), bool)
+    taken = np.zeros((len(matched), plan.crowd.size), bool)
     last = ignored[plan.truth]
     for choices in plan.steps:
         for wanted in (False, True):
@@ -90,11 +90,11 @@ def match(plan: Plan, ignored: Bools) -> Matches:
                 if not chosen.size:
                     continue
                 found, truth = plan.found[chosen], plan.truth[chosen]
-                used = taken[truth]
-                before = matched[found]
-                ok = plan.enough[chosen] & (before < 0) & (~used | plan.crowd[truth][:, None])
-                matched[found] = np.where(ok, truth[:, None], before)
-                taken[truth] = used | ok
+                used = taken[:, truth]
+                before = matched[:, found]
+                ok = plan.enough[:, chosen] & (before < 0) & (~used | plan.crowd[truth])
+                matched[:, found] = np.where(ok, truth, before)
+                taken[:, truth] = used | ok
     return matched
 
 

@@ -38,14 +38,12 @@ class Ranking:
     Attributes:
         rows: (D,) rows of the detections.
         position: (D,) for each row, where it stands in `rows`.
-        label: (D,) class of the ranked detections, 0 to K - 1.
         place: (D,) for each ranked detection, how many of its image and class score better.
         start: (K + 1,) where each class starts.
     """
 
     rows: Ints
     position: Ints
-    label: Ints
     place: Ints
     start: Ints
 
@@ -55,41 +53,35 @@ def ranking(label: Ints, score: Floats, place: Ints, classes: int) -> Ranking:
     rows = np.lexsort((-score, label))
     position = np.empty_like(rows)
     position[rows] = np.arange(rows.size)
-    return Ranking(rows, position, label[rows], place[rows], np.searchsorted(label[rows], np.arange(classes + 1)))
+    return Ranking(rows, position, place[rows], np.searchsorted(label[rows], np.arange(classes + 1)))
 
 
 def curves(rank: Ranking, matched: Matches, label: Ints, ignored: Bools, outside: Bools) -> Curves:
     """Precision and recall of one set of matches.
 
     Args:
-        matched: (D, T) row of the ground truth that each ranked detection matches, or -1.
+        matched: (T, D) row of the ground truth that each ranked detection matches, or -1.
         label: (G,) class of the ground truths, 0 to K - 1.
         ignored: (G,) ground truths that count neither way, nor do detections matched with them.
         outside: (D,) ranked detections that are not counted as wrong where they match nothing.
     """
-    classes = rank.start.size - 1
+    classes, size = rank.start.size - 1, matched.shape[1]
     instances = np.bincount(label[~ignored], minlength=classes)
-    by_threshold = np.ascontiguousarray(matched.T).ravel()
-    hits = np.flatnonzero(by_threshold >= 0)
-    threshold, at = np.divmod(hits, len(matched))
-    right = ~ignored[by_threshold[hits]]
-    curve = threshold * classes + rank.label[at]  # rises: one curve for each threshold and class
-    # Detections that count, up to each matched one: those that would if nothing matched, and what matches change.
-    alone = np.concatenate([[0], np.cumsum(~outside)])
-    changed = np.cumsum(right.astype(np.int64) - ~outside[at])
-    bounds = np.searchsorted(curve, np.arange(THRESHOLDS.size * classes + 1))
-    counted = alone[at + 1] - alone[rank.start[rank.label[at]]] + changed
-    counted -= np.concatenate([[0], changed])[bounds[curve]]
+    hit = matched >= 0
+    neutral = (hit & np.append(ignored, False)[matched]) | (~hit & outside)
+    right = hit & ~neutral
+    counted = np.zeros((THRESHOLDS.size, size + 1), np.int32)
+    np.cumsum(~neutral, axis=1, out=counted[:, 1:])
+    firsts = np.arange(THRESHOLDS.size)[:, None] * size + rank.start  # of each class, in the rows one after the other
+    bounds = np.searchsorted(hits := np.flatnonzero(right), firsts)
     precision = np.full((THRESHOLDS.size, RECALLS.size, classes), np.nan)
-    for k in np.flatnonzero(instances).tolist():
-        for t in range(THRESHOLDS.size):
-            part = slice(*bounds[t * classes + k : t * classes + k + 2])
-            precision[t, :, k] = interpolated(counted[part][right[part]], int(instances[k]))
-    few = [right & (rank.place[at] < most) for most in DETECTIONS]
-    found = np.stack([np.diff(np.concatenate([[0], np.cumsum(mask)])[bounds]) for mask in few], axis=1)
-    found = found.reshape(THRESHOLDS.size, classes, len(DETECTIONS)).astype(np.float64)
-    total = instances[:, None]
-    recall = np.divide(found, total, out=np.full(found.shape, np.nan), where=total > 0)
+    for t in range(THRESHOLDS.size):
+        for k in np.flatnonzero(instances).tolist():
+            at = hits[bounds[t, k] : bounds[t, k + 1]] - t * size
+            precision[t, :, k] = interpolated(counted[t, at + 1] - counted[t, rank.start[k]], int(instances[k]))
+    found = [np.searchsorted(np.flatnonzero(right & (rank.place < most)), firsts) for most in DETECTIONS]
+    recall = np.full((THRESHOLDS.size, classes, len(DETECTIONS)), np.nan)
+    np.divide(np.diff(np.stack(found, 2), axis=1), instances[:, None], out=recall, where=instances[:, None] > 0)
     return Curves(precision, recall, instances)
 
 

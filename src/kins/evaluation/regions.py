@@ -21,7 +21,7 @@ LEAST = 0.5
 def matched_pairs(pairs: Pairs, crowd: Bools, detections: int) -> Ints:
     """Indices into `pairs` of those that COCO's greedy matching joins at an amodal IoU of 0.5; without crowds."""
     steps = plan(pairs.found, pairs.truth, pairs.iou[AMODAL], crowd, detections, np.array([LEAST]))
-    truth = match(steps, crowd)[:, 0]
+    truth = match(steps, crowd)[0]
     return np.flatnonzero((truth[pairs.found] == pairs.truth) & ~crowd[pairs.truth])
 
 

@@ -12,7 +12,7 @@ from kins.errors import KinsError
 from kins.evaluation.columns import AMODAL, BOX, INMODAL, KINDS, Bools
 from kins.evaluation.matching import match, plan
 from kins.evaluation.order import order_quality
-from kins.evaluation.precision import Curves, curves, mean, ranking
+from kins.evaluation.precision import Curves, Ranking, curves, mean, ranking
 from kins.evaluation.regions import matched_pairs, occlusion_classification, region_quality
 from kins.evaluation.slices import SIZES, Slice
 
@@ -122,7 +122,8 @@ def summarise(table: Table, categories: Mapping[int, str], slices: Sequence[Slic
             " since its own occlusion is unknown"
         )
     present = [kind for kind in (BOX, AMODAL, INMODAL) if known[kind]]
-    kinds = {KINDS[kind]: _precision(table, kind, names, slices if sliced else ()) for kind in present}
+    rank = ranking(np.searchsorted(list(names), table.found.category), table.found.score, table.place, len(names))
+    kinds = {KINDS[kind]: _precision(table, kind, rank, names, slices if sliced else ()) for kind in present}
     if not kinds:
         raise KinsError("nothing to compare: ground truth and predictions have neither boxes nor masks in common")
     instances = int(np.count_nonzero(~table.truth.crowd))
@@ -155,15 +156,15 @@ def _known(table: Table) -> list[bool]:
     return known
 
 
-def _precision(table: Table, kind: int, categories: Mapping[int, str], slices: Sequence[Slice]) -> Precision:
-    ids = list(categories)
+def _precision(
+    table: Table, kind: int, rank: Ranking, categories: Mapping[int, str], slices: Sequence[Slice]
+) -> Precision:
     truth, found = table.truth, table.found
-    label_truth, label_found = (np.searchsorted(ids, side.category) for side in (truth, found))
-    rank = ranking(label_found, found.score, table.place, len(ids))
+    label = np.searchsorted(list(categories), truth.category)
     steps = plan(rank.position[table.pairs.found], table.pairs.truth, table.pairs.iou[kind], truth.crowd, len(found))
 
     def run(ignored: Bools, outside: Bools) -> Curves:
-        return curves(rank, match(steps, ignored), label_truth, ignored, outside[rank.rows])
+        return curves(rank, match(steps, ignored), label, ignored, outside[rank.rows])
 
     everything = run(truth.crowd, np.zeros(len(found), bool))
     overall = _figures(everything)
