@@ -1,8 +1,9 @@
 """Prediction and training step of ASN with multi-level coding against torchvision's Mask R-CNN.
 
-Same backbone and pyramid, picture size, proposals, regions and detections, random weights; scores are not thresholded,
-so that both finish the full number of detections. Prediction goes from the picture's array to masks: torchvision pastes
-image-sized masks (one kind), ours makes run-length masks (both kinds) with occlusion scores.
+Same picture size, regions and detections, and the same random weights in backbone, pyramid and proposals, so that all
+get the same proposals; scores are not thresholded, so that all finish the full number of detections. Prediction goes from
+the picture's array to masks: torchvision pastes image-sized masks (one kind), ours makes run-length masks (both kinds)
+with occlusion scores.
 torchvision's Mask R-CNN comes with two box heads: two fully connected layers (v1), and four convolutions and a fully
 connected layer (v2's, the form of ASN's); both are printed.
 
@@ -13,7 +14,7 @@ connected layer (v2's, the form of ASN's); both are printed.
 import argparse
 import resource
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -49,6 +50,15 @@ def torchvisions(backbone: str, size: tuple[int, int], regions: int, convolution
 def ours(name: str, backbone: str, regions: int) -> nn.Module:
     settings = ModelConfig(name=name, backbone=backbone, norm="frozen-batch", regions=regions, score_threshold=0.0)
     return assemble(settings, CLASSES)
+
+
+def same_proposals(models: Sequence[nn.Module]) -> None:
+    """Gives every network the first one's weights up to the region stage: kins keeps torchvision's names."""
+    first = {n: v for n, v in models[0].state_dict().items() if n.startswith(("backbone.", "rpn."))}
+    for model in models[1:]:
+        missing, unexpected = model.load_state_dict(first, strict=False)
+        assert not unexpected
+        assert all(name.startswith("roi_heads.") for name in missing)
 
 
 def targets(size: tuple[int, int], count: int = 13) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
@@ -92,8 +102,17 @@ def predict(options: argparse.Namespace, size: tuple[int, int]) -> None:
     context = autocast(device, options.precision)
     image = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8)
     data = {"short_side": min(size), "long_side": max(size)}
-    predictor = Predictor(
+    asn, *peers = (
         ours("asn-mlc", options.backbone, 512),
+        torchvisions(options.backbone, size, 512, False),
+        torchvisions(options.backbone, size, 512, True),
+    )
+    same_proposals([asn, *peers])
+    proposals: list[int] = []
+    for model in (asn, *peers):
+        model.roi_heads.register_forward_pre_hook(lambda _, inputs: proposals.append(len(inputs[1][0])))
+    predictor = Predictor(
+        asn,
         dict(enumerate("abcdefg")),
         Config.model_validate({"data": data}),
         device=str(device),
@@ -112,11 +131,12 @@ def predict(options: argparse.Namespace, size: tuple[int, int]) -> None:
 
     works = {
         "ASN with MLC": lambda: predictor(image),
-        "torchvision v1": peer(torchvisions(options.backbone, size, 512, False)),
-        "torchvision v2": peer(torchvisions(options.backbone, size, 512, True)),
+        "torchvision v1": peer(peers[0]),
+        "torchvision v2": peer(peers[1]),
     }
     times = interleaved(works, options.repeats, device)
-    print(f"prediction, {size[1]} x {size[0]}, {len(predictor(image))} detections, both masks and occlusion scores:")
+    count = f"{min(proposals)} to {max(proposals)} proposals, {len(predictor(image))} detections"
+    print(f"prediction, {size[1]} x {size[0]}, {count}, both masks and occlusion scores:")
     for name in ("torchvision v1", "torchvision v2"):
         print(f"  ours over {name}: {times['ASN with MLC'] / times[name]:.2f}")
     print("  " + ", ".join(f"{name} {value:.2f} s" for name, value in times.items()))
@@ -142,12 +162,14 @@ def train(options: argparse.Namespace, size: tuple[int, int]) -> None:
 
         return run
 
-    works = {
-        name: step(ours(name, options.backbone, options.regions), image, mine) for name in ("mask-rcnn-both", "asn-mlc")
-    }
+    models = {name: ours(name, options.backbone, options.regions) for name in ("mask-rcnn-both", "asn-mlc")}
     for name, convolutions in (("torchvision v1", False), ("torchvision v2", True)):
-        model = torchvisions(options.backbone, size, options.regions, convolutions)
-        works[name] = step(model, image / 255, theirs)
+        models[name] = torchvisions(options.backbone, size, options.regions, convolutions)
+    same_proposals(list(models.values()))
+    works = {
+        name: step(model, image / 255, theirs) if name.startswith("torchvision") else step(model, image, mine)
+        for name, model in models.items()
+    }
     times = interleaved(works, options.repeats, device)
     print(f"training step of one image, {size[1]} x {size[0]}, {options.regions} regions:")
     for name in ("torchvision v1", "torchvision v2"):
@@ -221,7 +243,7 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true", help="share of each part")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    torch.manual_seed(0)
+    torch.manual_seed(1)
     width, height = map(int, options.size.split("x"))
     (predict if options.what == "predict" else train)(options, (height, width))
 

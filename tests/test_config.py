@@ -25,6 +25,7 @@ def test_a_file_of_a_few_lines(tmp_path: Path) -> None:
     assert config.train.lr == 0.001
     assert config.model.name == "panet"
     assert config.augment.scale == (0.5, 2)
+    assert load_config(tmp_path / "my.yaml", ["train.precision=32"]).train.precision == "32"
     assert load_config(tmp_path / "my.yaml").train == Config().train
 
 

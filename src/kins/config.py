@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from kins.errors import KinsError
 
@@ -167,6 +167,11 @@ class TrainConfig(Section):
     init: str | None = Field(
         None, description="Weights to start from: a run, a weights file, or 'street' for the shipped ones."
     )
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        return str(value) if type(value) is int else value  # 32 and 16 are numbers in YAML
 
 
 class Config(Section):

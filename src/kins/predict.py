@@ -50,7 +50,7 @@ class Predictor:
 
         self.device = pick_device(device)
         self.model = model.to(self.device).eval()
-        if config.train.channels_last:
+        if config.train.channels_last or self.device.type == "cpu":  # the network's maps have that layout on CPUs
             self.model.to(memory_format=torch.channels_last)
         self.categories = dict(categories)
         self.config = config

@@ -11,7 +11,7 @@ import torchvision
 from safetensors.torch import save_file
 
 from kins.errors import KinsError
-from kins.models.backbone import Backbone, backbone
+from kins.models.backbone import Backbone, FrozenNorm, backbone
 
 NAMES = {
     "resnet18": "resnet18-f37072fd.pth",
@@ -146,3 +146,16 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.pth").write_bytes(b"not weights")
     assert "text.pth: not a readable file of weights" in told("resnet18", tmp_path / "text.pth")
     assert "no COCO weights for resnet18" in told("resnet18", "coco")
+
+
+def test_frozen_normalisation_is_torchvisions() -> None:
+    torch.manual_seed(0)
+    ours, reference = FrozenNorm(6), torchvision.ops.FrozenBatchNorm2d(6)
+    for name, value in reference.named_buffers():
+        setattr(reference, name, value + torch.rand(6))
+    ours.load_state_dict(reference.state_dict())
+    x = torch.randn(2, 6, 5, 4, requires_grad=True)
+    weights = torch.randn_like(x)
+    gradients = [torch.autograd.grad((norm(x) * weights).sum(), x) for norm in (ours, reference)]
+    torch.testing.assert_close(ours(x), reference(x))
+    torch.testing.assert_close(*gradients)

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from kins.models.heads import Doubling, MaskHead
+from kins.models.heads import Doubling, Linear, MaskHead
 
 
 def test_doubling_is_a_transposed_convolution() -> None:
@@ -12,6 +12,21 @@ def test_doubling_is_a_transposed_convolution() -> None:
     reference.load_state_dict(ours.state_dict())
     x = torch.randn(3, 6, 5, 5)
     torch.testing.assert_close(ours(x), reference(x))
+
+
+def test_linear_is_linear_with_its_gradients() -> None:
+    torch.manual_seed(0)
+    ours, reference = Linear(30, 7), nn.Linear(30, 7)
+    reference.load_state_dict(ours.state_dict())
+    for rows in (0, 1, 12):
+        x, weights = torch.randn(rows, 30, requires_grad=True), torch.randn(rows, 7)
+        results = []
+        for layer in (ours, reference):
+            layer.zero_grad()
+            (value,) = torch.autograd.grad((layer(x) * weights).sum(), x, retain_graph=True)
+            (layer(x) * weights).sum().backward()
+            results.append((layer(x), value, layer.weight.grad, layer.bias.grad))
+        torch.testing.assert_close(*results)
 
 
 def test_only_the_masks_asked_for_are_computed() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 import torchvision
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torchvision.models._utils import IntermediateLayerGetter
 from torchvision.ops import FeaturePyramidNetwork, FrozenBatchNorm2d
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
@@ -27,7 +28,14 @@ def group_norm(channels: int) -> nn.GroupNorm:
     return nn.GroupNorm(max(1, channels // 16), channels)
 
 
-NORMS: dict[str, Norm] = {"group": group_norm, "frozen-batch": FrozenBatchNorm2d}
+class FrozenNorm(FrozenBatchNorm2d):
+    """torchvision's, in one pass over the map, where torchvision multiplies in one and adds in another."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+
+
+NORMS: dict[str, Norm] = {"group": group_norm, "frozen-batch": FrozenNorm}
 
 
 class Block(nn.Module):
