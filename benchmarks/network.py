@@ -1,9 +1,9 @@
 """Prediction and training step of ASN with multi-level coding against torchvision's Mask R-CNN.
 
 Same picture size, regions and detections, and the same random weights in backbone, pyramid and proposals, so that all
-get the same proposals; scores are not thresholded, so that all finish the full number of detections. Prediction goes from
-the picture's array to masks: torchvision pastes image-sized masks (one kind), ours makes run-length masks (both kinds)
-with occlusion scores.
+get the same proposals; scores are not thresholded, so that all finish the full number of detections. Prediction goes
+from the picture's array to masks: torchvision pastes image-sized masks (one kind), ours makes run-length masks (both
+kinds) with occlusion scores.
 torchvision's Mask R-CNN comes with two box heads: two fully connected layers (v1), and four convolutions and a fully
 connected layer (v2's, the form of ASN's); both are printed.
 
