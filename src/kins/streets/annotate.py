@@ -39,7 +39,7 @@ class Sighting:
 
     @property
     def seen(self) -> bool:
-        return int(self.inmodal.sum()) >= MIN_VISIBLE
+        return int(np.count_nonzero(self.inmodal)) >= MIN_VISIBLE  # a sum of booleans takes ten times as long
 
 
 def sightings(view: View) -> list[Sighting]:
@@ -144,7 +144,7 @@ def _truncation(thing: Thing, camera: Camera) -> float:
 def _level(sighting: Sighting) -> int:
     from kins.occlusion import PARTIAL
 
-    rate = 1.0 - sighting.inmodal.sum() / sighting.amodal.sum()
+    rate = 1.0 - np.count_nonzero(sighting.inmodal) / np.count_nonzero(sighting.amodal)
     return 0 if rate < PARTIAL else 1 if rate <= LARGELY else 2
 
 

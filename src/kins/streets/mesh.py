@@ -87,12 +87,12 @@ class Mesh:
         count = len(self.vertices)
         parts = [np.bincount(corner, np.repeat(cross[:, k], 3), count) for k in range(3)]
         summed: Floats = np.stack(parts, -1).astype(float)
-        smooth = _unit(summed).astype(np.float32)[self.faces]
+        smooth = _unit(summed).astype(np.float32).take(self.faces, 0)
         flat = _unit(cross).astype(np.float32)
         sharp = np.einsum("ijk,ik->ij", smooth, flat) < np.broadcast_to(self.crease, len(self.faces))[:, None]
         normals = np.where(sharp[..., None], flat[:, None], smooth)
         if self.normals is not None:
-            given = self.normals.astype(np.float32)[self.faces]
+            given = self.normals.astype(np.float32).take(self.faces, 0)
             normals = np.where(np.isnan(given), normals, given)
         return normals
 

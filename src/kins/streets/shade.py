@@ -12,7 +12,7 @@ from kins.streets.view import Surface, View, eyes, smoothed
 
 BOUNCE = np.array([0.13, 0.125, 0.12], np.float32)  # share of light that a street sends back up
 REACH = 2.5  # metres beyond which nothing counts as blocking sky light
-EDGE = 0.11  # contrast, of the square root of radiance, above which a pixel gets more rays
+EDGE = 0.2  # contrast, of the square root of radiance, above which a pixel gets more rays
 SUBPIXELS = ((-0.33, -0.17), (0.33, 0.17))
 
 
