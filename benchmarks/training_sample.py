@@ -12,6 +12,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,21 +22,30 @@ from pycocotools import mask as coco
 from torchvision.models.detection.roi_heads import project_masks_on_boxes
 from torchvision.transforms.functional import pil_to_tensor
 
+import kins
 from kins.config import DataConfig
 from kins.data import make_target, to_network
 from kins.masks import Mask
 from kins.models.mask_targets import draw_targets
-from kins.records import Image, Instance, Scene
+from kins.records import Dataset, Image, Instance, Scene
+from kins.streets import Settings, make_picture
 
 HEIGHT, WIDTH, INSTANCES, REGIONS = 375, 1242, 13, 64
 
 
-def street(rng: np.random.Generator, folder: Path) -> Scene:
-    """A KITTI-sized picture with instances as in KINS: polygons of some 40 points, half of them partly hidden."""
-    picture = rng.integers(0, 60, (HEIGHT // 3, WIDTH // 3, 3)).astype(np.uint8)
+Polygons = dict[str, list[list[list[float]]]]
+"""By mask, for each instance: what pycocotools has in memory once it has read the file."""
+
+
+def street(rng: np.random.Generator, folder: Path) -> tuple[Dataset, Polygons]:
+    """A KITTI-sized picture with instances as in KINS: polygons of some 40 points, half of them partly hidden.
+
+    The picture is a rendered street, since a file of plain noise takes half as long again to decode as a photograph.
+    """
     path = folder / "000000.png"
-    PIL.Image.fromarray(picture).resize((WIDTH, HEIGHT)).save(path)
+    PIL.Image.fromarray(make_picture(Settings(quality="fast"), "training", 1).pixels).save(path)
     instances = []
+    polygons: Polygons = {"amodal": [], "inmodal": []}
     for k in range(INSTANCES):
         width = float(np.clip(rng.lognormal(4.2, 0.7), 15, 500))
         height = width * rng.uniform(0.4, 0.9)
@@ -47,24 +57,13 @@ def street(rng: np.random.Generator, folder: Path) -> Scene:
         seen = amodal.copy()
         if k % 2:
             seen[:, 0] = np.minimum(seen[:, 0], x + width * 0.7)
-        polygons = [[np.clip(p, 0, [WIDTH, HEIGHT]).ravel().round(1).tolist()] for p in (amodal, seen)]
-        instances.append(Instance(k, 4, "car", *(Mask.from_polygons(p, HEIGHT, WIDTH) for p in polygons)))
-    return Scene(Image(0, path.name, HEIGHT, WIDTH), tuple(instances), path)
-
-
-def fresh(scene: Scene) -> Scene:
-    """As just read from a file: masks are polygons, nothing is rasterised yet."""
-    return scene.replace(
-        instances=tuple(
-            i.replace(
-                **{
-                    name: Mask.from_segmentation(getattr(i, name).polygons, HEIGHT, WIDTH)
-                    for name in ("amodal", "inmodal")
-                }
-            )
-            for i in scene
-        )
-    )
+        both = [[np.clip(p, 0, [WIDTH, HEIGHT]).ravel().round(1).tolist()] for p in (amodal, seen)]
+        for name, outline in zip(polygons, both, strict=True):
+            polygons[name].append(outline)
+        instances.append(Instance(k, 4, "car", *(Mask.from_polygons(p, HEIGHT, WIDTH) for p in both)))
+    scene = Scene(Image(0, path.name, HEIGHT, WIDTH), tuple(instances))
+    Dataset.from_scenes([scene], {4: "car"}).save(folder / "street.json")
+    return kins.load(folder / "street.json", images=folder), polygons
 
 
 def regions(boxes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -73,30 +72,33 @@ def regions(boxes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return boxes[matched] * jitter.clamp(0.9, 1.1), matched
 
 
-def ours(scene: Scene, short: int, long: int) -> tuple[torch.Tensor, ...]:
+def ours(dataset: Dataset, short: int, long: int) -> tuple[torch.Tensor, ...]:
+    scene = dataset[0]  # its masks are JSON, as in the file
     image, scale = to_network(scene.read_image(), short, long)
     target = make_target(scene, scale, {4: 1}, DataConfig())
     boxes, matched = regions(target["boxes"])
     return image, *(draw_targets(target[name], scale, boxes, matched) for name in ("amodal", "inmodal"))
 
 
-def torchvisions(scene: Scene, short: int, long: int) -> tuple[torch.Tensor, ...]:
-    assert scene.image_path is not None
-    image = pil_to_tensor(PIL.Image.open(scene.image_path).convert("RGB"))
+def torchvisions(path: Path, polygons: Polygons, short: int, long: int) -> tuple[torch.Tensor, ...]:
+    image = pil_to_tensor(PIL.Image.open(path).convert("RGB"))
     decoded = {}
-    for name in ("amodal", "inmodal"):
+    boxes = []
+    for name, outlines in polygons.items():
         masks = []
-        for instance in scene:  # as in ConvertCocoPolysToMask
-            rles = coco.frPyObjects(getattr(instance, name).polygons, HEIGHT, WIDTH)
+        for outline in outlines:  # as in ConvertCocoPolysToMask
+            rles = coco.frPyObjects(outline, HEIGHT, WIDTH)
+            if name == "amodal":
+                boxes.append(coco.toBbox(coco.merge(rles)))
             masks.append(torch.as_tensor(coco.decode(rles), dtype=torch.uint8).any(dim=2))
         decoded[name] = torch.stack(masks).to(torch.uint8)
     factor = min(short / min(image.shape[1:]), long / max(image.shape[1:]))
     resized = torch.nn.functional.interpolate(
         image[None] / 255, scale_factor=factor, mode="bilinear", recompute_scale_factor=True, align_corners=False
     )[0]
-    boxes = torch.tensor([i.amodal.box for i in scene])
-    boxes = torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1) * factor
-    rois, matched = regions(boxes)
+    corners = torch.tensor(np.array(boxes), dtype=torch.float32)
+    corners = torch.cat([corners[:, :2], corners[:, :2] + corners[:, 2:]], 1) * factor
+    rois, matched = regions(corners)
     targets = []
     for masks in decoded.values():  # as in GeneralizedRCNNTransform, then maskrcnn_loss
         scaled = torch.nn.functional.interpolate(
@@ -121,15 +123,20 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)  # as in a loading process
     with tempfile.TemporaryDirectory() as folder:
-        scene = street(np.random.default_rng(0), Path(folder))
+        dataset, polygons = street(np.random.default_rng(0), Path(folder))
+        path = Path(folder) / "000000.png"
         for short, long in ((375, 1242), (800, 3000)):
-            a, b = ours(fresh(scene), short, long), torchvisions(fresh(scene), short, long)
-            differ = max(((x > 0.5) != (y > 0.5)).float().mean().item() for x, y in zip(a[1:], b[1:], strict=True))
-            times = {"ours": [], "torchvision": []}
+            works = {
+                "ours": partial(ours, dataset, short, long),
+                "torchvision": partial(torchvisions, path, polygons, short, long),
+            }
+            results = [work()[1:] for work in works.values()]
+            differ = max(((x > 0.5) != (y > 0.5)).float().mean().item() for x, y in zip(*results, strict=True))
+            times: dict[str, list[float]] = {name: [] for name in works}
             for _ in range(3):  # in turn
-                times["ours"].append(seconds(lambda: ours(fresh(scene), short, long), options.repeats))  # noqa: B023
-                times["torchvision"].append(seconds(lambda: torchvisions(fresh(scene), short, long), options.repeats))  # noqa: B023
-            picture = seconds(lambda: to_network(scene.read_image(), short, long), options.repeats)  # noqa: B023
+                for name, work in works.items():
+                    times[name].append(seconds(work, options.repeats))
+            picture = seconds(lambda: to_network(dataset[0].read_image(), short, long), options.repeats)  # noqa: B023
             mine, theirs = min(times["ours"]), min(times["torchvision"])
             print(
                 f"short side {short}: torchvision {theirs * 1e3:.0f} ms, ours {mine * 1e3:.0f} ms"

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from kins.augment import augment
 from kins.config import AugmentConfig, DataConfig
 from kins.errors import KinsError
+from kins.masks import rasterise
 from kins.records import Dataset, Instance, Scene
 
 Sample = tuple[Tensor, dict[str, Tensor]]
@@ -95,7 +96,9 @@ def make_target(
     scene: Scene, scale: Tensor, labels: dict[int, int], data: DataConfig, inmodal: bool = True
 ) -> dict[str, Tensor]:
     """The targets of one image, as `kins.models.roi_heads.Target`; crowds and specks are left out."""
-    instances = [i for i in scene if not i.crowd and i.category_id in labels and (not inmodal or i.inmodal)]
+    instances = [i for i in scene if not i.crowd and i.category_id in labels]
+    rasterise([mask for i in instances for mask in (i.amodal, i.inmodal)])
+    instances = [i for i in instances if not inmodal or i.inmodal]
     boxes = torch.tensor([i.amodal.box for i in instances]).view(-1, 4)
     boxes = torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], dim=1) * scale.repeat(2)
     keep = ((boxes[:, 2:] - boxes[:, :2]) >= max(data.min_size, 1e-3)).all(dim=1)

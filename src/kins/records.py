@@ -355,7 +355,7 @@ def read_image(path: str | Path, size: tuple[int, int] | None = None) -> npt.NDA
                 raise KinsError(
                     f"{path}: is {picture.width} x {picture.height} pixels, its annotation says {size[1]} x {size[0]}"
                 )
-            return np.asarray(picture.convert("RGB"), np.uint8)
+            return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"), np.uint8)
     except FileNotFoundError:
         raise KinsError(f"{path}: no such image; check the image folder") from None
     except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
