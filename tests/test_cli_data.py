@@ -69,7 +69,7 @@ def test_bad_input(tmp_path, name, monkeypatch, capsys):
     path = tmp_path / "in.json"
     text = content if isinstance(content, str) else json.dumps(content)
     path.write_bytes(text.encode("latin-1" if name == "not JSON" else "utf-8"))
-    done = run("convert", path, tmp_path / "out.json", "--to", "cocoa-cls")
+    done = run("convert", path, tmp_path / "out.json", "--to", "kins2020")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("kins: ")

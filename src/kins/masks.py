@@ -295,6 +295,14 @@ def rasterise(masks: Iterable[Mask]) -> None:
         _rasterise_together(pending[start : start + TOGETHER])
 
 
+def require_sound(masks: Sequence[Mask]) -> None:
+    """Raises KinsError for the first damaged mask, with its place in the file."""
+    rasterise(masks)
+    for mask in masks:
+        if mask.known:
+            mask.rle  # noqa: B018  # what is damaged tells so when it is used
+
+
 def intersections(first: Sequence[Mask], second: Sequence[Mask]) -> npt.NDArray[np.int64]:
     """(len(first), len(second)) number of pixels that each pair has in common, without decoding."""
     if not first or not second:
