@@ -13,6 +13,8 @@ connected layer (v2's, the form of ASN's); both are printed.
 
 import argparse
 import resource
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -166,21 +168,32 @@ def train(options: argparse.Namespace, size: tuple[int, int]) -> None:
     for name, convolutions in (("torchvision v1", False), ("torchvision v2", True)):
         models[name] = torchvisions(options.backbone, size, options.regions, convolutions)
     same_proposals(list(models.values()))
+    if options.only:
+        models = {options.only: models[options.only]}
     works = {
         name: step(model, image / 255, theirs) if name.startswith("torchvision") else step(model, image, mine)
         for name, model in models.items()
     }
     times = interleaved(works, options.repeats, device)
+    if options.only:
+        print(f"{options.only}: {peak_memory(device):.2f} GiB")
+        return
     print(f"training step of one image, {size[1]} x {size[0]}, {options.regions} regions:")
     for name in ("torchvision v1", "torchvision v2"):
         print(f"  ASN with MLC over {name}: {times['asn-mlc'] / times[name]:.2f}")
     print("  " + ", ".join(f"{name} {value:.2f} s" for name, value in times.items()))
     if options.profile:
         shares(ours("asn-mlc", options.backbone, options.regions).to(device).train(), image, mine, context)
+    print("  peak memory, each in a process of its own (all the networks' weights included):", flush=True)
+    for name in models:
+        subprocess.run([sys.executable, *sys.argv, "--only", name, "--repeats", "1"], check=True)
+
+
+def peak_memory(device: torch.device) -> float:
+    """GiB that this process needed at most, of the device's memory if that is a GPU."""
     if device.type == "cuda":
-        print(f"  peak memory on the device: {torch.cuda.max_memory_allocated() / 2**30:.2f} GiB")
-    else:
-        print(f"  peak memory of the process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+        return torch.cuda.max_memory_allocated() / 2**30
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
 
 
 @contextmanager
@@ -240,6 +253,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--only", help="train: only this network's peak memory, after --repeats steps")
     parser.add_argument("--profile", action="store_true", help="share of each part")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
