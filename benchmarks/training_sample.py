@@ -5,10 +5,11 @@ references, `ConvertCocoPolysToMask`, then the network's own transform) decodes 
 resizes all of them, and crops the targets from them by RoIAlign. Both read the same picture and get the same regions.
 The figures with the picture's decoding and scaling include the same work on both sides.
 
-    python benchmarks/training_sample.py
+    python benchmarks/training_sample.py [--picture 000000.png]
 """
 
 import argparse
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -37,13 +38,16 @@ Polygons = dict[str, list[list[list[float]]]]
 """By mask, for each instance: what pycocotools has in memory once it has read the file."""
 
 
-def street(rng: np.random.Generator, folder: Path) -> tuple[Dataset, Polygons]:
+def street(rng: np.random.Generator, folder: Path, picture: Path | None) -> tuple[Dataset, Polygons]:
     """A KITTI-sized picture with instances as in KINS: polygons of some 40 points, half of them partly hidden.
 
-    The picture is a rendered street, since a file of plain noise takes half as long again to decode as a photograph.
+    The picture is a rendered street unless a photograph is given: how fast a file is decoded depends on what it shows.
     """
     path = folder / "000000.png"
-    PIL.Image.fromarray(make_picture(Settings(quality="fast"), "training", 1).pixels).save(path)
+    if picture is not None:
+        shutil.copy(picture, path)
+    else:
+        PIL.Image.fromarray(make_picture(Settings(quality="fast"), "training", 1).pixels).save(path)
     instances = []
     polygons: Polygons = {"amodal": [], "inmodal": []}
     for k in range(INSTANCES):
@@ -120,10 +124,11 @@ def seconds(work: Callable[[], object], repeats: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--picture", type=Path, help=f"a PNG photograph of {WIDTH} x {HEIGHT} pixels")
     options = parser.parse_args()
     torch.set_num_threads(1)  # as in a loading process
     with tempfile.TemporaryDirectory() as folder:
-        dataset, polygons = street(np.random.default_rng(0), Path(folder))
+        dataset, polygons = street(np.random.default_rng(0), Path(folder), options.picture)
         path = Path(folder) / "000000.png"
         for short, long in ((375, 1242), (800, 3000)):
             works = {
