@@ -12,12 +12,14 @@ connected layer (v2's, the form of ASN's); both are printed.
 """
 
 import argparse
+import re
 import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -193,7 +195,10 @@ def peak_memory(device: torch.device) -> float:
     """GiB that this process needed at most, of the device's memory if that is a GPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated() / 2**30
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage's figure is inherited from the process that started this one
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**30
 
 
 @contextmanager
