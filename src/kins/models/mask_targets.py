@@ -28,7 +28,8 @@ def draw_targets(segments: Tensor, scale: Tensor, regions: Tensor, matched: Tens
     y = segments[..., 1:] * scale[1]
     counts = (segments[..., 2] > segments[..., 1]).sum(1)[matched]
     # Regions of masks with like numbers of segments are worked on together, without most of the padding; on GPUs many.
-    together = 16 if regions.device.type == "cpu" else max(1, (1 << 23) // (segments.shape[1] * size))
+    fitting = max(1, (1 << 23) // (segments.shape[1] * size))  # bounds the memory for masks with very many segments
+    together = min(16, fitting) if regions.device.type == "cpu" else fitting
     for part in counts.argsort().split(together):
         longest = int(counts[part[-1]])
         left, top, right, bottom = regions[part].float().unbind(1)

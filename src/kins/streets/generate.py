@@ -25,7 +25,7 @@ from kins.formats.kins2020 import CATEGORIES
 from kins.records import Dataset, Scene
 from kins.streets.picture import Settings, make_picture
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same settings give other bytes."""
 FILES = {"training": "train.json", "testing": "test.json"}
 
