@@ -183,6 +183,27 @@ def test_a_run_can_start_from_other_weights(shapes: Dataset, tmp_path: Path) -> 
     assert all(torch.allclose(value, second[key], atol=1e-6) for key, value in first.items())
 
 
+def test_frozen_parts_keep_their_weights_and_the_others_learn(shapes: Dataset, tmp_path: Path) -> None:
+    path = train(small("train.steps=1"), shapes, tmp_path / "first")
+    settings = ["train.steps=1", "train.lr=0.01", f"train.init={path}", "train.frozen=[backbone, rpn.head]"]
+    train(small(*settings), shapes, tmp_path / "second")
+    first, second = (weights.model_state(weights.load(tmp_path / run / weights.BEST)[0]) for run in ("first", "second"))
+    kept = {key for key, value in first.items() if torch.equal(value, second[key])}
+    assert kept == {key for key in first if key.startswith(("backbone.", "rpn.head."))}
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ("[backbone.bodi]", r"no part 'backbone\.bodi'; did you mean 'backbone\.body'"),
+        ("[backbone, rpn, roi_heads]", "nothing is left to train"),
+    ],
+)
+def test_parts_that_can_not_be_frozen(shapes: Dataset, tmp_path: Path, parts: str, message: str) -> None:
+    with pytest.raises(KinsError, match=message):
+        train(small(f"train.frozen={parts}"), shapes, tmp_path)
+
+
 def test_checkpoints_hold_no_code(shapes: Dataset, tmp_path: Path) -> None:
     path = train(small("train.steps=1"), shapes, tmp_path)
     assert path.read_bytes()[8:9] == b"{"  # safetensors: a length, then JSON

@@ -81,7 +81,7 @@ class ModelConfig(Section):
     @model_validator(mode="after")
     def _consistent(self) -> ModelConfig:
         if self.name not in NETWORKS:
-            raise ValueError(f"name: unknown network '{self.name}'{_suggest(self.name, NETWORKS)}")
+            raise ValueError(f"name: unknown network '{self.name}'{suggest(self.name, NETWORKS)}")
         if self.tap > self.head_depth:
             raise ValueError(f"tap: convolution {self.tap} of {self.head_depth} does not exist; lower it")
         if NETWORKS[self.name].coding and not self.combination:
@@ -167,6 +167,9 @@ class TrainConfig(Section):
     init: str | None = Field(
         None, description="Weights to start from: a run, a weights file, or 'street' for the shipped ones."
     )
+    frozen: tuple[str, ...] = Field(
+        (), description="Parts that keep their weights: [backbone, rpn] trains the heads alone, which is quick."
+    )
 
     @field_validator("precision", mode="before")
     @classmethod
@@ -227,7 +230,7 @@ def checked(kind: type[C], values: dict[str, Any], where: str) -> C:
         place = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             fields = _fields(kind, first["loc"][:-1])
-            message = f"unknown key{_suggest(str(first['loc'][-1]), fields)}"
+            message = f"unknown key{suggest(str(first['loc'][-1]), fields)}"
         else:
             message = first["msg"].removeprefix("Value error, ")
         raise KinsError(f"{where}: {place + ': ' if place else ''}{message}") from None
@@ -242,7 +245,8 @@ def _fields(kind: type[BaseModel], loc: Sequence[int | str]) -> list[str]:
     return list(kind.model_fields)
 
 
-def _suggest(word: str, known: Any) -> str:
+def suggest(word: str, known: Any) -> str:
+    """The end of an error message about an unknown word: the nearest known one, or all of them."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f"; did you mean '{close[0]}'?" if close else f"; use one of {', '.join(known)}"
 
@@ -267,4 +271,4 @@ def _find(source: str | Path) -> Any:
     if path.name == str(source) and shipped.is_file():
         return shipped
     known = names()
-    raise KinsError(f"{source}: neither a file nor a configuration of kins{_suggest(str(source), known)}")
+    raise KinsError(f"{source}: neither a file nor a configuration of kins{suggest(str(source), known)}")

@@ -17,7 +17,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from kins import weights
-from kins.config import NETWORKS, Config, TrainConfig
+from kins.config import NETWORKS, Config, TrainConfig, checked, suggest
 from kins.data import Batches, TrainingSet, collate
 from kins.devices import check_compiling, pick_device, pick_precision
 from kins.errors import KinsError
@@ -151,6 +151,7 @@ class Run:
         self.categories = {key: dataset.categories[key] for key in sorted(dataset.categories)}
         torch.manual_seed(settings.seed)
         self.network = assemble(config.model, len(self.categories))
+        freeze(self.network, settings.frozen)
         self.step, self.seconds, self.best = 0, 0.0, -math.inf
 
     def resume(self) -> None:
@@ -334,9 +335,10 @@ class Run:
         """A run goes on only as what it was; the length of the schedule and where it computes may change."""
         free = {"steps", "minutes", "device", "compile", "channels_last", "checkpoint_every", "evaluate_every"}
         free |= {"evaluate_images", "log_every", "init", "micro_batch", "precision"}
-        was, now = facts["config"], self.config.model_dump(mode="json")
+        held = checked(Config, facts["config"], str(self.out))  # settings that it did not know yet at their defaults
+        was, now = (config.model_dump(mode="json") for config in (held, self.config))
         pairs = [
-            (f"{section}.{key}", was.get(section, {}).get(key), value)
+            (f"{section}.{key}", was[section][key], value)
             for section in ("model", "augment", "train")
             for key, value in now[section].items()
             if section != "train" or key not in free
@@ -348,6 +350,23 @@ class Run:
                     f"{self.out}: holds a run with {place} {json.dumps(before)}, not {json.dumps(value)}; "
                     "give another --out, or the settings of that run to go on with it"
                 )
+
+
+def freeze(network: AmodalRCNN, parts: Sequence[str]) -> None:
+    """Parts of the network, by the place where they stand in it ("backbone.body"), keep their weights in training.
+
+    Raises:
+        KinsError: no such part, or nothing left to train.
+    """
+    for name in parts:
+        try:
+            part = network.get_submodule(name)
+        except AttributeError:
+            known = [child for child, _ in network.named_modules() if len(child) > 0 and child.count(".") < 2]
+            raise KinsError(f"train.frozen: the network has no part '{name}'{suggest(name, known)}") from None
+        part.requires_grad_(False)
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise KinsError("train.frozen: nothing is left to train; name fewer parts, for example [backbone, rpn]")
 
 
 def learning_rate(settings: TrainConfig, step: int, share: float) -> float:
