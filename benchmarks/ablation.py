@@ -73,7 +73,8 @@ def figures(weights_file: Path, test: Path) -> dict[str, float]:
     values = {f"{kind} AP": value["AP"] for kind, value in results.kinds.items()}
     if results.amodal.slices:
         values["heavily hidden, amodal AP"] = results.amodal.slices["heavy"]["AP"]
-    values["hidden IoU"], values["order right"] = results.regions["hidden"], results.order["accuracy"]
+    if "inmodal" in results.kinds:
+        values["hidden IoU"], values["order right"] = results.regions["hidden"], results.order["accuracy"]
     return {name: value for name, value in values.items() if not math.isnan(value)}
 
 

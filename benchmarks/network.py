@@ -33,6 +33,7 @@ from kins.data import pad_segments
 from kins.devices import autocast, pick_device
 from kins.masks import Mask
 from kins.models.asn import assemble
+from kins.models.inference import quicken
 from kins.predict import Predictor
 
 CLASSES = 7
@@ -122,6 +123,7 @@ def predict(options: argparse.Namespace, size: tuple[int, int]) -> None:
         device=str(device),
         precision=options.precision,
     )
+    quicken(predictor.model)  # as Predictor.load does
 
     def peer(model: MaskRCNN) -> Callable[[], object]:
         model = model.to(device).eval()

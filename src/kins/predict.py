@@ -64,10 +64,13 @@ class Predictor:
         Raises:
             KinsError: no such run or file, or not weights of kins.
         """
+        from kins.models.inference import quicken
         from kins.weights import load_model
 
         model, config, categories = load_model(path)
-        return cls(model, categories, config, **options)
+        predictor = cls(model, categories, config, **options)
+        quicken(predictor.model)
+        return predictor
 
     def __call__(self, image: Pixels) -> Scene:
         """(h, w, 3) uint8 RGB to a Scene of the same size, best detection first."""

@@ -41,6 +41,8 @@ class Doubling(nn.ConvTranspose2d):
         """(R, inputs, s, s) to (R, s, s, 2, 2, outputs): what each place becomes, not yet laid out."""
         assert self.bias is not None
         weight = self.weight.permute(2, 3, 1, 0).flatten(0, 2)[:, :, None, None]  # (4 outputs, inputs, 1, 1)
+        if x.device.type == "cpu":  # laid out as the result is wanted, while it is small
+            x = x.contiguous(memory_format=torch.channels_last)
         fine = F.conv2d(x, weight, self.bias.repeat(4)).permute(0, 2, 3, 1)
         return fine.unflatten(-1, (2, 2, self.out_channels))
 
