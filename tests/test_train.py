@@ -176,6 +176,17 @@ def test_a_folder_with_another_run_is_refused(shapes: Dataset, tmp_path: Path) -
     assert list(logged(tmp_path)) == [1, 2]
 
 
+def test_a_run_from_before_a_setting_existed_goes_on(shapes: Dataset, tmp_path: Path) -> None:
+    train(small("train.steps=1"), shapes, tmp_path)
+    tensors, facts = weights.load(tmp_path / weights.LAST)
+    del facts["config"]["train"]["frozen"]
+    weights.save(tmp_path / weights.LAST, tensors, facts)
+    with pytest.raises(KinsError, match=r"holds a run with train\.frozen \[\], not \["):
+        train(small("train.steps=2", "train.frozen=[backbone]"), shapes, tmp_path)
+    train(small("train.steps=2"), shapes, tmp_path)
+    assert list(logged(tmp_path)) == [1, 2]
+
+
 def test_a_run_can_start_from_other_weights(shapes: Dataset, tmp_path: Path) -> None:
     path = train(small("train.steps=1"), shapes, tmp_path / "first")
     train(small("train.steps=1", f"train.init={path}", "train.lr=1e-12"), shapes, tmp_path / "second")
