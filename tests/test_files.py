@@ -15,6 +15,13 @@ def test_what_is_no_file(tmp_path):
             read_bytes(str(tmp_path / name) if name else tmp_path)
 
 
+def test_pipes_and_devices_are_not_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(KinsError, match="is a pipe, a device or a socket"):
+            read_bytes(path)
+
+
 def test_written_whole_or_not_at_all(tmp_path):
     path = tmp_path / "new" / "out.json"
     write_atomic(path, "one")

@@ -11,7 +11,8 @@ from scipy.ndimage import binary_dilation
 import kins
 from kins.errors import KinsError
 from kins.formats import save
-from kins.records import Dataset, read_image
+from kins.pictures import read_picture
+from kins.records import Dataset
 from kins.shapes import write_shapes
 from kins.synth_occlude import MIN_VISIBLE, synth_occlude
 from kins.validate import validate
@@ -141,7 +142,7 @@ def test_real_photographs(samples, tmp_path):
     result = synth_occlude(dataset, tmp_path / "out", pastes=4)
     assert sum(len(s) for s in result) > sum(len(s) for s in dataset)
     for scene in result:
-        assert read_image(tmp_path / "out" / "images" / scene.image.file_name).shape[:2] == (
+        assert read_picture(tmp_path / "out" / "images" / scene.image.file_name).shape[:2] == (
             scene.image.height,
             scene.image.width,
         )

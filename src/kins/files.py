@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -16,9 +18,10 @@ T = TypeVar("T")
 
 
 def read_bytes(path: str | Path) -> bytes:
-    """The whole file. Raises KinsError where there is none, it is a folder, empty or unreadable."""
+    """The whole file. Raises KinsError where there is none, it is a folder, a pipe, a device, empty or unreadable."""
     path = Path(path)
     try:
+        check_regular(path)
         content = path.read_bytes()
     except FileNotFoundError:
         raise KinsError(f"{path}: no such file; check the name") from None
@@ -29,6 +32,15 @@ def read_bytes(path: str | Path) -> bytes:
     if not content:
         raise KinsError(f"{path}: is empty; was the download or the copy interrupted?")
     return content
+
+
+def check_regular(path: str | Path) -> None:
+    """Raises KinsError for a pipe, a device or a socket, which may never end, and OSError where nothing is."""
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(mode):
+        raise KinsError(f"{path}: is a pipe, a device or a socket, not a file; copy its content into a file")
 
 
 def reason(error: BaseException) -> str:

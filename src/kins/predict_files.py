@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from kins.errors import KinsError
 from kins.files import progress
-from kins.records import Dataset, Image, Scene, read_image
+from kins.pictures import read_picture
+from kins.records import Dataset, Image, Scene
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 
@@ -61,7 +62,7 @@ def predict_files(
         readable: list[tuple[Path, int, npt.NDArray[np.uint8]]] = []
         for path, image_id in chunk:
             try:
-                readable.append((path, image_id, read_image(path)))
+                readable.append((path, image_id, read_picture(path)))
             except KinsError as error:
                 skipped.append(str(error))
         if not readable:

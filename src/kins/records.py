@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from kins.errors import KinsError
-from kins.files import inside, reason
+from kins.files import inside
 from kins.masks import Mask
 from kins.parallel import in_chunks
+from kins.pictures import read_picture
 
 if TYPE_CHECKING:
     from kins.occlusion import Occlusion
@@ -106,7 +107,7 @@ class Scene:
         """(height, width, 3) uint8, RGB. Raises KinsError if the file is missing, damaged or of another size."""
         if self.image_path is None:
             raise KinsError(f"image {self.image.file_name}: no image folder given; name it with --images")
-        return read_image(self.image_path, (self.image.height, self.image.width))
+        return read_picture(self.image_path, (self.image.height, self.image.width))
 
     def occlusion(self) -> Occlusion:
         """Who hides whom: see kins.occlusion."""
@@ -343,33 +344,3 @@ class _Mapped(Mapping[int, Sequence[Instance]]):
 
     def __len__(self) -> int:
         return len(self._dataset)
-
-
-def read_image(path: str | Path, size: tuple[int, int] | None = None) -> npt.NDArray[np.uint8]:
-    """(height, width, 3) uint8 RGB of a picture file. Raises KinsError if it is missing, damaged or not of `size`."""
-    import PIL.Image
-
-    try:
-        with PIL.Image.open(path) as picture:
-            if size is not None and (picture.height, picture.width) != size:
-                raise KinsError(
-                    f"{path}: is {picture.width} x {picture.height} pixels, its annotation says {size[1]} x {size[0]}"
-                )
-            return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"), np.uint8)
-    except FileNotFoundError:
-        raise KinsError(f"{path}: no such image; check the image folder") from None
-    except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
-        raise KinsError(f"{path}: can't be read as an image ({reason(error)})") from None
-
-
-def image_size(path: str | Path) -> tuple[int, int]:
-    """(height, width) of a picture file, from its header alone. Raises KinsError."""
-    import PIL.Image
-
-    try:
-        with PIL.Image.open(path) as picture:
-            return picture.height, picture.width
-    except FileNotFoundError:
-        raise KinsError(f"{path}: no such image; check the image folder") from None
-    except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
-        raise KinsError(f"{path}: can't be read as an image ({reason(error)})") from None

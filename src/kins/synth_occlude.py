@@ -18,7 +18,8 @@ import numpy.typing as npt
 from kins.errors import KinsError
 from kins.files import progress, temporary_name
 from kins.masks import Mask
-from kins.records import Dataset, Image, Instance, Scene, read_image
+from kins.pictures import read_picture
+from kins.records import Dataset, Image, Instance, Scene
 
 Bools = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[np.uint8]
@@ -58,7 +59,7 @@ def synth_occlude(dataset: Dataset, out: str | Path, pastes: int = 3, seed: int 
     donors = _donors(dataset)
     if not donors:
         raise KinsError(f"no instance is {MIN_SIDE} pixels wide and high and away from the border: nothing to paste")
-    read = lru_cache(maxsize=16)(lambda path: read_image(path))
+    read = lru_cache(maxsize=16)(lambda path: read_picture(path))
     scenes = []
     images = progress(list(dataset.images.values()), "pasting")
     for number, image in enumerate(images):

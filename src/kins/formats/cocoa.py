@@ -23,10 +23,9 @@ from kins.formats.cocoa_cls import visible_fields
 from kins.formats.document import Document, Raw
 from kins.formats.layout import Losses, Number
 from kins.masks import Mask
-from kins.records import Dataset, Image, Instance, Scene, image_size
+from kins.pictures import SUFFIXES, picture_size
+from kins.records import Dataset, Image, Instance, Scene
 from kins.runs import check_size
-
-SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 class _Region(msgspec.Struct):
@@ -242,7 +241,7 @@ def _image(document: Document, entry: _Entry, regions: list[_Region], images_dir
                 if isinstance(found, list) and len(found) == 2 and all(type(n) is int for n in found):
                     size = (found[0], found[1])
     if size is None and images_dir is not None:
-        size = image_size(inside(images_dir, file_name))
+        size = picture_size(inside(images_dir, file_name))
     if size is None:
         raise KinsError(
             f"{document.path}: {place}image {entry.image_id} has no size in this file; name its folder with --images"

@@ -14,7 +14,7 @@ from kins.errors import KinsError
 from kins.files import inside, progress
 from kins.formats.document import Document, Raw
 from kins.parallel import in_chunks
-from kins.records import image_size
+from kins.pictures import picture_size
 from kins.runs import check_size
 from kins.validate.annotations import AnnotationChecker
 from kins.validate.entries import Entry, read_object, whole_number
@@ -148,11 +148,11 @@ class Checker:
         if self.images_dir is None or name is None:
             return None
         path = inside(self.images_dir, name)
-        if not path.is_file():
+        if not path.exists():
             self.report.add("image-missing", f"{place}.file_name", name)
             return None
         try:
-            return image_size(path)
+            return picture_size(path)
         except KinsError as error:
             self.report.add("image-unreadable", f"{place}.file_name", str(error))
             return None
