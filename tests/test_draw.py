@@ -90,6 +90,32 @@ def test_what_there_is_when_a_mask_or_the_picture_is_missing():
     assert draw(scene().replace(instances=()), scale=1).shape[1] == 200
 
 
+@st.composite
+def tiny_scenes(draw):
+    """Up to three thin or small masks, at borders too, of which some are hidden or empty."""
+    height, width = draw(st.integers(1, 24)), draw(st.integers(1, 24))
+    instances = []
+    for k in range(draw(st.integers(1, 3))):
+        x, y = draw(st.integers(0, width - 1)), draw(st.integers(0, height - 1))
+        columns, rows = draw(st.sampled_from([(1, 1), (1, height), (width, 1), (2, 1), (0, 0), (3, 3)]))
+        amodal = box_mask(x, y, columns, rows, (height, width))
+        seen = draw(st.sampled_from([amodal, Mask.empty(height, width), box_mask(x, y, 1, 1, (height, width))]))
+        instances.append(Instance(k, 1, "car", amodal, seen, score=0.9, cluster=0, order=k))
+    return Scene(Image(1, "1.png", height, width), tuple(instances))
+
+
+@settings(deadline=None, max_examples=150)
+@given(tiny_scenes(), st.sampled_from([None, 0.1, 0.3, 0.99, 1, 1.5, 2, 7.3]))
+def test_tiny_masks_are_drawn_at_every_scale(tiny, scale):
+    assert draw(tiny, scale=scale, arrows=True).shape[2] == 3
+    if scale and scale >= 1:  # at smaller ones another one's pixels may lie over all of a mask
+        for instance in tiny:
+            for what, mask in (("inmodal", instance.inmodal), ("hidden", instance.hidden)):
+                lone = tiny.replace(instances=(instance,))
+                drawn = (draw(lone, [what], scale=scale, labels=False, legend=False) != 96).any()
+                assert drawn or not mask
+
+
 def test_bad_arguments(tmp_path):
     with pytest.raises(KinsError, match="can't draw depth"):
         draw(scene(), ["depth"])

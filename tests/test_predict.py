@@ -1,6 +1,7 @@
 """Prediction: masks drawn into the image, files read and written, the way from picture to scene."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,17 @@ def test_a_batch_gives_what_single_pictures_give(run: Path, shapes: Dataset) -> 
     for together, alone in zip(predictor.batch(images), map(predictor, images), strict=True):
         scores = np.array([[i.score for i in scene] for scene in (together, alone)])
         assert np.allclose(scores[0], scores[1], atol=1e-4)
+
+
+def test_what_is_no_picture_is_named(run: Path) -> None:
+    predictor = Predictor.load(run, device="cpu", precision="32")
+    assert predictor.batch([]) == []
+    good = np.zeros((64, 96, 3), np.uint8)
+    for bad in (good / 255, good[..., 0], good[..., [0, 1, 2, 0]], good[:0], good.transpose(2, 0, 1)):
+        with pytest.raises(KinsError, match=re.escape(f"uint8 RGB array, not {bad.dtype} of shape {bad.shape}")):
+            predictor.batch([good, bad])
+    with pytest.raises(KinsError, match="not a str"):
+        predictor("a.png")  # type: ignore[arg-type]
 
 
 def test_networks_without_inmodal_masks_say_so() -> None:

@@ -162,7 +162,7 @@ def _parts(scene: Scene, shape: tuple[int, int], scale: float) -> list[_Part]:
         x, y, width, height = (int(value) for value in both.box)
         x0, y0 = max(x - 2, 0), max(y - 2, 0)
         x1, y1 = min(x + width + 2, scene.image.width), min(y + height + 2, scene.image.height)
-        top, left = round(y0 * scale), round(x0 * scale)
+        top, left = min(round(y0 * scale), shape[0] - 1), min(round(x0 * scale), shape[1] - 1)
         bottom, right = min(max(round(y1 * scale), top + 1), shape[0]), min(max(round(x1 * scale), left + 1), shape[1])
         crop, size = (x0, y0, x1 - x0, y1 - y0), (right - left, bottom - top)
         window = (slice(top, bottom), slice(left, right))
@@ -171,12 +171,16 @@ def _parts(scene: Scene, shape: tuple[int, int], scale: float) -> list[_Part]:
 
 
 def _enlarge(mask: Mask, crop: tuple[int, int, int, int], size: tuple[int, int]) -> Bools:
+    """The mask's pixels within a crop (x, y, width, height), scaled to (width, height); some stay if there are any."""
     pixels = mask.cropped(*crop).to_array()
     if size == (pixels.shape[1], pixels.shape[0]):
         return pixels
     grey = Picture.fromarray(pixels.view(np.uint8) * np.uint8(255)).resize(size, Picture.Resampling.BILINEAR)
     steps = size[0] / pixels.shape[1]  # the outline's steps are as long as a pixel; blurring as much rounds them
-    return np.asarray(np.asarray(grey.filter(ImageFilter.BoxBlur(0.8 * steps))) >= 128)
+    smooth = np.asarray(grey.filter(ImageFilter.BoxBlur(0.8 * steps))) >= 128
+    if not smooth.any():  # too thin to be left by smoothing, or by making it smaller: wherever it has a share
+        smooth = np.asarray(Picture.fromarray(pixels.astype(np.float32)).resize(size, Picture.Resampling.BOX)) > 0
+    return smooth
 
 
 def colors(scene: Scene) -> list[Color]:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from kins.config import Config
 from kins.data import to_network
+from kins.errors import KinsError
 from kins.masks import Mask
 from kins.records import Image, Instance, Scene
 
@@ -73,11 +74,15 @@ class Predictor:
         return predictor
 
     def __call__(self, image: Pixels) -> Scene:
-        """(h, w, 3) uint8 RGB to a Scene of the same size, best detection first."""
+        """(h, w, 3) uint8 RGB to a Scene of the same size, best detection first. Raises KinsError for other arrays."""
         return self.batch([image])[0]
 
     def batch(self, images: Sequence[Pixels]) -> list[Scene]:
-        """Several images in one pass; they may differ in size."""
+        """Several images in one pass; they may differ in size. Raises KinsError as for one."""
+        for image in images:
+            _check(image)
+        if not images:
+            return []
         data = self.config.data
         inputs, scales = zip(*(to_network(i, data.short_side, data.long_side) for i in images), strict=True)
         with torch.inference_mode(), self.autocast():
@@ -114,6 +119,13 @@ class Predictor:
                 )
             )
         return Scene(Image(0, "", height, width), tuple(instances))
+
+
+def _check(image: Pixels) -> None:
+    if not isinstance(image, np.ndarray):
+        raise KinsError(f"a picture is a (height, width, 3) uint8 RGB array, not a {type(image).__name__}")
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+        raise KinsError(f"a picture is a (height, width, 3) uint8 RGB array, not {image.dtype} of shape {image.shape}")
 
 
 def draw_masks(
