@@ -16,8 +16,8 @@ from kins.errors import KinsError
 from kins.formats import load_predictions
 from kins.models.asn import assemble
 from kins.predict import Predictor, draw_masks, with_categories
-from kins.predict_files import find_images, identify, predict_files
-from kins.records import Dataset
+from kins.predict_files import drawings, find_images, identify, passed_over, predict_files
+from kins.records import Dataset, Image, Scene
 from kins.shapes import write_shapes
 from kins.train import train
 
@@ -157,6 +157,80 @@ def test_folders_globs_and_files_are_found(tmp_path: Path) -> None:
         find_images([tmp_path / "*.bmp"])
 
 
+def test_what_is_passed_over_is_reported(tmp_path: Path) -> None:
+    for name in ("a.png", "b.gif", ".a.tmp.png", "c.HEIC", "d.svg", "e.txt"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "sub.png").mkdir()
+    names = [tmp_path, tmp_path / "a.png", f"{tmp_path}/../{tmp_path.name}/a.png", tmp_path / "none.png"]
+    assert [p.name for p in find_images(names)] == ["a.png", "b.gif"]
+    lines = passed_over(names)
+    assert [Path(line.split(": ")[0]).name for line in lines] == ["c.HEIC", "d.svg", "none.png"]
+    for k in range(20):
+        (tmp_path / f"{k}.heic").write_bytes(b"x")
+    assert any("21 files *.heic" in line for line in passed_over([tmp_path]))
+    assert len(passed_over([tmp_path])) == 2
+    only = tmp_path / "only"
+    only.mkdir()
+    (only / "1.heic").write_bytes(b"x")
+    with pytest.raises(KinsError, match=r"1\.heic: \.heic is not read"):
+        find_images([only])
+
+
+def named(*names: str) -> Dataset:
+    return Dataset.from_scenes([Scene(Image(k, name, 8, 8)) for k, name in enumerate(names, 1)], {1: "disc"})
+
+
+@pytest.mark.parametrize(
+    ("images", "paths", "ids", "reasons"),
+    [
+        (["a/x.png", "b/x.png"], ["p/b/x.png", "p/a/x.png"], [2, 1], []),
+        (["x.png", "b/x.png"], ["b/x.png", "a/x.png"], [2, 1], []),
+        (["b/x.png"], ["a/x.png", "b/x.png"], [1], ["b/x.png lies in another folder"]),
+        (["x.png", "y.png"], ["a/x.png", "b/x.png", "a/y.png"], [2], ["so may another", "so may another"]),
+        (["x.png", "x.png", "y.png"], ["x.png", "y.png"], [3], ["2 images of"]),
+        (["a/x.png"], ["z.png", "ba/x.png"], [], ["not among", "a/x.png lies in another folder"]),
+    ],
+)
+def test_no_picture_gets_the_id_of_another(
+    images: list[str], paths: list[str], ids: list[int], reasons: list[str]
+) -> None:
+    known, left_out = identify([Path(path) for path in paths], named(*images))
+    assert [image_id for _, image_id in known] == ids
+    assert len(left_out) == len(reasons)
+    for line, why in zip(left_out, reasons, strict=True):
+        assert why in line
+
+
+def test_annotations_that_match_nothing_are_an_error(run: Path, shapes: Dataset, tmp_path: Path) -> None:
+    picture = shapes[0].image_path
+    assert picture is not None
+    named("other.png").save(tmp_path / "images.json")
+    with pytest.raises(KinsError, match="not one of 1 pictures is an image of"):
+        predict_files(run, [picture], tmp_path / "p.json", annotations=tmp_path / "images.json", device="cpu")
+    Dataset.from_scenes([Scene(Image(1, picture.name, 64, 96))], {1: "car"}).save(tmp_path / "classes.json")
+    with pytest.raises(KinsError, match=r"has not one class of .* it has car, they have disc, box, triangle"):
+        predict_files(run, [picture], tmp_path / "p.json", annotations=tmp_path / "classes.json", device="cpu")
+    assert not (tmp_path / "p.json").exists()
+
+
+def test_drawings_have_names_of_their_own(tmp_path: Path) -> None:
+    paths = [Path(name) for name in ("photo.bmp", "photo.tif", "a/x.png", "b/x.png", "y.jpg")]
+    names = [path.name for path in drawings(tmp_path, paths).values()]
+    assert names == ["photo.bmp.png", "photo.tif.png", "x.png.png", "x.png.3.png", "y.png"]
+
+
+def test_a_drawing_that_fails_loses_no_prediction(run: Path, shapes: Dataset, tmp_path: Path) -> None:
+    (tmp_path / "shown/000001.png").mkdir(parents=True)
+    folder = shapes.images_dir
+    assert folder is not None
+    summary = predict_files(run, [folder], tmp_path / "pred.json", device="cpu", show=tmp_path / "shown")
+    assert summary.images == 4
+    (line,) = summary.skipped
+    assert "000001.png: predicted, but not drawn" in line
+    assert len(json.loads((tmp_path / "pred.json").read_text())) == summary.detections > 0
+    assert len([path for path in (tmp_path / "shown").iterdir() if path.is_file()]) == 3
+
+
 def test_evaluation_chose_the_best_weights(run: Path) -> None:
     header = (run / "evaluations.csv").read_text().splitlines()[0].split(",")
     assert {"amodal_AP50", "inmodal_AP50", "box_AP", "score"} <= set(header)
@@ -179,6 +253,10 @@ def test_the_commands(shapes: Dataset, tmp_path: Path) -> None:
     )
     assert predicted.exit_code == 0, predicted.output
     assert json.loads(predicted.stdout)["images"] == 4
+    some = [str(tmp_path / "none.png"), f"{pictures}/000000.png"]
+    predicted = cli.invoke(app, ["predict", str(tmp_path / "run"), *some, "-o", str(tmp_path / "some.json")])
+    assert predicted.exit_code == 0, predicted.output
+    assert "none.png: no such picture" in predicted.stderr
     wrong = cli.invoke(app, ["train", "tiny", "train.stpes=3", "--data", str(data)])
     assert isinstance(wrong.exception, KinsError)
     assert "did you mean 'steps'" in str(wrong.exception)

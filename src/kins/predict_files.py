@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import glob
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from kins.errors import KinsError
-from kins.files import progress
-from kins.pictures import read_picture
+from kins.files import progress, reason
+from kins.pictures import FORMATS, OTHER_SUFFIXES, SUFFIXES, read_picture
 from kins.records import Dataset, Image, Scene
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
+MOST_LINES = 10
+"""Pictures of unread kinds that are named one by one; more in a folder are counted."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """What was done: pictures predicted, detections written, and a line for each picture that was skipped."""
+    """What was done: pictures predicted, detections written, and a line for each picture skipped or not drawn."""
 
     images: int
     detections: int
@@ -43,11 +46,12 @@ def predict_files(
 ) -> Summary:
     """Predict pictures and write the prediction file.
 
-    Image ids are those of `annotations` (by file name; category ids are matched by name), else the number that a file
+    Image ids are those of `annotations` (see `identify`; category ids are matched by name), else the number that a file
     is named with (000123.png is 123), else its place in the list.
 
     Raises:
-        KinsError: no pictures, weights or annotations, or not one picture that can be read.
+        KinsError: no pictures, weights or annotations; not one picture that can be read, image or class that
+            the annotations know.
     """
     from kins.formats import load
     from kins.occlusion import with_order
@@ -55,8 +59,17 @@ def predict_files(
 
     paths = find_images(images)
     dataset = None if annotations is None else load(annotations, images=paths[0].parent)
+    identified, unknown = identify(paths, dataset)
+    if not identified:
+        raise KinsError(f"not one of {len(paths)} pictures is an image of {annotations}; the first: {unknown[0]}")
     predictor = Predictor.load(weights, device=device, precision=precision, score_threshold=score)
-    identified, skipped = identify(paths, dataset)
+    if dataset is not None and not set(predictor.categories.values()) & set(dataset.categories.values()):
+        raise KinsError(
+            f"{annotations}: has not one class of {weights}; it has {_few(dataset.categories.values())}, "
+            f"they have {_few(predictor.categories.values())}"
+        )
+    skipped = [*passed_over(images), *unknown]
+    targets = {} if show is None else drawings(show, paths)
     scenes: list[Scene] = []
     for chunk in _batches(progress(identified, "predicting"), batch):
         readable: list[tuple[Path, int, npt.NDArray[np.uint8]]] = []
@@ -75,8 +88,8 @@ def predict_files(
             if dataset is not None:
                 scene = with_categories(scene, dataset.categories)
             scenes.append(scene)
-            if show is not None:
-                _draw(scene, Path(show), show_score)
+            if path in targets:
+                skipped += _draw(scene, pixels, show_score, targets[path])
     if not scenes:
         raise KinsError(f"not one of {len(paths)} pictures could be used; the first: {skipped[0]}")
     categories = predictor.categories if dataset is None else dataset.categories
@@ -85,40 +98,124 @@ def predict_files(
 
 
 def find_images(names: Sequence[str | Path]) -> list[Path]:
-    """Files, the pictures in folders, and globs, sorted, each once. Raises KinsError where a name finds nothing."""
-    found: dict[Path, None] = {}
+    """Files, the pictures in folders, and globs, sorted, each once.
+
+    Hidden files in folders, and names that find nothing while others do, are left out (see `passed_over`).
+
+    Raises:
+        KinsError: nothing is found.
+    """
+    found: dict[str, Path] = {}
     for name in names:
-        path = Path(name)
-        if path.is_dir():
-            matches = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
-        elif path.is_file():
-            matches = [path]
-        else:
-            matches = sorted(Path(match) for match in glob.glob(str(name), recursive=True) if Path(match).is_file())
-        if not matches:
-            raise KinsError(f"{name}: no such picture, folder with pictures, or glob that matches any")
-        found.update(dict.fromkeys(matches))
-    return list(found)
+        for path in _matches(name):
+            found.setdefault(os.path.abspath(path), path)
+    if not found:
+        raise KinsError(passed_over(names)[0] if names else "no pictures named")
+    return list(found.values())
+
+
+def passed_over(names: Sequence[str | Path]) -> list[str]:
+    """A line for each name that finds nothing, and for pictures in folders that are of no kind that is read."""
+    lines = []
+    for name in names:
+        if Path(name).is_dir():
+            lines += _unread(Path(name))
+        if not _matches(name):
+            lines.append(f"{name}: no such picture, folder with pictures, or glob that matches any")
+    return lines
+
+
+def _matches(name: str | Path) -> list[Path]:
+    path = Path(name)
+    if path.is_dir():
+        return sorted(p for p in _visible(path) if p.suffix.lower() in SUFFIXES)
+    if path.exists():
+        return [path]
+    return sorted(Path(match) for match in glob.glob(str(name), recursive=True) if not Path(match).is_dir())
+
+
+def _visible(folder: Path) -> list[Path]:
+    return [p for p in folder.iterdir() if not p.name.startswith(".") and not p.is_dir()]
+
+
+def _unread(folder: Path) -> list[str]:
+    """Lines for what is named like a picture of another kind: one each, or one a kind if they are many."""
+    advice = f"is not read; convert it to {FORMATS[0]} or {FORMATS[1]}"
+    unread = sorted(p for p in _visible(folder) if p.suffix.lower() in OTHER_SUFFIXES)
+    if len(unread) <= MOST_LINES:
+        return [f"{p}: {p.suffix.lower()} {advice}" for p in unread]
+    counts = Counter(p.suffix.lower() for p in unread)
+    return [f"{folder}: {count} files *{suffix}; {suffix} {advice}" for suffix, count in counts.items()]
 
 
 def identify(paths: Sequence[Path], dataset: Dataset | None) -> tuple[list[tuple[Path, int]], list[str]]:
-    """The image id of each file, and a line for each file that the annotations do not know."""
+    """The image id of each file, and a line for each file that is left out.
+
+    With annotations, a file is the image whose whole `file_name` its path ends with, the longest such name; files that
+    are no image, several, or the same as another file, are left out.
+    """
     if dataset is not None:
-        ids = {Path(image.file_name).name: image.id for image in dataset.images.values()}
-        known = [(path, ids[path.name]) for path in paths if path.name in ids]
-        unknown = [f"{path}: not among the images of {dataset.path}" for path in paths if path.name not in ids]
-        return known, unknown
+        return _match(paths, dataset)
     numbers = [int(path.stem) if path.stem.isdecimal() else None for path in paths]
     if None not in numbers and len(set(numbers)) == len(numbers):
         return [(path, number) for path, number in zip(paths, numbers, strict=True) if number is not None], []
     return [(path, index) for index, path in enumerate(paths)], []
 
 
-def _draw(scene: Scene, folder: Path, lowest: float) -> None:
+def _match(paths: Sequence[Path], dataset: Dataset) -> tuple[list[tuple[Path, int]], list[str]]:
+    ids: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for image in dataset.images.values():
+        ids[PurePosixPath(image.file_name).parts].append(image.id)
+    elsewhere = {parts[-1]: "/".join(parts) for parts in ids if parts}
+    tails: dict[Path, tuple[str, ...]] = {}
+    for path in paths:
+        parts = Path(os.path.abspath(path)).parts
+        tails[path] = next((parts[k:] for k in range(len(parts)) if parts[k:] in ids), ())
+    claims = Counter(tails.values())
+    known, left_out = [], []
+    for path, tail in tails.items():
+        name = "/".join(tail)
+        if not tail:
+            hint = f" ({elsewhere[path.name]} lies in another folder)" if path.name in elsewhere else ""
+            left_out.append(f"{path}: not among the images of {dataset.path}{hint}")
+        elif len(ids[tail]) > 1:
+            left_out.append(f"{path}: {len(ids[tail])} images of {dataset.path} are named {name}; it may be any")
+        elif claims[tail] > 1:
+            left_out.append(f"{path}: may be {name} of {dataset.path}, and so may another picture; name one of them")
+        else:
+            known.append((path, ids[tail][0]))
+    return known, left_out
+
+
+def drawings(folder: str | Path, paths: Sequence[Path]) -> dict[Path, Path]:
+    """The file in the folder that each picture is drawn to: by its stem, or by its whole name where stems clash."""
+    stems, taken = Counter(path.stem for path in paths), set[str]()
+    targets = {}
+    for index, path in enumerate(paths):
+        options = [path.stem] if stems[path.stem] == 1 else []
+        options += [path.name, f"{path.name}.{index}"]
+        name = next((option for option in options if option not in taken), options[-1])
+        taken.add(name)
+        targets[path] = Path(folder) / f"{name}.png"
+    return targets
+
+
+def _draw(scene: Scene, pixels: npt.NDArray[np.uint8], lowest: float, target: Path) -> list[str]:
+    """Draws what is certain enough; returns a line if that failed, since predictions are worth more than drawings."""
     from kins.draw import draw, write_picture
 
     certain = scene.replace(instances=tuple(i for i in scene if (i.score or 0) >= lowest))
-    write_picture(draw(certain), folder / f"{Path(scene.image.file_name).stem}.png")
+    try:
+        write_picture(draw(certain, image=pixels), target)
+    except Exception as error:  # whatever it is
+        return [f"{scene.image_path}: predicted, but not drawn ({reason(error)})"]
+    return []
+
+
+def _few(names: Iterable[str]) -> str:
+    """The first few names of many."""
+    listed = list(names)
+    return ", ".join(listed[:5]) + (", ..." if len(listed) > 5 else "")
 
 
 def _batches(items: Any, size: int) -> Iterator[list[Any]]:

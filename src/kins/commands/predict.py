@@ -28,7 +28,8 @@ def predict(
 ) -> None:
     """Find objects in pictures: both masks, occlusion score and order of each.
 
-    A picture that can't be read is reported and skipped; the exit code is 2 only if none can be read.
+    A picture that can't be read, found or told which image it is, is reported and skipped; the exit code is 2 only if
+    none is left, or if ANN knows none of the classes.
 
     Example: kins predict runs/tiny streets/testing/image_2 -o pred.json --annotations streets/test.json --show pictures
     """
