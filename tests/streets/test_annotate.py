@@ -5,12 +5,14 @@ import itertools
 import numpy as np
 import pytest
 
+from kins.masks import Mask
 from kins.occlusion import PARTIAL
 from kins.streets import Picture
 from kins.streets.annotate import MIN_VISIBLE, Sighting
 from kins.streets.camera import Camera
 from kins.streets.trace import Tracer
 from kins.streets.view import eyes
+from kins.trace import trace
 
 
 def depth_alone(points: np.ndarray, camera: Camera) -> np.ndarray:
@@ -65,6 +67,13 @@ def test_inmodal_masks_are_disjoint_subsets_and_rates_follow(pictures):
             assert instance.occlusion_rate == pytest.approx(1 - inmodal.sum() / amodal.sum(), abs=1e-12)
             total += inmodal
         assert total.max() == 1
+
+
+def test_masks_survive_as_polygons(pictures):
+    for picture in pictures:
+        for instance in picture.scene.instances:
+            for mask in (instance.amodal, instance.inmodal):
+                assert Mask.from_polygons(trace(mask), mask.height, mask.width) == mask
 
 
 def test_order_agrees_with_the_masks_and_with_depth(pictures, depths):
