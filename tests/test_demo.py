@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kins.demo import by_heart, demo, merged
+from kins.demo import by_heart, check_outputs, demo, merged
 from kins.errors import KinsError
 from kins.formats import load
 from kins.shapes import write_shapes
@@ -20,6 +20,7 @@ def test_shapes_from_pictures_to_report(tmp_path):
     assert len(list((tmp_path / "pictures").glob("*.png"))) == len(load(tmp_path / "shapes.json")) == 6
     assert {"a_segm", "i_segm", "occlusion_score"} <= json.loads((tmp_path / "predictions.json").read_text())[0].keys()
     assert "<html" in (tmp_path / "report" / "index.html").read_text()
+    check_outputs(tmp_path, "shapes")  # all of it may be made anew
 
 
 def test_a_folder_of_annotated_pictures(tmp_path):

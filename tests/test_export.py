@@ -7,6 +7,7 @@ import torch
 
 from kins.config import NETWORKS, load_config
 from kins.export import FixedSize, export
+from kins.files import made_by_kins
 from kins.models.asn import AmodalRCNN, assemble
 from kins.records import Dataset
 from kins.shapes import write_shapes
@@ -46,6 +47,7 @@ def test_the_exported_file_agrees(tmp_path: Path) -> None:
     small = [*SMALL, "model.regions=16", "data.short_side=64", "data.workers=0", "model.score_threshold=0.0"]
     train(load_config("tiny", [*small, "train.steps=2", "train.precision='32'"]), shapes, tmp_path / "run")
     export(tmp_path / "run", tmp_path / "network.pt2", 64, 96)
+    assert made_by_kins(tmp_path / "network.pt2")
     model, _, _ = load_model(tmp_path / "run")
     loaded = torch.export.load(tmp_path / "network.pt2").module()
     for index in range(2):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kins.errors import KinsError
-from kins.files import progress
+from kins.files import check_output, only_one, progress
 from kins.records import Dataset
 
 Say = Callable[[str], None]
@@ -56,6 +56,7 @@ def demo(
     from kins.train import train
 
     out = Path(out)
+    check_outputs(out, material)
     ends = time.monotonic() + 60 * minutes
     made = _material(out, material, minutes, say)
     dataset = load(made.train, images=made.train_images)
@@ -97,10 +98,27 @@ def draw_pairs(truth: Dataset, found: Dataset, folder: Path, lowest_score: float
         write_picture(side_by_side(pair, ["truth", "prediction"]), folder / name)
 
 
+def check_outputs(out: Path, material: str | Path) -> None:
+    """Raises KinsError if the demo would replace what no demo made, or what it is to learn from."""
+    from kins.evaluation.report import report_paths
+    from kins.runlog import check_run_folder
+
+    paths = [out / "predictions.json", *(out / "pictures").glob("*.png"), *report_paths(out / "report")]
+    inputs = []
+    if material == "shapes":
+        paths += [out / "shapes.json", *(out / "shapes").glob("*.png")]
+    elif material != "streets":
+        paths.append(out / "samples.json")
+        inputs = [Path(material), *Path(material).glob("*.json")]
+    check_run_folder(out / "run", inputs)
+    check_output(paths, inputs)
+
+
 def _fresh(folder: Path) -> Path:
     """The run folder, without the leftovers of an earlier demo: its run would be continued, and has ended."""
-    for name in ("last.safetensors", "best.safetensors", "log.csv", "evaluations.csv"):
-        (folder / name).unlink(missing_ok=True)
+    with only_one(folder):
+        for name in ("last.safetensors", "best.safetensors", "log.csv", "evaluations.csv"):
+            (folder / name).unlink(missing_ok=True)
     return folder
 
 

@@ -20,7 +20,7 @@ from PIL import Image as Picture
 from PIL import ImageDraw, ImageFilter, ImageFont
 
 from kins.errors import KinsError
-from kins.files import write_atomic
+from kins.files import EXIF, write_atomic
 from kins.labels import Label, place_labels
 from kins.masks import Mask
 from kins.records import Instance, Scene
@@ -132,7 +132,7 @@ def write_picture(picture: Rgb, path: str | Path) -> None:
     if kind not in ("PNG", "JPEG", "WEBP"):
         raise KinsError(f"{path}: is no picture name; end it with .png, .jpg or .webp")
     buffer = io.BytesIO()
-    Picture.fromarray(picture).save(buffer, kind, **({"quality": 92} if kind != "PNG" else {}))
+    Picture.fromarray(picture).save(buffer, kind, exif=EXIF, **({"quality": 92} if kind != "PNG" else {}))
     write_atomic(path, buffer.getvalue())
 
 

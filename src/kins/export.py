@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.ops import MultiScaleRoIAlign, clip_boxes_to_image, nms, roi_align
 
-from kins.files import temporary_name
+from kins.files import PROGRAM_MARK, temporary_name
 from kins.models.asn import AmodalRCNN
 from kins.models.panet import AdaptivePooling
 from kins.weights import load_model
@@ -136,5 +136,5 @@ def export(weights: str | Path, out: str | Path, height: int, width: int) -> Any
         FixedSize(network, height, width), (torch.zeros((3, height, width), dtype=torch.uint8),), strict=False
     )
     with temporary_name(out) as temporary:
-        torch.export.save(program, temporary)
+        torch.export.save(program, temporary, extra_files={PROGRAM_MARK: ""})
     return program

@@ -1,8 +1,16 @@
-"""Reading, and writing so that no half-written file ever stands under the asked name."""
+"""Reading, and writing so that no half-written file ever stands under the asked name.
+
+What commands write carries a mark that other readers skip, so that a command can be repeated: it replaces what kins
+made, and nothing else (`check_output`). The marks: JSON ends with lines of spaces; HTML and SVG end with a comment;
+pictures name kins as their software (EXIF); weights hold their configuration; exported programs an extra file. The
+tables of a run are known by the files beside them.
+"""
 
 from __future__ import annotations
 
 import errno
+import itertools
+import json
 import os
 import stat
 import sys
@@ -14,7 +22,24 @@ from typing import TypeVar
 
 from kins.errors import KinsError
 
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
+
 T = TypeVar("T")
+Name = str | os.PathLike[str]
+
+JSON_MARK = b" \n  \n"
+"""Ends JSON files that kins wrote. White space after the value is allowed, and YAML's readers take it, too."""
+MARKUP_MARK = b"<!-- made by kins -->\n"
+"""Ends HTML and SVG files that kins wrote."""
+EXIF = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x011\0\x02\0\0\0\x05\0\0\0\x1a\0\0\0\0kins\0"
+"""In pictures that kins wrote, one entry: Software (0x131) is "kins". For Pillow's save(exif=EXIF)."""
+PROGRAM_MARK = "made_by_kins"
+"""Name of an extra file in the exported programs that kins wrote."""
+_AT_ENDS = 4096
+_MOST_HEADER = 2**24
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -53,22 +78,22 @@ def reason(error: BaseException) -> str:
 def temporary_name(path: str | Path) -> Iterator[Path]:
     """A name beside `path` to write to; renamed to `path` at the end, removed if anything fails.
 
-    Missing parent folders are made. The name keeps `path`'s suffix, since libraries choose the format by it.
+    Missing parent folders are made. The name keeps `path`'s suffix, since libraries choose the format by it. A symbolic
+    link stays, and what it leads to is replaced. Raises KinsError for what can't be replaced, such as a device.
     """
     path = Path(path)
-    if path.is_dir():
-        raise KinsError(f"{path}: is a folder; name a file in it")
+    target = _target(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
-    except OSError as error:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=target.parent)
+    except (OSError, ValueError) as error:
         raise KinsError(f"{path}: can't be written ({reason(error)})") from None
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
         temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
+        temporary.replace(target)
     except OSError as error:
         raise KinsError(f"{path}: can't be written ({reason(error)})") from None
     finally:
@@ -86,6 +111,140 @@ def write_atomic(path: str | Path, content: bytes | str | Iterable[bytes]) -> No
         file.writelines([content] if isinstance(content, bytes) else content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def write_json(path: str | Path, content: bytes | str | Iterable[bytes]) -> None:
+    """`write_atomic` for JSON that ends with a line break, with kins's mark."""
+    content = content.encode() if isinstance(content, str) else content
+    write_atomic(path, itertools.chain([content] if isinstance(content, bytes) else content, [JSON_MARK]))
+
+
+def write_markup(path: str | Path, content: str) -> None:
+    """`write_atomic` for HTML or SVG that ends with a line break, with kins's mark."""
+    write_atomic(path, content.encode() + MARKUP_MARK)
+
+
+def check_output(paths: Name | Iterable[Name], inputs: Iterable[Name | None] = ()) -> None:
+    """Commands call this for every name they will write, before they begin.
+
+    Args:
+        paths: one output or several.
+        inputs: files that are read, and folders, which stand for the pictures directly in them; None, and what is not
+            there, count for nothing.
+
+    Raises:
+        KinsError: an output is one of the inputs (by whatever name), or there is something that kins did not make.
+            An empty file may be replaced.
+    """
+    files: set[tuple[int, int]] = set()
+    folders: set[tuple[int, int]] = set()
+    for name in inputs:
+        if (found := _status(name)) is not None:
+            (folders if stat.S_ISDIR(found.st_mode) else files).add((found.st_dev, found.st_ino))
+    for path in [paths] if isinstance(paths, str | os.PathLike) else paths:
+        target = _target(Path(path))
+        if (found := _status(target)) is None:
+            continue
+        if (found.st_dev, found.st_ino) in files:
+            raise KinsError(f"{path}: is the input; choose another name")
+        if found.st_size and not made_by_kins(target):
+            raise KinsError(f"{path}: exists and was not written by kins; choose another name, or remove it first")
+        parent = _status(target.parent) if folders else None
+        if parent is not None and (parent.st_dev, parent.st_ino) in folders and EXIF[6:] in b"".join(_ends(target)):
+            raise KinsError(f"{path}: is one of the input pictures; choose another name")
+
+
+def made_by_kins(path: Name) -> bool:
+    """Whether the file has kins's mark, or belongs to a run of kins. Reads only a little of it."""
+    path = Path(path)
+    if _marked(path):
+        return True
+    if path.name not in ("config.json", "log.csv", "evaluations.csv"):
+        return False
+    return any(_marked(path.with_name(name)) for name in ("config.json", "last.safetensors"))
+
+
+def _marked(path: Path) -> bool:
+    import zipfile
+
+    try:
+        head, tail = _ends(path)
+        if tail.endswith((b"\n" + JSON_MARK, b"\n" + MARKUP_MARK)) or EXIF[6:] in head or EXIF[6:] in tail:
+            return True
+        if head.startswith(b"PK\3\4"):
+            return any(name.endswith(f"/extra/{PROGRAM_MARK}") for name in zipfile.ZipFile(path).namelist())
+        return head[8:9] == b"{" and _weights(path)
+    except (KinsError, OSError, ValueError, RecursionError, zipfile.BadZipFile, NotImplementedError):
+        return False
+
+
+def _weights(path: Path) -> bool:
+    """Whether a safetensors file (length of the header, header as JSON, numbers) holds what kins's weights hold."""
+    with open(path, "rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size)) if size <= _MOST_HEADER else None
+    facts = header.get("__metadata__") if isinstance(header, dict) else None
+    return isinstance(facts, dict) and facts.keys() >= {"config", "categories", "step"}
+
+
+def _ends(path: Path) -> tuple[bytes, bytes]:
+    check_regular(path)
+    with open(path, "rb") as file:
+        head = file.read(_AT_ENDS)
+        file.seek(max(0, os.fstat(file.fileno()).st_size - _AT_ENDS))
+        return head, file.read(_AT_ENDS)
+
+
+def _status(path: Name | None) -> os.stat_result | None:
+    try:
+        return None if path is None else os.stat(path)
+    except (OSError, ValueError):
+        return None
+
+
+def _target(path: Path) -> Path:
+    """The file to replace: `path`, or what it leads to as a link. Raises KinsError if that is anything but a file."""
+    if os.path.isdir(path):
+        raise KinsError(f"{path}: is a folder; name a file in it")
+    linked = os.path.islink(path)
+    target = Path(os.path.realpath(path)) if linked else path
+    found = _status(target)
+    if found is not None and not stat.S_ISREG(found.st_mode):
+        raise KinsError(f"{path}: is a device, a pipe or a socket; name a file")
+    if found is None and linked and (os.path.islink(target) or not os.path.isdir(target.parent)):
+        raise KinsError(f"{path}: is a link that leads nowhere; remove it first, or choose another name")
+    return target
+
+
+@contextmanager
+def only_one(folder: str | Path) -> Iterator[None]:
+    """Holds the folder for this process; the system gives it free when the process ends, however it does.
+
+    The folder is made if missing; its file `.lock` stays. Without effect where the system or its disk knows no locks.
+
+    Raises:
+        KinsError: another process holds it.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise KinsError(f"{folder}: can't be written ({reason(error)})") from None
+    try:
+        if fcntl is not None:
+            # Not flock: processes that load data are forked and would hold on to it for a while after a SIGKILL.
+            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EAGAIN):
+            os.close(handle)
+            raise KinsError(
+                f"{folder}: another training is writing there; wait for it, or choose another --out"
+            ) from None
+    try:
+        yield
+    finally:
+        os.close(handle)
 
 
 def inside(folder: str | Path, name: str) -> Path:

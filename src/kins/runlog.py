@@ -5,14 +5,27 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kins.config import Config
-from kins.files import write_atomic
+from kins.files import Name, check_output, write_atomic, write_json
 
 if TYPE_CHECKING:
     from kins.train import Progress
+
+
+def check_run_folder(out: str | Path, inputs: Iterable[Name | None] = ()) -> None:
+    """Raises KinsError if a training in this folder would replace one of the inputs, or what kins did not make."""
+    names = ("config.json", "last.safetensors", "best.safetensors", "log.csv", "evaluations.csv")
+    check_output([Path(out) / name for name in names], inputs)
+
+
+def weight_files(name: str | Path) -> list[Path]:
+    """The files that may be meant by a run folder or a weights file."""
+    path = Path(name)
+    return [path / "best.safetensors", path / "last.safetensors"] if path.is_dir() else [path]
 
 
 class RunLog:
@@ -23,7 +36,7 @@ class RunLog:
         from torch.utils.tensorboard import SummaryWriter
 
         out.mkdir(parents=True, exist_ok=True)
-        write_atomic(out / "config.json", json.dumps(config.model_dump(mode="json"), indent=2) + "\n")
+        write_json(out / "config.json", json.dumps(config.model_dump(mode="json"), indent=2) + "\n")
         self.every = config.train.log_every
         self.paths = {"log": out / "log.csv", "evaluations": out / "evaluations.csv"}
         for path in self.paths.values():

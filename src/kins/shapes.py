@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from kins.files import temporary_name
+from kins.draw import write_picture
 from kins.masks import Mask
 from kins.records import Dataset, Image, Instance, Scene
 
@@ -21,14 +21,11 @@ def write_shapes(folder: str | Path, count: int, size: tuple[int, int] = (160, 2
         size: (height, width) in pixels.
         seed: the same seed gives the same pictures; picture k does not depend on `count`.
     """
-    import PIL.Image
-
     folder = Path(folder)
     scenes = []
     for index in range(count):
         picture, scene = draw_shapes(np.random.default_rng([seed, index]), index, size)
-        with temporary_name(folder / scene.image.file_name) as name:
-            PIL.Image.fromarray(picture).save(name)
+        write_picture(picture, folder / scene.image.file_name)
         scenes.append(scene)
     return Dataset.from_scenes(scenes, CATEGORIES, images_dir=folder)
 

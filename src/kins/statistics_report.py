@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from kins.files import temporary_name
+from kins.files import EXIF, MARKUP_MARK, temporary_name
 from kins.occlusion import LEVELS
 from kins.statistics import DEFINITIONS, Statistics
 
@@ -24,6 +24,16 @@ LEVEL_COLORS = ("#BFD9EA", "#5BA3CF", "#08519C")
 PER_IMAGE = ((0, 0), (1, 5), (6, 10), (11, 15), (16, 20), (21, 30), (31, None))
 CLUSTER_SIZES = ((1, 1), (2, 2), (3, 3), (4, 4), (5, 9), (10, 19), (20, None))
 ORDERS = ((0, 0), (1, 1), (2, 2), (3, 3), (4, 4), (5, 9), (10, None))
+PLOTS = (
+    "classes",
+    "levels",
+    "instances_per_image",
+    "cluster_sizes",
+    "longest_orders",
+    "occlusion_rates",
+    "sizes",
+    "shapes",
+)
 
 Bins = Sequence[tuple[int, int | None]]
 
@@ -77,12 +87,25 @@ def write_plots(measured: Sequence[Statistics], folder: str | Path) -> list[Path
         for name, figure in plots.items():
             if figure is None:
                 continue
-            for suffix in ("png", "svg"):
-                path = Path(folder) / f"{name}.{suffix}"
-                with temporary_name(path) as temporary:
-                    figure.savefig(temporary, dpi=150)
+            for path in plot_paths(folder, [name]):
+                _save(figure, path)
                 paths.append(path)
     return paths
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with temporary_name(path) as temporary:
+        if path.suffix == ".png":
+            figure.savefig(temporary, dpi=150, pil_kwargs={"exif": EXIF})
+            return
+        figure.savefig(temporary, dpi=150)
+        with temporary.open("ab") as file:
+            file.write(MARKUP_MARK)
+
+
+def plot_paths(folder: str | Path, names: Iterable[str] = PLOTS) -> list[Path]:
+    """The files that hold these plots."""
+    return [Path(folder) / f"{name}.{suffix}" for name in names for suffix in ("png", "svg")]
 
 
 def _table(title: str, measured: Sequence[Statistics], columns: Iterable[str], caption: str = "") -> Table:

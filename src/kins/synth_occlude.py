@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from kins.draw import write_picture
 from kins.errors import KinsError
-from kins.files import progress, temporary_name
+from kins.files import progress
 from kins.masks import Mask
 from kins.pictures import read_picture
 from kins.records import Dataset, Image, Instance, Scene
@@ -54,8 +55,7 @@ def synth_occlude(dataset: Dataset, out: str | Path, pastes: int = 3, seed: int 
     out = Path(out)
     if dataset.images_dir is None:
         raise KinsError("synth-occlude needs the pictures; name their folder with --images")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise KinsError(f"{out}: exists; choose a new or empty folder")
+    check_empty(out)
     donors = _donors(dataset)
     if not donors:
         raise KinsError(f"no instance is {MIN_SIDE} pixels wide and high and away from the border: nothing to paste")
@@ -73,12 +73,18 @@ def synth_occlude(dataset: Dataset, out: str | Path, pastes: int = 3, seed: int 
         cutouts = _cutouts(dataset, donors, rng, read)
         pixels, made = paste_over(scene, picture.copy(), cutouts, pastes, rng)
         name = f"{number:06d}.png"
-        _write_png(out / "images" / name, pixels)
+        write_picture(pixels, out / "images" / name)
         extra = {**image.extra, "source": image.file_name}
         scenes.append(made.replace(image=Image(image.id, name, image.height, image.width, extra), image_path=None))
     result = Dataset.from_scenes(_renumbered(scenes), dataset.categories, images_dir=out / "images")
     result.save(out / "annotations.json")
     return result
+
+
+def check_empty(out: Path) -> None:
+    """Raises KinsError if there is something else than an empty folder."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise KinsError(f"{out}: exists; choose a new or empty folder")
 
 
 def paste_over(
@@ -219,10 +225,3 @@ def _renumbered(scenes: list[Scene]) -> list[Scene]:
         result.append(scene.replace(instances=tuple(i.replace(id=start + n) for n, i in enumerate(scene))))
         start += len(scene)
     return result
-
-
-def _write_png(path: Path, pixels: Pixels) -> None:
-    import PIL.Image
-
-    with temporary_name(path) as name:
-        PIL.Image.fromarray(pixels).save(name)

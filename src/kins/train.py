@@ -10,6 +10,7 @@ best.safetensors (the weights that evaluated best, or the final ones).
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -34,6 +35,7 @@ from kins.data import Batches, TrainingSet, collate
 from kins.devices import check_compiling, pick_device, pick_precision
 from kins.errors import KinsError
 from kins.evaluation import Evaluator
+from kins.files import only_one
 from kins.models.asn import AmodalRCNN, assemble
 from kins.predict import Predictor, with_categories
 from kins.records import Dataset
@@ -95,13 +97,15 @@ def train(
         The weights file, for `kins.predict.Predictor.load`.
 
     Raises:
-        KinsError: unusable data, a folder with another run in it, or a loss that is not finite (the images are named).
+        KinsError: unusable data, a folder with another run in it or where another training is at work, or a loss
+            that is not finite (the images are named).
     """
     out = Path(out)
     fabric, precision = _fabric(config.train)
     run = Run(config, dataset, out, fabric, precision, test)
-    run.resume()
-    run.loop(progress)
+    with only_one(out) if fabric.is_global_zero else contextlib.nullcontext():
+        run.resume()
+        run.loop(progress)
     return out / weights.BEST
 
 

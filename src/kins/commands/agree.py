@@ -29,9 +29,12 @@ def agree(
     from itertools import combinations
 
     from kins.agreement import annotators, compare, consensus
+    from kins.files import check_output
     from kins.formats import load
     from kins.statistics import distinct_names
 
+    if out is not None:
+        check_output(out, [*annotations, images])
     datasets = [load(path, images=images, format=from_, masks=as_) for path in annotations]
     names = distinct_names(annotations)
     if len(datasets) == 1:

@@ -23,9 +23,11 @@ def convert(
 
     Example: kins convert COCO_amodal_val2014.json val.json --to kins2020
     """
+    from kins.files import check_output
     from kins.formats import load
     from kins.masks import require_sound
 
+    check_output(target, [source, images])
     dataset = load(source, images=images, format=from_, masks=as_)
     for scene in dataset:  # masks that the target holds as they are would be passed on unread, damaged ones too
         require_sound([mask for instance in scene for mask in (instance.amodal, instance.inmodal)])

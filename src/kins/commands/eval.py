@@ -45,11 +45,15 @@ def evaluate(
 
     from kins.evaluation import evaluate as run
     from kins.evaluation import evaluate_completion
+    from kins.evaluation.report import report_paths, write_report
     from kins.evaluation.slices import parse_slices
     from kins.evaluation.tables import print_completion, print_results
+    from kins.files import check_output
     from kins.formats import load, load_predictions
 
     parts = parse_slices(slices)
+    if report:
+        check_output(report_paths(report, len(predictions)), [annotations, *predictions, images])
     dataset = load(annotations, images=images, format=from_)
     found = {str(path): load_predictions(path, dataset, masks=masks) for path in predictions}
     if completion:
@@ -62,8 +66,6 @@ def evaluate(
         return
     runs = {name: run(dataset, part, parts, workers=None) for name, part in found.items()}
     if report:
-        from kins.evaluation.report import write_report
-
         page = write_report(report, dataset, {name: (found[name], results) for name, results in runs.items()})
         typer.echo(f"report: {page}", err=True)
     if json_:

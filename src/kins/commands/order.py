@@ -41,10 +41,12 @@ def order(
     """
     import json
 
+    from kins.files import check_output
     from kins.formats import load
     from kins.occlusion import Slivers
     from kins.ordering import derive_order, pair_masks
 
+    check_output(target, [source, inmodal, images])
     if inmodal is None:
         dataset = load(source, images=images, format=from_, masks=as_)
     else:

@@ -35,8 +35,13 @@ def predict(
     """
     import json
 
-    from kins.predict_files import predict_files
+    from kins.files import check_output
+    from kins.predict_files import drawings, find_images, predict_files
+    from kins.runlog import weight_files
 
+    paths = find_images(images)
+    drawn = [] if show is None else drawings(show, paths).values()
+    check_output([out, *drawn], [*paths, annotations, *weight_files(weights)])
     summary = predict_files(
         weights,
         images,

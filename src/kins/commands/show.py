@@ -36,7 +36,7 @@ def show(
     """
     from kins.draw import WHAT, colors, draw, write_picture
     from kins.errors import KinsError
-    from kins.files import write_atomic
+    from kins.files import check_output, write_markup
     from kins.formats import load
     from kins.graph_picture import graph_svg, relations_of
     from kins.occlusion import with_order
@@ -45,7 +45,10 @@ def show(
         raise KinsError("nothing to write: name a picture with -o OUT.png, or a graph with --graph OUT.svg")
     if graph is not None and graph.suffix.lower() != ".svg":
         raise KinsError(f"{graph}: the graph is written as SVG; end the name with .svg")
+    outputs = [path for path in (out, graph) if path is not None]
+    check_output(outputs, [annotations])
     scene = load(annotations, images=images, format=from_, masks=as_)[image]
+    check_output(outputs, [scene.image_path])
     parts = WHAT if what is None else [part.strip() for part in what.split(",") if part.strip()]
     ordered = "order" in parts and what is not None
     if ordered and any(instance.order is None for instance in scene) and (relations := relations_of(scene)):
@@ -54,5 +57,5 @@ def show(
         write_picture(draw(scene, parts, scale=scale, arrows=ordered), out)
         typer.echo(f"{out}: {scene.image.file_name}, {len(scene)} instances")
     if graph is not None:
-        write_atomic(graph, graph_svg(scene, colors(scene)))
+        write_markup(graph, graph_svg(scene, colors(scene)))
         typer.echo(f"{graph}: {scene.image.file_name}, {len(scene)} instances")

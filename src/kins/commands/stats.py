@@ -27,9 +27,13 @@ def stats(
     """
     import json
 
+    from kins.files import check_output
     from kins.formats import load
     from kins.statistics import DEFINITIONS, distinct_names, statistics
+    from kins.statistics_report import plot_paths, tables, write_plots
 
+    if plots is not None:
+        check_output(plot_paths(plots), [*annotations, images])
     names = distinct_names(annotations)
     measured = [
         statistics(load(path, images=images, format=from_, masks=as_), name, shapes)
@@ -37,15 +41,11 @@ def stats(
     ]
     written: list[Path] = []
     if plots is not None:
-        from kins.statistics_report import write_plots
-
         written = write_plots(measured, plots)
     if json_:
         typer.echo(json.dumps({"definitions": DEFINITIONS, "files": [found.as_json() for found in measured]}))
         return
     from rich.console import Console
-
-    from kins.statistics_report import tables
 
     console = Console()
     if not console.is_terminal:

@@ -24,8 +24,10 @@ def synth_occlude(
     Example: kins synth-occlude instances_val2017.json pasted --images val2017
     """
     from kins.formats import load
+    from kins.synth_occlude import check_empty
     from kins.synth_occlude import synth_occlude as paste
 
+    check_empty(out)
     dataset = paste(load(source, images=images, format=from_, masks=as_ or "inmodal"), out, pastes, seed)
     hidden = sum(instance.occlusion_rate > 0 for scene in dataset for instance in scene)
     count = sum(len(scene) for scene in dataset)

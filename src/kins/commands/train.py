@@ -28,11 +28,14 @@ def train(
     from kins.config import load_config
     from kins.data import find_data
     from kins.progress import training_bar
+    from kins.runlog import check_run_folder, weight_files
     from kins.train import train as run
 
     settings = load_config(config, overrides or ())
-    dataset, test = find_data(settings.data, data)
     folder = out or Path("runs") / Path(config).stem
+    init = settings.train.init
+    check_run_folder(folder, [config, *(weight_files(init) if init else ())])
+    dataset, test = find_data(settings.data, data)
     evaluation: dict[str, float] | None = None
     with training_bar() as show:
 

@@ -24,8 +24,11 @@ def validate(
     """
     import json
 
+    from kins.files import check_output
     from kins.validate import validate as check
 
+    if fix is not None:
+        check_output(fix, [annotations, images])
     report = check(annotations, images=images, format=from_, repaired=fix)
     typer.echo(json.dumps(report.as_json()) if json_ else report.as_text())
     if not report.valid:

@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Literal
 
 from kins.errors import KinsError
-from kins.files import read_bytes, write_atomic
+from kins.files import read_bytes, write_json
 from kins.formats import coco, cocoa, cocoa_cls, kins2019, kins2020, predictions
 from kins.formats.document import Document, checked_text, encode, parse
 from kins.formats.predictions import load_predictions as load_predictions
@@ -67,7 +67,7 @@ def save(dataset: Dataset, path: str | Path, format: str, masks: Masks | None = 
     """
     module = _module(format)
     value, losses = coco.write(dataset, masks) if module is coco else module.write(dataset)
-    write_atomic(path, encode(value))
+    write_json(path, encode(value))
     return [*dataset.left_out, *losses]
 
 

@@ -19,7 +19,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from kins.errors import KinsError
-from kins.files import progress, read_bytes, write_atomic
+from kins.files import progress, read_bytes, write_atomic, write_json
 from kins.formats import load
 from kins.formats.kins2020 import CATEGORIES
 from kins.records import Dataset, Scene
@@ -80,7 +80,7 @@ def _claim(out: Path, settings: Settings) -> None:
         return
     if out.exists() and any(out.iterdir()):
         raise KinsError(f"{out}: holds other files; choose a new or empty folder")
-    write_atomic(mark, json.dumps(wanted, indent=2) + "\n")
+    write_json(mark, json.dumps(wanted, indent=2) + "\n")
 
 
 def _finished(out: Path, split: str) -> dict[int, Scene]:

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from kins.errors import KinsError
-from kins.files import read_bytes, write_atomic
+from kins.files import read_bytes, write_json
 from kins.formats import FORMATS, recognise
 from kins.formats.document import Document, encode, parse, places
 from kins.validate.checker import Checker
@@ -59,7 +59,7 @@ def validate(
     checker = Checker(document, report, None if images is None else Path(images), repaired is not None, workers)
     content = checker.run()
     if repaired is not None:
-        write_atomic(repaired, encode(content))
+        write_json(repaired, encode(content))
     return report
 
 

@@ -22,7 +22,7 @@ from kins.evaluation.precision import RECALLS
 from kins.evaluation.report.charts import COLORS, DASHES, bars_chart, confusion_chart, curves_chart, standalone
 from kins.evaluation.report.pictures import choose, image_quality, shown
 from kins.evaluation.results import Results, without_nan
-from kins.files import progress, write_atomic
+from kins.files import progress, write_json, write_markup
 from kins.records import Dataset
 
 SURE = 0.5
@@ -90,11 +90,19 @@ def write_report(
     environment.filters |= {"figure": _figure, "delta": _delta, "share": _share, "most": _most}
     template = resources.files(__package__).joinpath("page.html.jinja").read_text()
     page = folder / "index.html"
-    write_atomic(page, environment.from_string(template).render(context))
+    write_markup(page, environment.from_string(template).render(context) + "\n")
     for name, svg in charts.items():
-        write_atomic(folder / "figures" / f"{name}.svg", standalone(svg))
-    write_atomic(folder / "figures.json", json.dumps(_as_json(results, intervals, analysis), indent=1))
+        write_markup(folder / "figures" / f"{name}.svg", standalone(svg))
+    write_json(folder / "figures.json", json.dumps(_as_json(results, intervals, analysis), indent=1) + "\n")
     return page
+
+
+def report_paths(folder: str | Path, runs: int = 1) -> list[Path]:
+    """All files that `write_report` may write for so many runs."""
+    names = [f"{chart}-{kind}" for chart in ("precision-recall", "occlusion") for kind in KIND_NAMES]
+    names += ["occlusion", "overall", "confusion", *(f"confusion-{number + 1}" for number in range(runs))]
+    folder = Path(folder)
+    return [folder / "index.html", folder / "figures.json", *(folder / "figures" / f"{name}.svg" for name in names)]
 
 
 def _labels(names: list[str]) -> list[str]:
