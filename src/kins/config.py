@@ -49,8 +49,25 @@ class ModelConfig(Section):
     """The network."""
 
     name: str = Field("asn-mlc", description="One of kins.config.NETWORKS.")
-    backbone: Literal["tiny", "resnet18", "resnet34", "resnet50", "resnet101"] = "resnet50"
-    weights: str | None = Field(None, description="Backbone: imagenet, coco (resnet50), a file, or null for random.")
+    backbone: Literal[
+        "tiny",
+        "resnet18",
+        "resnet34",
+        "resnet50",
+        "resnet101",
+        "mobilenet_v2",
+        "mobilenet_v3_small",
+        "mobilenet_v3_large",
+        "efficientnet_b0",
+        "efficientnet_b1",
+        "efficientnet_b2",
+        "efficientnet_b3",
+        "efficientnet_v2_s",
+    ] = "resnet50"
+    weights: str | None = Field(
+        None,
+        description="Backbone: imagenet, coco (resnet50), another name of torchvision's, a file, or null: random.",
+    )
     norm: Literal["frozen-batch", "group"] | None = Field(
         None, description="Normalisation of the backbone; null: frozen-batch with weights, group without."
     )

@@ -10,12 +10,16 @@ import torch
 import torchvision
 from safetensors.torch import save_file
 
+from kins.config import ModelConfig
 from kins.errors import KinsError
-from kins.models.backbone import Backbone, FrozenNorm, backbone
+from kins.models.backbone import BACKBONES, MOBILE, Backbone, FrozenNorm, MobileBody, backbone
 
 NAMES = {
     "resnet18": "resnet18-f37072fd.pth",
     "resnet50": "resnet50-0676ba61.pth",
+    "mobilenet_v2": "mobilenet_v2-b0353104.pth",
+    "mobilenet_v3_small": "mobilenet_v3_small-047dcff4.pth",
+    "efficientnet_b0": "efficientnet_b0_rwightman-7f5810bc.pth",
     "coco": "maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
 }
 
@@ -40,7 +44,7 @@ def state_of(network: torch.nn.Module) -> dict[str, torch.Tensor]:
     return {name: torch.full((), k + 0.5).expand(shape) for k, (name, shape) in enumerate(shapes.items())}
 
 
-def resnet(name: str) -> dict[str, torch.Tensor]:
+def torchvisions(name: str) -> dict[str, torch.Tensor]:
     return state_of(torchvision.models.get_model(name, weights=None))
 
 
@@ -51,13 +55,14 @@ def told(name: str, weights: str | Path) -> str:
     return str(error.value)
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0"])
 def test_imagenet_weights_are_those_of_the_file(checkpoints: Path, name: str) -> None:
-    state = resnet(name)
+    state = torchvisions(name)
     torch.save(state, checkpoints / NAMES[name])
     network: Backbone = backbone(name, weights="imagenet")
     loaded = network.body.state_dict()
-    assert loaded.keys() == {key for key in state if not key.startswith("fc.") and "num_batches" not in key}
+    head = ("fc.", "classifier.", f"features.{len(getattr(network.body, 'features', ()))}.")  # a last 1x1 convolution
+    assert loaded.keys() == {key for key in state if not key.startswith(head) and "num_batches" not in key}
     for key, value in loaded.items():
         assert torch.equal(value, state[key]), key
 
@@ -73,7 +78,7 @@ def test_coco_weights_are_those_of_the_file_pyramid_included(checkpoints: Path) 
 
 @pytest.mark.parametrize("suffix", ["pth", "safetensors"])
 def test_weights_in_a_named_file(tmp_path: Path, suffix: str) -> None:
-    state, path = resnet("resnet18"), tmp_path / f"mine.{suffix}"
+    state, path = torchvisions("resnet18"), tmp_path / f"mine.{suffix}"
     if suffix == "pth":
         torch.save(state, path)
     else:
@@ -92,7 +97,7 @@ def test_a_missing_file_is_named_with_its_place(checkpoints: Path, name: str, we
 
 
 def test_a_tensor_of_another_shape_is_named(checkpoints: Path) -> None:
-    state = resnet("resnet18")
+    state = torchvisions("resnet18")
     state["layer2.0.conv1.weight"] = torch.zeros(128, 64, 1, 1)
     torch.save(state, checkpoints / NAMES["resnet18"])
     line = told("resnet18", "imagenet")
@@ -101,14 +106,14 @@ def test_a_tensor_of_another_shape_is_named(checkpoints: Path) -> None:
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
-    torch.save(resnet("resnet18"), tmp_path / "small.pth")
+    torch.save(torchvisions("resnet18"), tmp_path / "small.pth")
     assert "small.pth: lacks layer" in told("resnet34", tmp_path / "small.pth")
 
 
 @pytest.mark.parametrize("kept", [0, 100, 0.5, 0.999])
 def test_a_truncated_file_is_named(checkpoints: Path, kept: float) -> None:
     path = checkpoints / NAMES["resnet18"]
-    torch.save(resnet("resnet18"), path)
+    torch.save(torchvisions("resnet18"), path)
     content = path.read_bytes()
     path.write_bytes(content[: int(kept * len(content)) if kept < 1 else int(kept)])
     assert f"{path}: not a readable file of weights" in told("resnet18", "imagenet")
@@ -133,14 +138,14 @@ class Command:
 
 @pytest.mark.parametrize("legacy", [False, True])
 def test_a_file_that_would_run_code_is_refused(checkpoints: Path, tmp_path: Path, legacy: bool) -> None:
-    evil = {**resnet("resnet18"), "fc.bias": Command(tmp_path / "made")}
+    evil = {**torchvisions("resnet18"), "fc.bias": Command(tmp_path / "made")}
     torch.save(evil, checkpoints / NAMES["resnet18"], _use_new_zipfile_serialization=not legacy)
     assert "could run code" in told("resnet18", "imagenet")
     assert not (tmp_path / "made").exists()
 
 
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
-    torch.save({"model": resnet("resnet18"), "epoch": 3}, tmp_path / "checkpoint.pth")
+    torch.save({"model": torchvisions("resnet18"), "epoch": 3}, tmp_path / "checkpoint.pth")
     assert "checkpoint.pth: not a state dict" in told("resnet18", tmp_path / "checkpoint.pth")
     assert "none.pth: no such file" in told("resnet18", tmp_path / "none.pth")
     (tmp_path / "text.pth").write_bytes(b"not weights")
@@ -159,3 +164,74 @@ def test_frozen_normalisation_is_torchvisions() -> None:
     gradients = [torch.autograd.grad((norm(x) * weights).sum(), x) for norm in (ours, reference)]
     torch.testing.assert_close(ours(x), reference(x))
     torch.testing.assert_close(*gradients)
+
+
+def stage_outputs(name: str, state: dict[str, torch.Tensor], images: torch.Tensor) -> dict[int, torch.Tensor]:
+    """By stride: the last result of torchvision's own network before its last 1x1 convolution."""
+    network = torchvision.models.get_model(name, weights=None).eval()
+    network.load_state_dict(state)
+    found = {}
+    with torch.no_grad():
+        for block in network.features[:-1]:
+            images = block(images)
+            found[64 // images.shape[-1]] = images
+    return found
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", "efficientnet_b0"])
+def test_maps_are_those_of_torchvisions_blocks_with_their_epsilon(tmp_path: Path, name: str) -> None:
+    torch.manual_seed(0)
+    state = torchvision.models.get_model(name, weights=None).state_dict()
+    for key, value in state.items():  # variances so small that the epsilon counts
+        if key.endswith("running_var"):
+            value.copy_(0.002 + 0.01 * torch.rand_like(value))
+    torch.save(state, tmp_path / "start.pth")
+    body = backbone(name, weights=str(tmp_path / "start.pth")).body.eval()
+    images = torch.randn(2, 3, 64, 64)
+    expected = stage_outputs(name, state, images)
+    with torch.no_grad():
+        found = body(images)
+    for level, stride in enumerate((4, 8, 16, 32)):
+        torch.testing.assert_close(found[str(level)], expected[stride], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", MOBILE)
+@pytest.mark.parametrize("norm", ["frozen-batch", "group"])
+def test_pyramids_have_strides_4_to_32(name: str, norm: str) -> None:
+    network = backbone(name, channels=32, norm=norm)
+    with torch.no_grad():
+        maps = network(torch.zeros(1, 3, 64, 128))
+    assert [tuple(m.shape) for m in maps.values()] == [(1, 32, 64 // s, 128 // s) for s in (4, 8, 16, 32, 64)]
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules())
+
+
+def test_results_in_training_are_the_same_every_time() -> None:
+    network = backbone("efficientnet_b0", channels=32).train()
+    images = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(network(images)["2"], network(images)["2"])
+
+
+def test_the_lower_stages_are_frozen(tmp_path: Path) -> None:
+    torch.save(torchvisions("mobilenet_v2"), tmp_path / "start.pth")
+    for trainable, first in ((0, None), (1, 14), (2, 7), (3, 4), (4, 2), (5, 0)):
+        body = backbone("mobilenet_v2", weights=str(tmp_path / "start.pth"), trainable_layers=trainable).body
+        assert isinstance(body, MobileBody)
+        trained = [k for k, block in enumerate(body.features) if any(p.requires_grad for p in block.parameters())]
+        assert trained == ([] if first is None else list(range(first, 18)))
+
+
+def test_weights_of_any_name_of_torchvisions(checkpoints: Path) -> None:
+    file = torchvision.models.get_model_weights("mobilenet_v2").IMAGENET1K_V2.url.rsplit("/", 1)[-1]
+    assert file != NAMES["mobilenet_v2"]
+    assert file in told("mobilenet_v2", "IMAGENET1K_V2")
+    state = torchvisions("mobilenet_v2")
+    torch.save(state, checkpoints / file)
+    loaded = backbone("mobilenet_v2", weights="IMAGENET1K_V2").body.state_dict()
+    assert all(torch.equal(value, state[key]) for key, value in loaded.items())
+    line = told("mobilenet_v2", "IMAGENET1K_V3")
+    assert "nor weights that torchvision has for mobilenet_v2 (IMAGENET1K_V1, IMAGENET1K_V2, DEFAULT)" in line
+
+
+def test_every_backbone_can_be_configured() -> None:
+    assert set(BACKBONES) == set(ModelConfig.model_fields["backbone"].annotation.__args__)

@@ -1,4 +1,4 @@
-"""Feature extractors: a ResNet or a small CPU network, followed by a feature pyramid."""
+"""Feature extractors: a ResNet, a MobileNet, an EfficientNet or a small CPU network, followed by a feature pyramid."""
 
 import re
 from collections import OrderedDict
@@ -10,14 +10,25 @@ import torchvision
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models._utils import IntermediateLayerGetter
-from torchvision.ops import FeaturePyramidNetwork, FrozenBatchNorm2d
+from torchvision.ops import FeaturePyramidNetwork, FrozenBatchNorm2d, StochasticDepth
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from kins.errors import KinsError
 from kins.models.sampling import at_least_single
 
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101")
-BACKBONES = ("tiny", *RESNETS)
+MOBILE = (
+    "mobilenet_v2",
+    "mobilenet_v3_small",
+    "mobilenet_v3_large",
+    "efficientnet_b0",
+    "efficientnet_b1",
+    "efficientnet_b2",
+    "efficientnet_b3",
+    "efficientnet_v2_s",
+)
+"""Those of torchvision's networks that are a sequence of blocks called `features`, and small enough for CPUs."""
+BACKBONES = ("tiny", *RESNETS, *MOBILE)
 STRIDES = {"layer1": "0", "layer2": "1", "layer3": "2", "layer4": "3"}  # strides 4, 8, 16, 32
 COCO_WEIGHTS = {"resnet50": "MaskRCNN_ResNet50_FPN_Weights"}
 
@@ -25,7 +36,10 @@ Norm = Callable[[int], nn.Module]
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
-    return nn.GroupNorm(max(1, channels // 16), channels)
+    groups = max(1, channels // 16)
+    while channels % groups:
+        groups -= 1
+    return nn.GroupNorm(groups, channels)
 
 
 class FrozenNorm(FrozenBatchNorm2d):
@@ -89,6 +103,59 @@ class TinyBody(nn.Module):
         return features
 
 
+class MobileBody(nn.Module):
+    """The blocks of a MobileNet or an EfficientNet; maps come from the last block of each of the strides 4 to 32.
+
+    The names are torchvision's. What follows the blocks, a 1x1 convolution for the classifier, is left out.
+
+    Attributes:
+        strides: of each block's result, in sequence.
+        channels: widths of the four maps.
+    """
+
+    def __init__(self, features: nn.Sequential, norm: Norm | None = None) -> None:
+        super().__init__()
+        self.features = features[:-1]
+        _set_norms(self, norm)
+        for module in self.modules():
+            if isinstance(module, StochasticDepth):
+                module.p = 0.0  # its choices would be neither an image's own nor repeatable
+        self.strides, widths = _probe(self.features)
+        self.channels = [widths[self._last(stride)] for stride in (4, 8, 16, 32)]
+
+    def _last(self, stride: int) -> int:
+        return max(k for k, found in enumerate(self.strides) if found == stride)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        names = {self._last(stride): str(level) for level, stride in enumerate((4, 8, 16, 32))}
+        features: dict[str, Tensor] = OrderedDict()
+        for index, block in enumerate(self.features):
+            x = block(x)
+            if index in names:
+                features[names[index]] = x
+        return features
+
+
+def _set_norms(body: nn.Module, norm: Norm | None) -> None:
+    """`norm` in the place of every batch norm; None freezes them, each with its own epsilon."""
+    for module in list(body.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.BatchNorm2d):
+                new = FrozenNorm(child.num_features, child.eps) if norm is None else norm(child.num_features)
+                setattr(module, name, new)
+
+
+def _probe(features: nn.Sequential, side: int = 64) -> tuple[list[int], list[int]]:
+    """Stride and width of each block's result."""
+    x, strides, widths = torch.zeros(1, 3, side, side), [], []
+    with torch.no_grad():
+        for block in features:
+            x = block(x)
+            strides.append(side // x.shape[-1])
+            widths.append(x.shape[1])
+    return strides, widths
+
+
 class Backbone(nn.Module):
     """Body, feature pyramid and, optionally, what follows it: image to a dict of maps of equal width.
 
@@ -127,8 +194,10 @@ def backbone(
         name: one of BACKBONES.
         channels: width of the pyramid's maps.
         norm: "frozen-batch" (for pretrained weights) or "group" (for training from scratch).
-        weights: "imagenet", "coco" (resnet50 only), a file of torchvision weights, or None for random ones.
-        trainable_layers: 5 trains everything, 3 leaves the stem and the first stage as they are (pretrained only).
+        weights: "imagenet", "coco" (resnet50 only), a name by torchvision's `get_model_weights` ("IMAGENET1K_V2"), a
+            file of torchvision weights, or None for random ones.
+        trainable_layers: how many of the five stages, from the last, are trained: those of the strides 32, 16, 8, 4,
+            and what comes before; 3 leaves the stem and the first stage as they are (pretrained only).
         path: what follows the pyramid, for example `panet.PathAugmentation`.
 
     Raises:
@@ -140,23 +209,34 @@ def backbone(
         if weights is not None:
             raise KinsError("weights: the tiny backbone has no pretrained weights; leave 'weights' empty")
         return Backbone(TinyBody(NORMS[norm]), list(TinyBody.channels), channels, path)
-    if name not in RESNETS:
+    if name not in BACKBONES:
         raise KinsError(f"backbone: unknown backbone '{name}'; use one of {', '.join(BACKBONES)}")
-    if weights is None and norm == "frozen-batch":
-        norm_layer: Norm = NORMS["frozen-batch"]
-    else:
-        norm_layer = NORMS[norm]
-    resnet = torchvision.models.get_model(name, weights=None, norm_layer=norm_layer)
-    width = resnet.inplanes // 8
-    body = IntermediateLayerGetter(resnet, return_layers=STRIDES)
-    network = Backbone(body, [width * 2**i for i in range(4)], channels, path)
+    body, widths = (_mobile if name in MOBILE else _resnet)(name, norm)
+    network = Backbone(body, widths, channels, path)
     if weights is not None:
         _load(network, name, weights)
         _freeze(body, trainable_layers)
     return network
 
 
+def _resnet(name: str, norm: str) -> tuple[nn.Module, list[int]]:
+    resnet = torchvision.models.get_model(name, weights=None, norm_layer=NORMS[norm])
+    width = resnet.inplanes // 8
+    return IntermediateLayerGetter(resnet, return_layers=STRIDES), [width * 2**i for i in range(4)]
+
+
+def _mobile(name: str, norm: str) -> tuple[nn.Module, list[int]]:
+    features = torchvision.models.get_model(name, weights=None).features
+    body = MobileBody(features, None if norm == "frozen-batch" else NORMS[norm])
+    return body, body.channels
+
+
 def _freeze(body: nn.Module, trainable_layers: int) -> None:
+    if isinstance(body, MobileBody):
+        trained_strides = [32, 16, 8, 4, 2][:trainable_layers]
+        for block, stride in zip(body.features, body.strides, strict=True):
+            block.requires_grad_(stride in trained_strides)
+        return
     trained = ["layer4", "layer3", "layer2", "layer1", "conv1"][:trainable_layers]
     for key, parameter in body.named_parameters():
         if trainable_layers < 5 and not any(key.startswith(layer) for layer in trained):
@@ -169,10 +249,13 @@ def _load(network: Backbone, name: str, weights: str) -> None:
             raise KinsError(f"weights: torchvision has no COCO weights for {name}; use 'imagenet' or a file")
         url = getattr(torchvision.models.detection, COCO_WEIGHTS[name]).COCO_V1.url
         path = _downloaded(url)
-    elif weights == "imagenet":
-        path = _downloaded(torchvision.models.get_model_weights(name).IMAGENET1K_V1.url)
+    elif known := _torchvisions(name, weights):
+        path = _downloaded(known)
     else:
         path = Path(weights)
+        if not path.is_file():
+            choices = ", ".join(torchvision.models.get_model_weights(name).__members__)
+            raise KinsError(f"{path}: no such file of weights, nor weights that torchvision has for {name} ({choices})")
     state = _read(path)
     detection = {key.removeprefix("backbone."): value for key, value in state.items() if key.startswith("backbone.")}
     target, state = (network, detection) if detection else (network.body, state)
@@ -186,6 +269,13 @@ def _load(network: Backbone, name: str, weights: str) -> None:
         if found != wanted:
             raise KinsError(f"{path}: {key} has shape {found}, not {wanted}; is it a {name}?")
     target.load_state_dict(state, strict=False)
+
+
+def _torchvisions(name: str, weights: str) -> str | None:
+    """Where weights of that name are, or None if torchvision has none of that name for this network."""
+    wanted = "IMAGENET1K_V1" if weights == "imagenet" else weights
+    found = torchvision.models.get_model_weights(name).__members__.get(wanted)
+    return None if found is None else str(found.value.url)
 
 
 def _downloaded(url: str) -> Path:
