@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kins.augment import augment, crop, mirror, paste, paste_random, recolor
+from kins.augment import (
+    augment,
+    crop,
+    mirror,
+    paste,
+    paste_random,
+    photographed,
+    random_window,
+    recolor,
+    retoned,
+    tinted,
+)
 from kins.config import AugmentConfig
 from kins.masks import Mask
 from kins.records import Image, Instance, Scene
@@ -120,6 +131,42 @@ def test_colours_change_and_masks_do_not() -> None:
     red = np.zeros((4, 4, 3), np.uint8)
     red[..., 0] = 200
     assert np.ptp(recolor(red, 1, 1, 0)) <= 1
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 70), st.integers(1, 100))
+def test_windows(seed: int, height: int, width: int) -> None:
+    scene, picture = random_window(*painted(seed), height, width, np.random.default_rng(seed))
+    assert picture.shape[:2] == (min(height, HEIGHT), min(width, WIDTH))
+    check(scene, picture)
+
+
+def test_tone_curves() -> None:
+    image = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, 2)
+    assert np.array_equal(retoned(image, 1, 1), image)
+    assert np.array_equal(retoned(image, 2, 1), np.minimum(image.astype(int) * 2, 255))
+    assert retoned(image, 1, 2)[7, 15, 0] == round(127**2 / 255)
+
+
+def test_hues_turn_about_grey() -> None:
+    rng = np.random.default_rng(0)
+    grey = rng.integers(0, 256, (5, 6, 1), np.uint8).repeat(3, 2)
+    assert np.abs(tinted(grey, np.ones(3), 1.0).astype(int) - grey).max() <= 1
+    image = rng.integers(80, 170, (5, 6, 3), np.uint8)
+    third = 2 * np.pi / 3  # of the circle of hues: red becomes green, green blue
+    assert np.abs(tinted(image, np.ones(3), third).astype(int) - image[..., [2, 0, 1]]).max() <= 1
+    assert np.abs(tinted(image, np.array([1, 0.5, 1]), 0.0) - image * (1, 0.5, 1)).max() <= 0.5
+
+
+@pytest.mark.parametrize("name", ["gamma", "hue", "noise", "blur", "jpeg"])
+def test_each_change_of_camera_is_one_of_its_own(name: str) -> None:
+    image = np.random.default_rng(1).integers(0, 256, (24, 32, 3), np.uint8)
+    config = AugmentConfig(**{name: 1.0})
+    changed = [photographed(image, config, np.random.default_rng(seed)) for seed in range(8)]
+    assert all(picture.shape == image.shape and picture.dtype == np.uint8 for picture in changed)
+    assert any(not np.array_equal(picture, image) for picture in changed)
+    assert np.array_equal(changed[3], photographed(image, config, np.random.default_rng(3)))
+    assert photographed(image, AugmentConfig(), np.random.default_rng(0)) is image
 
 
 @settings(max_examples=20, deadline=None)

@@ -66,6 +66,20 @@ def test_scaling_keeps_to_both_limits() -> None:
     assert to_network(image, 375, 1242)[0].dtype == torch.uint8
 
 
+def test_windows_are_cut_from_the_scaled_image(shapes: Dataset) -> None:
+    """Targets in the window are those of the whole image where it shows all of an instance, moved."""
+    plain = AugmentConfig(mirror=0, scale=(0.9, 0.9))
+    whole, target = TrainingSet(shapes, DATA, plain, seed=3)[2, 7]
+    height, width = whole.shape[1] - 20, whole.shape[2] // 2
+    cut = plain.model_copy(update={"window": (height, width)})
+    part, seen = TrainingSet(shapes, DATA, cut, seed=3)[2, 7]
+    assert abs(part.shape[1] - height) <= 1
+    assert abs(part.shape[2] - width) <= 1
+    torch.testing.assert_close(seen["scale"], target["scale"], atol=0.02, rtol=0)
+    assert 0 < len(seen["boxes"]) <= len(target["boxes"])
+    assert (seen["boxes"][:, 2] <= part.shape[2] + 1e-3).all()
+
+
 def test_labels_are_contiguous_whatever_the_ids() -> None:
     assert label_of(Dataset({}, {8: "misc", 1: "cyclist", 4: "car"}, {})) == {1: 1, 4: 2, 8: 3}
 

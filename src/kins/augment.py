@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 from collections.abc import Callable
 
 import numpy as np
@@ -65,6 +66,51 @@ def recolor(image: Pixels, brightness: float, contrast: float, saturation: float
     values = grey[..., None] + (values - grey[..., None]) * np.float32(saturation)
     mean = np.float32(grey.mean())
     return np.clip(mean + (values - mean) * np.float32(contrast), 0, 255).astype(np.uint8)
+
+
+def random_window(
+    scene: Scene, image: Pixels, height: int, width: int, rng: np.random.Generator
+) -> tuple[Scene, Pixels]:
+    """A window of at most this size; as `crop`."""
+    height, width = min(height, image.shape[0]), min(width, image.shape[1])
+    y, x = int(rng.integers(image.shape[0] - height + 1)), int(rng.integers(image.shape[1] - width + 1))
+    return crop(scene, image, x, y, width, height)
+
+
+def photographed(image: Pixels, config: AugmentConfig, rng: np.random.Generator) -> Pixels:
+    """As another camera would have taken it: tone curve, white balance and hue, blur, noise, JPEG, as `config` says.
+
+    Half of the images keep their sharpness, and half of them get no more noise than they have.
+    """
+    if config.gamma:
+        image = retoned(image, *np.exp(rng.normal(0, 0.35 * config.gamma, 2)))
+    if config.hue:
+        image = tinted(image, np.exp(rng.normal(0, 0.12 * config.hue, 3)), rng.normal(0, 0.25 * config.hue))
+    if config.blur and rng.random() < 0.5:
+        radius = float(rng.uniform(0, 2 * config.blur))
+        image = np.asarray(PIL.Image.fromarray(image).filter(PIL.ImageFilter.GaussianBlur(radius)))
+    if config.noise and rng.random() < 0.5:
+        grain = rng.standard_normal(image.shape, np.float32) * np.float32(rng.uniform(0, 20 * config.noise))
+        image = np.clip(np.rint(image + grain), 0, 255).astype(np.uint8)
+    if config.jpeg and rng.random() < config.jpeg:
+        coded = io.BytesIO()
+        PIL.Image.fromarray(image).save(coded, "JPEG", quality=int(rng.integers(25, 96)))
+        image = np.asarray(PIL.Image.open(coded))
+    return image
+
+
+def retoned(image: Pixels, gain: float, gamma: float) -> Pixels:
+    """Light times `gain`, what is brighter than white cut off, and then another tone curve: (gain v) ** gamma."""
+    curve = np.clip(np.arange(256) / 255 * gain, 0, 1) ** gamma
+    return np.rint(curve * 255).astype(np.uint8)[image]
+
+
+def tinted(image: Pixels, balance: npt.NDArray[np.float64], turn: float) -> Pixels:
+    """Each channel times a factor, and hues turned by an angle in radians about the grey axis."""
+    third, root = (1 - np.cos(turn)) / 3, np.sin(turn) / np.sqrt(3)
+    around = third + root * np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) + np.cos(turn) * np.eye(3)
+    matrix = (around * balance[:, None]).astype(np.float32)
+    return np.clip(np.rint(image.astype(np.float32) @ matrix.T), 0, 255).astype(np.uint8)
 
 
 def paste(

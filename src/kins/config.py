@@ -137,11 +137,21 @@ class AugmentConfig(Section):
     crop_size: float = Field(0.6, gt=0, le=1, description="Smallest window, as a share of each side.")
     color: float = Field(0.0, ge=0, le=1, description="Strength of brightness, contrast and saturation changes.")
     paste: float = Field(0.0, ge=0, le=1, description="Probability of pasting a cut-out instance over another one.")
+    gamma: float = Field(0.0, ge=0, le=1, description="Strength of changes to the tone curve, highlights burnt out.")
+    hue: float = Field(0.0, ge=0, le=1, description="Strength of changes to the hue and to the white balance.")
+    noise: float = Field(0.0, ge=0, le=1, description="Strength of sensor noise.")
+    blur: float = Field(0.0, ge=0, le=1, description="Strength of blur.")
+    jpeg: float = Field(0.0, ge=0, le=1, description="Probability of coding as JPEG, of quality 25 to 95.")
+    window: tuple[int, int] | None = Field(
+        None, description="Largest [height, width] in pixels of the scaled image: a random window; null: all of it."
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> AugmentConfig:
         if not 0 < self.scale[0] <= self.scale[1]:
             raise ValueError(f"scale: {list(self.scale)} is not a range of positive factors [smallest, largest]")
+        if self.window is not None and min(self.window) < 32:
+            raise ValueError(f"window: {list(self.window)} is not [height, width] of at least 32 pixels each")
         return self
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from kins.augment import augment
+from kins.augment import augment, photographed, random_window
 from kins.config import AugmentConfig, DataConfig
 from kins.errors import KinsError
 from kins.masks import rasterise
@@ -60,7 +60,12 @@ class TrainingSet(torch.utils.data.Dataset[Sample]):
         image = scene.read_image()
         scene, image = augment(scene, image, self.augmentation, rng, self._donor)
         factor = float(rng.uniform(*self.augmentation.scale))
-        network_image, scale = to_network(image, self.data.short_side, self.data.long_side, factor)
+        ratio = factor * network_ratio(image.shape[:2], self.data.short_side, self.data.long_side)
+        if self.augmentation.window is not None:
+            height, width = (max(1, int(side / ratio)) for side in self.augmentation.window)
+            scene, image = random_window(scene, image, height, width, rng)
+        image = photographed(image, self.augmentation, rng)
+        network_image, scale = scaled(image, ratio)
         target = make_target(scene, scale, self.labels, self.data, self.inmodal)
         target["seed"] = torch.tensor(int(rng.integers(2**62)))
         target["image_id"] = torch.tensor(scene.image.id)
@@ -70,21 +75,27 @@ class TrainingSet(torch.utils.data.Dataset[Sample]):
         return self.dataset[self.image_ids[int(rng.integers(len(self)))]]
 
 
-def to_network(
-    image: npt.NDArray[np.uint8], short_side: int, long_side: int, factor: float = 1.0
-) -> tuple[Tensor, Tensor]:
+def to_network(image: npt.NDArray[np.uint8], short_side: int, long_side: int) -> tuple[Tensor, Tensor]:
     """Scale an image for the network.
 
     Args:
         image: (h, w, 3) uint8 RGB.
         short_side: wanted short side in pixels; smaller if the long side would exceed `long_side`.
-        factor: multiplies the result's size.
 
     Returns:
         (3, H, W) uint8, and (2,) float32 W / w, H / h.
     """
+    return scaled(image, network_ratio(image.shape[:2], short_side, long_side))
+
+
+def network_ratio(size: Sequence[int], short_side: int, long_side: int) -> float:
+    """What an image of (height, width) is scaled by for the network."""
+    return min(short_side / min(size), long_side / max(size))
+
+
+def scaled(image: npt.NDArray[np.uint8], ratio: float) -> tuple[Tensor, Tensor]:
+    """(h, w, 3) uint8 to (3, H, W) uint8, about `ratio` times as large, and (2,) float32 W / w, H / h."""
     height, width = image.shape[:2]
-    ratio = factor * min(short_side / min(height, width), long_side / max(height, width))
     size = (max(1, round(height * ratio)), max(1, round(width * ratio)))
     tensor = torch.from_numpy(np.array(image)).permute(2, 0, 1)
     if size != (height, width):

@@ -19,7 +19,7 @@ def depth_alone(points: np.ndarray, camera: Camera) -> np.ndarray:
     """(height, width) depth of one thing with nothing else in the world: a ray for every pixel."""
     rays = camera.pixel_rays()
     corners = points.reshape(-1, 3)
-    hits = Tracer(corners, np.arange(len(corners)).reshape(-1, 3)).first_hits(eyes(len(rays)), rays)
+    hits = Tracer(corners, np.arange(len(corners)).reshape(-1, 3)).first_hits(eyes(len(rays), camera), rays)
     return hits.distance.reshape(camera.height, camera.width)
 
 
@@ -28,9 +28,8 @@ def depths(pictures: list[Picture]) -> list[tuple[np.ndarray, np.ndarray]]:
     """For each picture: depth of every thing alone (things, height, width), and of the ground."""
     found = []
     for picture in pictures:
-        camera = Camera.kitti(picture.scene.image.width, picture.scene.image.height)
-        things = np.stack([depth_alone(thing.mesh.points, camera) for thing in picture.street.things])
-        found.append((things, depth_alone(picture.street.ground.points, camera)))
+        things = np.stack([depth_alone(thing.mesh.points, picture.camera) for thing in picture.street.things])
+        found.append((things, depth_alone(picture.street.ground.points, picture.camera)))
     return found
 
 
@@ -53,7 +52,8 @@ def test_amodal_mask_is_the_instance_rendered_alone(pictures, depths):
 
 def test_inmodal_mask_is_what_the_nearest_surface_leaves(pictures, depths):
     for picture, (alone, ground) in zip(pictures, depths, strict=True):
-        nearest = np.concatenate([alone, ground[None]]).argmin(0)
+        every = np.concatenate([alone, ground[None]])
+        nearest = np.where(np.isfinite(every.min(0)), every.argmin(0), -1)
         for instance, (index, _) in zip(picture.scene, annotated(picture), strict=True):
             np.testing.assert_array_equal(instance.inmodal.to_array(), nearest == index)
 

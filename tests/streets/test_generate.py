@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -95,12 +96,29 @@ def test_killed_and_started_again_gives_the_same_bytes(made, tmp_path):
 
 def test_a_folder_with_other_settings_is_left_alone(made):
     before = files(made)
-    for changed in (["--seed", "2"], ["--size", "200x64"], ["--quality", "normal"], ["--train", "3"]):
+    for changed in (
+        ["--seed", "2"],
+        ["--size", "200x64"],
+        ["--quality", "normal"],
+        ["--variety", "wide"],
+        ["--train", "3"],
+    ):
         done = kins_command(*COMMAND, str(made), *changed)
         assert done.returncode == 2, changed
         assert done.stderr.startswith("kins: ")
         assert done.stderr.count("\n") == 1
     assert files(made) == before
+
+
+def test_a_folder_from_before_varieties_goes_on(made, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(made, out)
+    settings = json.loads((out / "streets.json").read_text())
+    assert settings.pop("variety") == "usual"
+    (out / "streets.json").write_text(json.dumps(settings))
+    generate(out, COUNTS, SETTINGS, workers=1)
+    with pytest.raises(KinsError, match="another variety"):
+        generate(out, COUNTS, replace(SETTINGS, variety="wide"))
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path):

@@ -16,6 +16,9 @@ def synth(
         int | None, typer.Option("--workers", metavar="N", min=1, help="Processes; one for each core if not given.")
     ] = None,
     quality: Annotated[str, typer.Option("--quality", metavar="Q", help="fast, normal or high.")] = "normal",
+    variety: Annotated[
+        str, typer.Option("--variety", metavar="V", help="usual, or wide: to train what is to hold on photographs.")
+    ] = "usual",
 ) -> None:
     """Make street scenes with exact amodal masks and order, in KITTI's folders and the KINS 2020 format.
 
@@ -29,7 +32,7 @@ def synth(
     width, _, height = size.partition("x")
     if not (width.isdecimal() and height.isdecimal()):
         raise KinsError(f"--size {size}: give width and height in pixels, as in 1242x375")
-    settings = Settings(seed=seed, width=int(width), height=int(height), quality=quality)
+    settings = Settings(seed=seed, width=int(width), height=int(height), quality=quality, variety=variety)
     if train + test == 0:
         raise KinsError("nothing to make; give --train N, --test N or both")
     for split, dataset in generate(out, {"training": train, "testing": test}, settings, workers).items():

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from kins.formats.kins2020 import CATEGORIES
 from kins.masks import Mask
 from kins.records import Image, Instance, Scene
-from kins.streets.camera import HEIGHT, Camera
+from kins.streets.camera import Camera
 from kins.streets.site import Thing
 from kins.streets.trace import Floats32, Hits, Tracer
 from kins.streets.view import View, eyes
@@ -69,7 +69,7 @@ def _amodal(
     amodal = inmodal.copy()
     if behind.any():
         cast = np.ascontiguousarray(rays[window][behind])
-        hits: Hits = Tracer(thing.mesh.vertices, thing.mesh.faces).first_hits(eyes(len(cast)), cast)
+        hits: Hits = Tracer(thing.mesh.vertices, thing.mesh.faces).first_hits(eyes(len(cast), camera), cast)
         view = amodal[window]
         view[behind] = hits.triangle >= 0
     return amodal
@@ -114,7 +114,7 @@ def kitti_labels(seen: Sequence[Sighting], camera: Camera) -> str:
             lines.append(f"DontCare -1 -1 -10 {box} -1 -1 -1 -1000 -1000 -1000 -10")
             continue
         thing = sighting.thing
-        x, y, z = to_camera(thing.center - (0, 0, thing.size[2] / 2))
+        x, y, z = to_camera(thing.center - (0, 0, thing.size[2] / 2), camera)
         turn = _wrap(-thing.yaw - np.pi / 2)
         alpha = _wrap(turn - np.arctan2(x, z))
         length, width, height = thing.size
@@ -125,9 +125,9 @@ def kitti_labels(seen: Sequence[Sighting], camera: Camera) -> str:
     return "".join(line + "\n" for line in lines)
 
 
-def to_camera(world: NDArray[np.float64]) -> NDArray[np.float64]:
+def to_camera(world: NDArray[np.float64], camera: Camera) -> NDArray[np.float64]:
     """World points (..., 3) in KITTI's camera frame."""
-    return np.stack([-world[..., 1], HEIGHT - world[..., 2], world[..., 0]], -1)
+    return np.stack([-world[..., 1], camera.above - world[..., 2], world[..., 0]], -1)
 
 
 def _wrap(angle: float) -> float:

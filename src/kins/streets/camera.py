@@ -12,18 +12,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-HEIGHT = 1.65  # of the camera above the road
+HEIGHT = 1.65  # of KITTI's camera above the road
 
 
 @dataclass(frozen=True)
 class Camera:
-    """Pinhole without distortion; focal length and principal point in pixels."""
+    """Pinhole without distortion; focal length and principal point in pixels, height above the road in metres."""
 
     width: int
     height: int
     focal: float
     cx: float
     cy: float
+    above: float = HEIGHT
 
     @staticmethod
     def kitti(width: int = 1242, height: int = 375) -> Camera:
@@ -48,7 +49,7 @@ class Camera:
         """World points (..., 3), all ahead of the camera, to pixel coordinates (..., 2)."""
         depth = world[..., 0]
         u = self.cx - self.focal * world[..., 1] / depth
-        v = self.cy - self.focal * (world[..., 2] - HEIGHT) / depth
+        v = self.cy - self.focal * (world[..., 2] - self.above) / depth
         return np.stack([u, v], -1)
 
     def matrix(self) -> NDArray[np.float64]:

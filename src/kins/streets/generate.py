@@ -72,6 +72,8 @@ def _claim(out: Path, settings: Settings) -> None:
             found = json.loads(read_bytes(mark))
         except ValueError:
             raise KinsError(f"{mark}: is damaged; choose another folder") from None
+        if isinstance(found, dict):
+            found = {"variety": "usual"} | found  # older folders don't say
         other = [key for key in wanted if not isinstance(found, dict) or found.get(key) != wanted[key]]
         if other:
             raise KinsError(

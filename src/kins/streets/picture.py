@@ -15,9 +15,11 @@ from kins.streets.camera import Camera
 from kins.streets.layout import make_street
 from kins.streets.photo import develop
 from kins.streets.site import Street, Traffic
+from kins.streets.variety import wide_camera
 from kins.streets.view import View
 
 QUALITIES = ("fast", "normal", "high")
+VARIETIES = ("usual", "wide")
 SPLITS = ("training", "testing")
 
 
@@ -30,10 +32,13 @@ class Settings:
     height: int = 375
     quality: str = "normal"
     traffic: Traffic = field(default_factory=Traffic)
+    variety: str = "usual"  # or "wide": for training what is to hold on photographs
 
     def __post_init__(self) -> None:
         if self.quality not in QUALITIES:
             raise KinsError(f"no quality {self.quality!r}; there are {', '.join(QUALITIES)}")
+        if self.variety not in VARIETIES:
+            raise KinsError(f"no variety {self.variety!r}; there are {', '.join(VARIETIES)}")
         if not (64 <= self.width <= 4096 and 32 <= self.height <= 4096):
             raise KinsError(f"pictures of {self.width} x {self.height} can't be made; 64 x 32 to 4096 x 4096 can")
         if self.seed < 0:
@@ -48,19 +53,24 @@ class Picture:
     scene: Scene
     labels: str
     calibration: str
+    camera: Camera
     street: Street
     sightings: list[Sighting]
 
 
 def generator(settings: Settings, split: str, index: int, purpose: int) -> Generator:
-    """Random numbers for one purpose (0 the street, 1 its photograph) of one picture, independent of all others."""
+    """Random numbers for one purpose (0 the street, 1 its photograph, 2 its variety) of one picture, independent of all
+    others."""
     return Generator(Philox(SeedSequence([settings.seed, SPLITS.index(split), index, purpose])))
 
 
 def make_picture(settings: Settings, split: str, index: int) -> Picture:
     """Picture `index` of `split` ("training" or "testing"), the same whenever and wherever it is made."""
     camera = Camera.kitti(settings.width, settings.height)
-    street = make_street(generator(settings, split, index, 0), camera, settings.traffic)
+    variety = generator(settings, split, index, 2) if settings.variety == "wide" else None
+    if variety is not None:
+        camera = wide_camera(variety, camera)
+    street = make_street(generator(settings, split, index, 0), camera, settings.traffic, variety)
     rng = generator(settings, split, index, 1)
     view = View(street, camera)
     if settings.quality == "fast":
@@ -74,4 +84,4 @@ def make_picture(settings: Settings, split: str, index: int) -> Picture:
     pixels = develop(light, view.depth, street.weather, rng)
     seen = sightings(view)
     scene = make_scene(seen, Image(index, f"{index:06d}.png", camera.height, camera.width))
-    return Picture(pixels, scene, kitti_labels(seen, camera), kitti_calibration(camera), street, seen)
+    return Picture(pixels, scene, kitti_labels(seen, camera), kitti_calibration(camera), camera, street, seen)

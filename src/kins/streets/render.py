@@ -13,7 +13,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from kins.errors import KinsError
-from kins.streets.camera import HEIGHT, Camera
+from kins.streets.camera import Camera
 from kins.streets.mesh import GLASS, MATTE, METAL, PAINT, TEXTURED
 from kins.streets.shade import reflections
 from kins.streets.sky import Weather
@@ -138,7 +138,8 @@ def _environment(weather: Weather) -> NDArray[np.float32]:
 
 def _sensor(mi: Any, camera: Camera) -> dict[str, Any]:
     half = np.degrees(np.arctan(camera.width / 2 / camera.focal))
-    pose = mi.ScalarTransform4f().look_at(origin=[0, 0, HEIGHT], target=[1, 0, HEIGHT], up=[0, 0, 1])
+    eye = camera.above
+    pose = mi.ScalarTransform4f().look_at(origin=[0, 0, eye], target=[1, 0, eye], up=[0, 0, 1])
     return {
         "type": "perspective",
         "fov": float(2 * half),

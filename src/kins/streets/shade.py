@@ -33,7 +33,7 @@ def render_fast(view: View, rng: Generator) -> Floats32:
     total = np.minimum(image[pixel], 4.0)
     for du, dv in SUBPIXELS:
         rays = view.camera.rays(pixel % w + du, pixel // w + dv)
-        surface = view.surface_of(rays, view.tracer.first_hits(eyes(len(rays)), rays))
+        surface = view.surface_of(rays, view.tracer.first_hits(eyes(len(rays), view.camera), rays))
         total += np.minimum(light.radiance(rays, surface, view.sunlit(surface), openness[pixel]), 4.0)
     image[pixel] = total / (1 + len(SUBPIXELS))
     return image.reshape(h, w, 3)

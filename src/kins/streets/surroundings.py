@@ -207,6 +207,7 @@ def strips(points: Sequence[ArrayLike], color: ArrayLike, surface: int, scale: f
     return Mesh(c.reshape(-1, 3), faces, color, surface, 2.0, uv)
 
 
-def far_green(rng: Generator, centers: Floats, size: float, green: Floats) -> Mesh:
+def far_green(rng: Generator, centers: Floats, size: float, green: Floats, leaves: int = 350) -> Mesh:
     """Clump of trees so far away that few large leaves do."""
-    return _leaves(rng, centers, np.full(len(centers), size * 0.5), 350, size * 0.085, green)
+    leaf = size * 0.085 * np.sqrt(350 / leaves)
+    return _leaves(rng, centers, np.full(len(centers), size * 0.5), leaves, leaf, green)

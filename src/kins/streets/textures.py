@@ -13,7 +13,7 @@ Texture = NDArray[np.float32]  # (size, size, 3) linear RGB, repeats in both dir
 SIZE = 256
 
 
-def _noise(rng: Generator, falloff: float, size: int = SIZE) -> NDArray[np.float64]:
+def noise(rng: Generator, falloff: float, size: int = SIZE) -> NDArray[np.float64]:
     """Periodic noise of mean 0 and deviation 1, amplitude ~ frequency ** -falloff."""
     spectrum = np.fft.fft2(rng.normal(size=(size, size)))
     k = np.hypot(*np.meshgrid(np.fft.fftfreq(size) * size, np.fft.fftfreq(size) * size))
@@ -25,18 +25,18 @@ def _noise(rng: Generator, falloff: float, size: int = SIZE) -> NDArray[np.float
 def pattern(name: str) -> NDArray[np.float64]:
     """(SIZE, SIZE) brightness around 1, the same in every process."""
     rng = np.random.Generator(np.random.Philox(sum(map(ord, name))))
-    rough, fine = _noise(rng, 1.6), _noise(rng, 0.3)
+    rough, fine = noise(rng, 1.6), noise(rng, 0.3)
     y, x = np.mgrid[0:SIZE, 0:SIZE] / SIZE
     if name == "asphalt":
         return np.clip(1 + 0.10 * rough + 0.12 * fine, 0.4, 1.7)
     if name == "cobbles":
-        return _courses(x, y, 16, 16, 0.10, rng, 0.16) * (1 + 0.06 * fine)
+        return courses(x, y, 16, 16, 0.10, rng, 0.16) * (1 + 0.06 * fine)
     if name == "paving":
-        return _courses(x, y, 4, 4, 0.035, rng, 0.07) * (1 + 0.04 * fine + 0.05 * rough)
+        return courses(x, y, 4, 4, 0.035, rng, 0.07) * (1 + 0.04 * fine + 0.05 * rough)
     if name == "plaster":
         return np.clip(1 + 0.035 * rough + 0.03 * fine, 0.6, 1.4)
     if name == "bricks":
-        return _courses(x, y, 8, 24, 0.12, rng, 0.14) * (1 + 0.05 * rough)
+        return courses(x, y, 8, 24, 0.12, rng, 0.14) * (1 + 0.05 * rough)
     if name == "tiles":
         return (0.72 + 0.5 * np.abs(np.sin(np.pi * x * 16)) ** 0.5 * (0.6 + 0.4 * ((y * 12) % 1))) * (1 + 0.08 * fine)
     if name == "grass":
@@ -44,7 +44,7 @@ def pattern(name: str) -> NDArray[np.float64]:
     raise KeyError(name)
 
 
-def _courses(
+def courses(
     x: NDArray[np.float64], y: NDArray[np.float64], across: int, up: int, joint: float, rng: Generator, spread: float
 ) -> NDArray[np.float64]:
     """Stones in courses, every other one shifted by half a stone, each with a shade of its own."""

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from kins.streets.camera import HEIGHT, Camera
+from kins.streets.camera import Camera
 from kins.streets.mesh import TEXTURED, Mesh, join
 from kins.streets.site import Street
 from kins.streets.textures import Texture
@@ -42,7 +42,7 @@ class View:
         self.mesh: Mesh = join(meshes)
         self.tracer = Tracer(self.mesh.vertices, self.mesh.faces)
         self.rays = camera.pixel_rays()
-        self.hits = self.tracer.first_hits(eyes(len(self.rays)), self.rays)
+        self.hits = self.tracer.first_hits(eyes(len(self.rays), camera), self.rays)
         shape = camera.height, camera.width
         self.depth: Floats32 = self.hits.distance.reshape(shape)
         owners = np.repeat(np.arange(-1, len(street.things)), [len(mesh) for mesh in meshes])
@@ -91,7 +91,7 @@ class View:
             albedo[textured] = self.atlas.look(kind.take(textured).astype(np.int64) - TEXTURED, uv, pixel / 3)
         spot = times(ray, distance)
         spot += times(normals, np.minimum(np.float32(0.002) * distance, np.float32(0.02)))
-        spot[:, 2] += HEIGHT
+        spot[:, 2] += self.camera.above
         return Surface(at, normals, albedo, kind, spot)
 
     @cached_property
@@ -171,8 +171,8 @@ def _halved(level: Floats32) -> Floats32:
     return out
 
 
-def eyes(count: int) -> Floats32:
-    """Origins of so many camera rays."""
+def eyes(count: int, camera: Camera) -> Floats32:
+    """Origins of so many of the camera's rays."""
     out = np.zeros((count, 3), np.float32)
-    out[:, 2] = HEIGHT
+    out[:, 2] = camera.above
     return out
