@@ -25,7 +25,7 @@ from workload import HEIGHT, WIDTH, write_workload
 
 import kins
 from kins.masks import rasterise
-from kins.parallel import CHUNK, processes
+from kins.work import CHUNK, processes
 
 
 def amodal_counts(scene: kins.Scene) -> list[tuple[int, bytes]]:

@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from kins.errors import KinsError
-from kins.files import progress
 from kins.masks import Mask, ious, union
 from kins.occlusion import Occlusion, occlusion, occlusion_from_order, with_order
 from kins.records import Dataset, Instance, Scene
+from kins.work import progress
 
 SAME_OBJECT = 0.5
 """Amodal IoU from which on instances of two annotators can be one object."""

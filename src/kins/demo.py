@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kins.errors import KinsError
-from kins.files import check_output, only_one, progress
+from kins.files import check_output, only_one
 from kins.records import Dataset
+from kins.work import progress
 
 Say = Callable[[str], None]
 SEED = 1

@@ -13,12 +13,10 @@ import itertools
 import json
 import os
 import stat
-import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 from kins.errors import KinsError
 
@@ -27,7 +25,6 @@ try:
 except ImportError:  # not on Windows
     fcntl = None  # type: ignore[assignment]
 
-T = TypeVar("T")
 Name = str | os.PathLike[str]
 
 JSON_MARK = b" \n  \n"
@@ -258,16 +255,6 @@ def inside(folder: str | Path, name: str) -> Path:
     if os.path.commonpath([root, path]) != root:
         raise KinsError(f"{name!r}: leads out of {folder}; images are only opened inside of the image folder")
     return Path(path)
-
-
-def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterable[T]:
-    """Iterate with a progress bar on standard error if that is a terminal, silently otherwise."""
-    if not sys.stderr.isatty():
-        return items
-    from rich.console import Console
-    from rich.progress import track
-
-    return track(items, label, total=total, console=Console(stderr=True), transient=True)
 
 
 def _umask() -> int:

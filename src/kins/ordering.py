@@ -45,7 +45,7 @@ def derive_order(
     Args:
         depth_field: name of an annotation field with the distance from the camera, to order by it instead of by the
             masks; only amodal masks are needed then.
-        workers: most processes to use, one for each core if None; see kins.parallel.
+        workers: most processes to use, one for each core if None; see kins.work.
 
     Raises:
         KinsError: an instance lacks a mask or the field, or a mask is damaged.

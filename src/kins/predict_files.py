@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from kins.errors import KinsError
-from kins.files import progress, reason
+from kins.files import reason
 from kins.pictures import FORMATS, OTHER_SUFFIXES, SUFFIXES, read_picture
 from kins.records import Dataset, Image, Scene
+from kins.work import progress
 
 MOST_LINES = 10
 """Pictures of unread kinds that are named one by one; more in a folder are counted."""

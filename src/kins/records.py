@@ -18,8 +18,8 @@ import numpy.typing as npt
 from kins.errors import KinsError
 from kins.files import inside
 from kins.masks import Mask
-from kins.parallel import in_chunks
 from kins.pictures import read_picture
+from kins.work import in_chunks
 
 if TYPE_CHECKING:
     from kins.occlusion import Occlusion
@@ -248,7 +248,7 @@ class Dataset:
         Args:
             function: any callable, closures too; in several processes its results must pickle, and what it changes
                 elsewhere is lost.
-            workers: most processes to use, one for each core if None; see kins.parallel.
+            workers: most processes to use, one for each core if None; see kins.work.
             label: for the progress bar.
 
         Raises:

@@ -161,7 +161,7 @@ def statistics(
     Args:
         name: for headings; the file's name if None.
         shapes: convexity and simplicity too, which take most of the time.
-        workers: most processes to use, one for each core if None; see kins.parallel.
+        workers: most processes to use, one for each core if None; see kins.work.
 
     Raises:
         KinsError: a damaged mask.

@@ -17,10 +17,10 @@ import numpy.typing as npt
 
 from kins.draw import write_picture
 from kins.errors import KinsError
-from kins.files import progress
 from kins.masks import Mask
 from kins.pictures import read_picture
 from kins.records import Dataset, Image, Instance, Scene
+from kins.work import progress
 
 Bools = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[np.uint8]

@@ -11,10 +11,10 @@ from hotcoco.primitives import lsap
 from kins.errors import KinsError
 from kins.evaluation.regions import percent
 from kins.evaluation.results import without_nan
-from kins.files import progress
 from kins.masks import ious
 from kins.occlusion import HEAVY, PARTIAL
 from kins.records import Dataset, Instance
+from kins.work import progress
 
 
 @dataclasses.dataclass(slots=True)

@@ -15,8 +15,8 @@ from kins.evaluation.precision import DETECTIONS
 from kins.evaluation.regions import matched_pairs
 from kins.evaluation.results import Results, summarise
 from kins.evaluation.slices import SLICES, Slice
-from kins.parallel import in_chunks
 from kins.records import Dataset, Scene
+from kins.work import in_chunks
 
 BATCH = 128
 """Images that are compared together: large enough for NumPy, small enough to keep few masks in memory."""
@@ -113,7 +113,7 @@ def evaluate(
     Args:
         predictions: instances with scores, as kins.load_predictions reads them.
         slices: occlusion levels to report on their own.
-        workers: most processes to share the work, None for one a core; where forking is safe (kins.parallel).
+        workers: most processes to share the work, None for one a core; where forking is safe (kins.work).
 
     Raises:
         KinsError: a damaged mask, a score outside of 0 to 1, or masks that only some of the instances have.

@@ -19,11 +19,12 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from kins.errors import KinsError
-from kins.files import progress, read_bytes, write_atomic, write_json
+from kins.files import read_bytes, write_atomic, write_json
 from kins.formats import load
 from kins.formats.kins2020 import CATEGORIES
 from kins.records import Dataset, Scene
 from kins.streets.picture import Settings, make_picture
+from kins.work import progress
 
 VERSION = 3
 """Raised whenever the same settings give other bytes."""

@@ -35,7 +35,7 @@ def validate(
         images: folder of the pictures: they are looked for, and their sizes compared.
         format: one of kins.formats.FORMATS; recognised by the content if None.
         repaired: file to write a copy to in which all is repaired that takes no guess.
-        workers: most processes to use, one for each core if None; see kins.parallel.
+        workers: most processes to use, one for each core if None; see kins.work.
 
     Raises:
         KinsError: there is no such file or folder, or it can't be told what format it is meant to be.

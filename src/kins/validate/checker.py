@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 import msgspec
 
 from kins.errors import KinsError
-from kins.files import inside, progress
+from kins.files import inside
 from kins.formats.document import Document, Raw
-from kins.parallel import in_chunks
 from kins.pictures import picture_size
 from kins.runs import check_size
 from kins.validate.annotations import AnnotationChecker
 from kins.validate.entries import Entry, read_object, whole_number
 from kins.validate.report import Report
+from kins.work import in_chunks, progress
 
 
 class _Part(NamedTuple):

@@ -22,8 +22,9 @@ from kins.evaluation.precision import RECALLS
 from kins.evaluation.report.charts import COLORS, DASHES, bars_chart, confusion_chart, curves_chart, standalone
 from kins.evaluation.report.pictures import choose, image_quality, shown
 from kins.evaluation.results import Results, without_nan
-from kins.files import progress, write_json, write_markup
+from kins.files import write_json, write_markup
 from kins.records import Dataset
+from kins.work import progress
 
 SURE = 0.5
 """Score from which detections are drawn and counted in the confusion of classes."""

@@ -1,4 +1,4 @@
-"""Work on many images in several processes."""
+"""Work on many images: in several processes, with progress."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 import numpy as np  # noqa: F401  # before the count of threads below: it starts some, which survive forking
 
 from kins.errors import KinsError
-from kins.files import progress
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -60,6 +59,16 @@ def in_chunks(
     finally:
         gc.unfreeze()
         _inherited = None
+
+
+def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterable[T]:
+    """Iterate with a progress bar on standard error if that is a terminal, silently otherwise."""
+    if not sys.stderr.isatty():
+        return items
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(items, label, total=total, console=Console(stderr=True), transient=True)
 
 
 def processes(chunks: int, workers: int | None = None) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kins import KinsError
-from kins.parallel import CHUNK, in_chunks, processes
+from kins.work import CHUNK, in_chunks, processes
 
 IMAGES = 5 * CHUNK - 7
 
@@ -66,7 +66,7 @@ def test_order_statistics_and_validation_are_the_same(file: Path, tmp_path: Path
     script = """if True:
         import sys, kins
         from kins.ordering import derive_order
-        from kins.parallel import processes
+        from kins.work import processes
         from kins.statistics import statistics
         from kins.validate import validate
         dataset = kins.load(sys.argv[1])
