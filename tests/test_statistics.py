@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 import kins
 from kins.cli import app
 from kins.masks import Mask
-from kins.outlines import convexity, perimeter, simplicity
+from kins.masks.shape import convexity, perimeter, simplicity
 from kins.records import Dataset, Image, Instance, Scene
 from kins.statistics import distinct_names, statistics
 

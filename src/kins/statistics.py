@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kins.masks import Mask, rasterise
+from kins.masks.shape import convexity, simplicity
 from kins.occlusion import HEAVY, LEVELS, OCCLUDED, PARTIAL, level, occlusion
-from kins.outlines import convexity, simplicity
 from kins.records import Dataset, Instance, Scene
 
 Floats = npt.NDArray[np.float64]

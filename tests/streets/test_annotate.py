@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from kins.masks import Mask
+from kins.masks.trace import trace
 from kins.occlusion import PARTIAL
 from kins.streets import Picture
 from kins.streets.annotate import MIN_VISIBLE, Sighting
 from kins.streets.camera import Camera
 from kins.streets.trace import Tracer
 from kins.streets.view import eyes
-from kins.trace import trace
 
 
 def depth_alone(points: np.ndarray, camera: Camera) -> np.ndarray:

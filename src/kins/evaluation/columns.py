@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from kins.errors import KinsError
 from kins.masks import MAX_COORDINATE, spans
+from kins.masks.table import Spans
 from kins.records import Instance, Scene
-from kins.spans import Spans
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from kins.evaluation.columns import AMODAL, BOX, INMODAL, Bools, Columns, Floats, Ints, Masks
-from kins.spans import Spans
+from kins.masks.table import Spans
 
 
 @dataclasses.dataclass(slots=True)

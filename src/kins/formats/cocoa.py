@@ -23,9 +23,9 @@ from kins.formats.cocoa_cls import visible_fields
 from kins.formats.document import Document, Raw
 from kins.formats.layout import Losses, Number
 from kins.masks import Mask
+from kins.masks.runs import check_size
 from kins.pictures import SUFFIXES, picture_size
 from kins.records import Dataset, Image, Instance, Scene
-from kins.runs import check_size
 
 
 class _Region(msgspec.Struct):

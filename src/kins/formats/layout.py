@@ -12,8 +12,8 @@ import msgspec
 from kins.errors import KinsError
 from kins.formats.document import Document, Raw
 from kins.masks import Mask
+from kins.masks.runs import check_size
 from kins.records import Dataset, Image, Instance
-from kins.runs import check_size
 
 Number = int | float
 Box = tuple[Number, Number, Number, Number]

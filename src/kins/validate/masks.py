@@ -7,7 +7,7 @@ from typing import Any
 
 from kins.errors import KinsError
 from kins.masks import Mask, check_polygon
-from kins.runs import rle_problem
+from kins.masks.runs import rle_problem
 from kins.validate.report import Report
 
 BOX_TOLERANCE = 2.0

@@ -11,8 +11,8 @@ from pycocotools import mask as oracle
 
 from kins.errors import KinsError
 from kins.masks import Mask, rasterise
-from kins.rle import check, fill, fill_json
-from kins.runs import rle_problem
+from kins.masks.compiled import check, fill, fill_json
+from kins.masks.runs import rle_problem
 
 SIZES = st.tuples(st.integers(1, 40), st.integers(1, 40))
 COORDINATES = st.one_of(

@@ -13,8 +13,8 @@ from scipy import ndimage
 
 import kins
 from kins.masks import Mask
+from kins.masks.trace import trace
 from kins.shapes import draw_shapes
-from kins.trace import trace
 
 PIXELS = st.tuples(st.integers(1, 14), st.integers(1, 14)).flatmap(lambda shape: arrays(bool, shape))
 BOXES = st.lists(st.tuples(*[st.integers(0, 24)] * 4), max_size=8)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kins.errors import KinsError
 from kins.masks import Mask, spans
-from kins.spans import unpack
+from kins.masks.table import unpack
 
 HEIGHT, WIDTH = 5, 6
 OTHERS = [

@@ -17,10 +17,10 @@ import numpy.typing as npt
 from hotcoco import mask as rle_library
 
 from kins.errors import KinsError
-from kins.rle import check, fill, fill_json
-from kins.runs import MAX_PIXELS, check_size, decode_runs, intervals, rle_problem, rle_size, split_at_columns
-from kins.runs import Rle as Rle
-from kins.spans import Spans, unpack
+from kins.masks.compiled import check, fill, fill_json
+from kins.masks.runs import MAX_PIXELS, check_size, decode_runs, intervals, rle_problem, rle_size, split_at_columns
+from kins.masks.runs import Rle as Rle
+from kins.masks.table import Spans, unpack
 
 Polygons = list[list[float]]
 Box = tuple[float, float, float, float]

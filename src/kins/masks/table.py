@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from kins.rle import library
+from kins.masks.compiled import library
 
 Ints = npt.NDArray[np.int64]
 
