@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kins.errors import KinsError
-from kins.formats import layout
+from kins.formats import coco_layout
+from kins.formats.coco_layout import Box, Losses, Number
 from kins.formats.document import Document, Raw
-from kins.formats.layout import Box, Losses, Number
 from kins.masks import Mask
 from kins.records import Dataset, Image, Instance
 
 Masks = Literal["amodal", "inmodal"]
 
 
-class _Fields(layout.Fields, gc=False):
+class _Fields(coco_layout.Fields, gc=False):
     segmentation: Raw = Raw()
     bbox: Box | None = None
     area: Number | None = None
@@ -33,14 +33,14 @@ def read(document: Document, images_dir: Path | None, masks: Masks | None = None
             f"{document.path}: is plain COCO, with one mask an instance; say with --as whether it is amodal or inmodal"
         )
 
-    def instance(annotation: layout.Annotation) -> Instance:
+    def instance(annotation: coco_layout.Annotation) -> Instance:
         fields = annotation.fields
         mask = annotation.mask("segmentation", fields.bbox, fields.area)
         place = f"{document.path}: annotations[{annotation.position}]"
         other = Mask.unknown(mask.height, mask.width, f"{place}: plain COCO, read as {masks}, has no other mask")
         return annotation.instance(*((mask, other) if masks == "amodal" else (other, mask)))
 
-    return layout.read(document, images_dir, _Fields, instance)
+    return coco_layout.read(document, images_dir, _Fields, instance)
 
 
 def write(dataset: Dataset, masks: Masks | None = None) -> tuple[Any, list[str]]:
@@ -56,9 +56,9 @@ def write(dataset: Dataset, masks: Masks | None = None) -> tuple[Any, list[str]]
             losses.add("inmodal mask" if chosen is instance.amodal else "amodal mask")
         losses.order(instance)
         losses.scores(instance)
-        return layout.common_fields(instance, image) | layout.coco_fields(chosen)
+        return coco_layout.common_fields(instance, image) | coco_layout.coco_fields(chosen)
 
-    return layout.write(dataset, annotation), losses.lines()
+    return coco_layout.write(dataset, annotation), losses.lines()
 
 
 def _choose(instance: Instance, masks: Masks | None) -> tuple[Mask, Mask]:

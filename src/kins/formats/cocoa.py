@@ -18,10 +18,10 @@ import msgspec
 
 from kins.errors import KinsError
 from kins.files import inside
-from kins.formats import layout
+from kins.formats import coco_layout
+from kins.formats.coco_layout import Losses, Number
 from kins.formats.cocoa_cls import visible_fields
 from kins.formats.document import Document, Raw
-from kins.formats.layout import Losses, Number
 from kins.masks import Mask
 from kins.masks.runs import check_size
 from kins.pictures import SUFFIXES, picture_size
@@ -61,7 +61,7 @@ def read(document: Document, images_dir: Path | None) -> Dataset:
     """A data set from the file: a category for each name, the annotator's front-to-back sequence as `order`."""
     listed = {}
     for index, raw in enumerate(document.images or ()):
-        image = layout.read_image_entry(document, raw, f"images[{index}]")
+        image = coco_layout.read_image_entry(document, raw, f"images[{index}]")
         listed[image.id] = image
     left_out: list[str] = []
     scenes: dict[int, Scene] = {}
@@ -116,7 +116,7 @@ def write(dataset: Dataset) -> tuple[Any, list[str]]:
         image_id = cocoa.pop("image_id", image.id)
         if type(image_id) is not int:
             image_id = image.id
-        fields = layout.image_entry(image)
+        fields = coco_layout.image_entry(image)
         images.setdefault(
             image_id, {k: v for k, v in fields.items() if k not in ("cocoa", "depth_constraint")} | {"id": image_id}
         )
@@ -202,7 +202,7 @@ def _regions(scene: Scene, losses: Losses) -> list[dict[str, Any]]:
             region["segmentation"] = polygons[0] if polygons and len(polygons) == 1 else amodal.raw_segmentation
             if polygons is None or len(polygons) > 1:
                 losses.add("one polygon: masks of several, or without, are written as in COCO, which COCOA has not")
-            region["area"] = layout.stated_area(amodal)
+            region["area"] = coco_layout.stated_area(amodal)
             losses.box(amodal, "amodal")
         region |= visible_fields(instance, losses)
         if orders:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from kins.formats import layout
+from kins.formats import coco_layout
+from kins.formats.coco_layout import Box, Losses, Number
 from kins.formats.document import Document, Raw
-from kins.formats.layout import Box, Losses, Number
 from kins.records import Dataset, Image, Instance
 
 NAMES = {"visible_mask", "invisible_mask", "occlude_rate"}
 
 
-class _Fields(layout.Fields, gc=False):
+class _Fields(coco_layout.Fields, gc=False):
     segmentation: Raw = Raw()
     bbox: Box | None = None
     area: Number | None = None
@@ -29,7 +29,7 @@ def matches(document: Document) -> bool:
 
 def read(document: Document, images_dir: Path | None) -> Dataset:
     """A data set from the file; an annotation without visible_mask is fully visible."""
-    return layout.read(document, images_dir, _Fields, _instance)
+    return coco_layout.read(document, images_dir, _Fields, _instance)
 
 
 def write(dataset: Dataset) -> tuple[Any, list[str]]:
@@ -37,13 +37,13 @@ def write(dataset: Dataset) -> tuple[Any, list[str]]:
     losses = Losses()
 
     def annotation(instance: Instance, image: Image) -> dict[str, Any]:
-        fields = layout.common_fields(instance, image) | layout.coco_fields(instance.amodal)
+        fields = coco_layout.common_fields(instance, image) | coco_layout.coco_fields(instance.amodal)
         fields |= visible_fields(instance, losses)
         losses.order(instance)
         losses.scores(instance)
         return fields
 
-    return layout.write(dataset, annotation), losses.lines()
+    return coco_layout.write(dataset, annotation), losses.lines()
 
 
 def visible_fields(instance: Instance, losses: Losses) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def visible_fields(instance: Instance, losses: Losses) -> dict[str, Any]:
         losses.add("that the inmodal mask is unknown: without one, this format takes an object for fully visible")
         return {}
     if not amodal.known:
-        return {"visible_mask": layout.rle(inmodal)}
+        return {"visible_mask": coco_layout.rle(inmodal)}
     if inmodal is amodal or inmodal == amodal:
         losses.box(inmodal, "inmodal")
         losses.area(inmodal, "inmodal")
@@ -65,13 +65,13 @@ def visible_fields(instance: Instance, losses: Losses) -> dict[str, Any]:
     losses.box(inmodal, "inmodal")
     losses.area(inmodal, "inmodal")
     return {
-        "visible_mask": layout.rle(inmodal),
-        "invisible_mask": layout.rle(instance.hidden),
+        "visible_mask": coco_layout.rle(inmodal),
+        "invisible_mask": coco_layout.rle(instance.hidden),
         "occlude_rate": instance.occlusion_rate,
     }
 
 
-def _instance(annotation: layout.Annotation) -> Instance:
+def _instance(annotation: coco_layout.Annotation) -> Instance:
     fields = annotation.fields
     amodal = annotation.mask("segmentation", fields.bbox, fields.area)
     inmodal = annotation.mask("visible_mask")

@@ -8,13 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from kins.formats import layout
+from kins.formats import coco_layout
+from kins.formats.coco_layout import Box, Losses, Number
 from kins.formats.document import Document, Raw
-from kins.formats.layout import Box, Losses, Number
 from kins.records import Dataset, Image, Instance
 
 
-class _Fields(layout.Fields, gc=False):
+class _Fields(coco_layout.Fields, gc=False):
     segmentation: Raw = Raw()
     bbox: Box | None = None
     area: Number | None = None
@@ -29,7 +29,7 @@ def matches(document: Document) -> bool:
 
 def read(document: Document, images_dir: Path | None) -> Dataset:
     """A data set from the file; it has no order."""
-    return layout.read(document, images_dir, _Fields, _instance)
+    return coco_layout.read(document, images_dir, _Fields, _instance)
 
 
 def write(dataset: Dataset) -> tuple[Any, list[str]]:
@@ -37,22 +37,22 @@ def write(dataset: Dataset) -> tuple[Any, list[str]]:
     losses = Losses()
 
     def annotation(instance: Instance, image: Image) -> dict[str, Any]:
-        fields = layout.common_fields(instance, image) | layout.coco_fields(instance.amodal)
+        fields = coco_layout.common_fields(instance, image) | coco_layout.coco_fields(instance.amodal)
         inmodal = instance.inmodal
         if inmodal.known:
-            fields["inmodal_seg"] = layout.rle(inmodal)
+            fields["inmodal_seg"] = coco_layout.rle(inmodal)
             losses.polygons(inmodal, "inmodal")
         if inmodal.known or inmodal.stated_box is not None:
-            fields["inmodal_bbox"] = layout.stated_box(inmodal)
+            fields["inmodal_bbox"] = coco_layout.stated_box(inmodal)
         losses.area(inmodal, "inmodal")
         losses.order(instance)
         losses.scores(instance)
         return fields
 
-    return layout.write(dataset, annotation), losses.lines()
+    return coco_layout.write(dataset, annotation), losses.lines()
 
 
-def _instance(annotation: layout.Annotation) -> Instance:
+def _instance(annotation: coco_layout.Annotation) -> Instance:
     fields = annotation.fields
     return annotation.instance(
         annotation.mask("segmentation", fields.bbox, fields.area),

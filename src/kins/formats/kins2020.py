@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from kins.formats import layout
+from kins.formats import coco_layout
+from kins.formats.coco_layout import Box, Losses, Number
 from kins.formats.document import Document, Raw, parse_usual
-from kins.formats.layout import Box, Losses, Number
 from kins.records import Dataset, Image, Instance
 
 CATEGORIES = {1: "cyclist", 2: "pedestrian", 3: "rider", 4: "car", 5: "tram", 6: "truck", 7: "van", 8: "misc"}
 """The published files' categories. They hold no instance of 3, which is why seven classes are seen."""
 
 
-class _Fields(layout.Fields, gc=False):
+class _Fields(coco_layout.Fields, gc=False):
     a_segm: Raw = Raw()
     i_segm: Raw = Raw()
     a_bbox: Box | None = None
@@ -34,12 +34,12 @@ def matches(document: Document) -> bool:
 
 def parse(path: Path, content: bytes) -> Document | None:
     """The document of a file as published, without unknown fields: decoded in one pass, for speed. None for others."""
-    return parse_usual(path, content, layout.strict(_Fields)) if b'"a_segm"' in content else None
+    return parse_usual(path, content, coco_layout.strict(_Fields)) if b'"a_segm"' in content else None
 
 
 def read(document: Document, images_dir: Path | None) -> Dataset:
     """A data set from the file."""
-    return layout.read(document, images_dir, _Fields, _instance)
+    return coco_layout.read(document, images_dir, _Fields, _instance)
 
 
 def write(dataset: Dataset) -> tuple[Any, list[str]]:
@@ -50,10 +50,10 @@ def write(dataset: Dataset) -> tuple[Any, list[str]]:
         losses.scores(instance)
         return _annotation(instance, image)
 
-    return layout.write(dataset, annotation), losses.lines()
+    return coco_layout.write(dataset, annotation), losses.lines()
 
 
-def _instance(annotation: layout.Annotation) -> Instance:
+def _instance(annotation: coco_layout.Annotation) -> Instance:
     fields = annotation.fields
     return annotation.instance(
         annotation.mask("a_segm", fields.a_bbox, fields.a_area),
@@ -64,14 +64,14 @@ def _instance(annotation: layout.Annotation) -> Instance:
 
 
 def _annotation(instance: Instance, image: Image) -> dict[str, Any]:
-    fields = layout.common_fields(instance, image)
+    fields = coco_layout.common_fields(instance, image)
     for prefix, mask in (("a", instance.amodal), ("i", instance.inmodal)):
         if mask.known:
             fields[f"{prefix}_segm"] = mask.raw_segmentation
         if mask.known or mask.stated_box is not None:
-            fields[f"{prefix}_bbox"] = layout.stated_box(mask)
+            fields[f"{prefix}_bbox"] = coco_layout.stated_box(mask)
         if mask.known or mask.stated_area is not None:
-            fields[f"{prefix}_area"] = layout.stated_area(mask)
+            fields[f"{prefix}_area"] = coco_layout.stated_area(mask)
     if instance.cluster is not None:
         fields["oco_id"] = instance.cluster
     if instance.order is not None:
