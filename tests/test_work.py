@@ -65,7 +65,7 @@ def test_results_come_in_sequence_from_other_processes(file: Path) -> None:
 def test_order_statistics_and_validation_are_the_same(file: Path, tmp_path: Path) -> None:
     script = """if True:
         import sys, kins
-        from kins.ordering import derive_order
+        from kins.occlusion.datasets import derive_order
         from kins.work import processes
         from kins.statistics import statistics
         from kins.validate import validate

@@ -44,7 +44,7 @@ def order(
     from kins.files import check_output
     from kins.formats import load
     from kins.occlusion import Slivers
-    from kins.ordering import derive_order, pair_masks
+    from kins.occlusion.datasets import derive_order, pair_masks
 
     check_output(target, [source, inmodal, images])
     if inmodal is None:

@@ -15,7 +15,6 @@ import scipy.ndimage
 from hypothesis import given, settings
 
 import kins
-from kins.contact import touch
 from kins.masks import Mask
 from kins.occlusion import (
     Edge,
@@ -28,6 +27,7 @@ from kins.occlusion import (
     occlusion_from_order,
     with_order,
 )
+from kins.occlusion.contact import touch
 from kins.records import Image, Instance, Scene
 
 HEIGHT, WIDTH = 18, 24

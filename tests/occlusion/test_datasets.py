@@ -14,7 +14,7 @@ import kins
 from kins.cli import app
 from kins.masks import Mask
 from kins.occlusion import disagreements
-from kins.ordering import derive_order, pair_masks
+from kins.occlusion.datasets import derive_order, pair_masks
 from kins.records import Dataset, Image, Instance, Scene
 
 

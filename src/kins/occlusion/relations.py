@@ -22,9 +22,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kins.contact import ROUNDING, Slivers, corners, touch, without_slivers
 from kins.errors import KinsError
 from kins.masks import Mask, intersections, ious, rasterise
+from kins.occlusion.contact import ROUNDING, Slivers, corners, touch, without_slivers
 from kins.records import Instance, Scene
 
 __all__ = [
