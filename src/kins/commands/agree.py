@@ -28,10 +28,10 @@ def agree(
     import json
     from itertools import combinations
 
-    from kins.agreement import annotators, compare, consensus
     from kins.files import check_output
     from kins.formats import load
     from kins.statistics import distinct_names
+    from kins.statistics.agreement import annotators, compare, consensus
 
     if out is not None:
         check_output(out, [*annotations, images])

@@ -30,7 +30,7 @@ def stats(
     from kins.files import check_output
     from kins.formats import load
     from kins.statistics import DEFINITIONS, distinct_names, statistics
-    from kins.statistics_report import plot_paths, tables, write_plots
+    from kins.statistics.tables import plot_paths, tables, write_plots
 
     if plots is not None:
         check_output(plot_paths(plots), [*annotations, images])

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import kins
-from kins.agreement import annotators, compare, consensus, match
 from kins.cli import app
 from kins.masks import Mask
 from kins.occlusion import disagreements
 from kins.records import Dataset, Image, Instance, Scene
+from kins.statistics.agreement import annotators, compare, consensus, match
 
 Array = npt.NDArray[np.bool_]
 CATEGORIES = {1: "car", 2: "van"}
