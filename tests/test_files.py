@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from kins import KinsError
-from kins.draw import write_picture
+from kins.draw.scene import write_picture
 from kins.files import (
     check_output,
     inside,

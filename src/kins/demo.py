@@ -90,7 +90,7 @@ def demo(
 
 def draw_pairs(truth: Dataset, found: Dataset, folder: Path, lowest_score: float = 0.5) -> None:
     """A picture for each image: the truth, and the detections of at least this score."""
-    from kins.draw import draw, side_by_side, write_picture
+    from kins.draw.scene import draw, side_by_side, write_picture
 
     for scene in progress(truth, "drawing"):
         sure = tuple(i for i in found[scene.image.id] if (i.score or 0) >= lowest_score)

@@ -203,7 +203,7 @@ def drawings(folder: str | Path, paths: Sequence[Path]) -> dict[Path, Path]:
 
 def _draw(scene: Scene, pixels: npt.NDArray[np.uint8], lowest: float, target: Path) -> list[str]:
     """Draws what is certain enough; returns a line if that failed, since predictions are worth more than drawings."""
-    from kins.draw import draw, write_picture
+    from kins.draw.scene import draw, write_picture
 
     certain = scene.replace(instances=tuple(i for i in scene if (i.score or 0) >= lowest))
     try:

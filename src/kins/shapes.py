@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from kins.draw import write_picture
+from kins.draw.scene import write_picture
 from kins.masks import Mask
 from kins.records import Dataset, Image, Instance, Scene
 

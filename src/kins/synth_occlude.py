@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from kins.draw import write_picture
+from kins.draw.scene import write_picture
 from kins.errors import KinsError
 from kins.masks import Mask
 from kins.pictures import read_picture

@@ -79,7 +79,7 @@ def shown(table: Table, dataset: Dataset, predictions: Dataset, indices: list[in
 def _picture(scene: Scene) -> str:
     from PIL import Image as Picture
 
-    from kins.draw import draw
+    from kins.draw.scene import draw
 
     scale = min(max(LONG_SIDE / max(scene.image.width, scene.image.height), 1.0), 4.0)
     what = ("amodal", "inmodal", "hidden") if all(i.inmodal.known for i in scene) else ("amodal",)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kins import Image, Instance, KinsError, Mask, Scene
-from kins.draw import COLORS, FONT_SIZE, colors, draw, side_by_side, write_picture
-from kins.labels import Label, place_labels
+from kins.draw.placing import Label, place_labels
+from kins.draw.scene import COLORS, FONT_SIZE, colors, draw, side_by_side, write_picture
 
 
 def box_mask(x, y, width, height, size=(120, 200)):

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 import kins
 from kins.cli import app
-from kins.draw import colors, draw
-from kins.graph_layout import CAPTION, NODE_HEIGHT, NODE_WIDTH, layout
-from kins.graph_picture import draw_arrows, graph_svg
+from kins.draw.graph import draw_arrows, graph_svg
+from kins.draw.graph_layout import CAPTION, NODE_HEIGHT, NODE_WIDTH, layout
+from kins.draw.scene import colors, draw
 from kins.masks import Mask
 from kins.records import Dataset, Image, Instance, Scene
 

@@ -13,8 +13,8 @@ import numpy.typing as npt
 from PIL import Image as Picture
 from PIL import ImageDraw
 
+from kins.draw.graph_layout import MARGIN, NODE_HEIGHT, NODE_WIDTH, Point, Way, layout
 from kins.errors import KinsError
-from kins.graph_layout import MARGIN, NODE_HEIGHT, NODE_WIDTH, Point, Way, layout
 from kins.masks import Mask
 from kins.occlusion import Edge, Occlusion, occlusion, occlusion_from_order
 from kins.records import Instance, Scene

@@ -19,9 +19,9 @@ import numpy.typing as npt
 from PIL import Image as Picture
 from PIL import ImageDraw, ImageFilter, ImageFont
 
+from kins.draw.placing import Label, place_labels
 from kins.errors import KinsError
 from kins.files import EXIF, write_atomic
-from kins.labels import Label, place_labels
 from kins.masks import Mask
 from kins.records import Instance, Scene
 
@@ -103,7 +103,7 @@ def draw(
     for part in sorted(parts, key=lambda part: -int(part.whole.sum())):
         _outline(canvas, part, what)
     if arrows:
-        from kins.graph_picture import draw_arrows
+        from kins.draw.graph import draw_arrows
 
         canvas = draw_arrows(canvas, scene, colors(scene), scale)
     if labels:
