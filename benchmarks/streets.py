@@ -22,10 +22,10 @@ import numpy as np
 
 from kins.occlusion import HEAVY, OCCLUDED, PARTIAL
 from kins.streets import Settings, generate
-from kins.streets.camera import Camera
-from kins.streets.layout import make_street
+from kins.streets.camera.camera import Camera
+from kins.streets.camera.view import View
 from kins.streets.picture import generator
-from kins.streets.view import View
+from kins.streets.world.street import make_street
 
 
 def cpu() -> float:

@@ -5,12 +5,12 @@ import pytest
 
 from kins.errors import KinsError
 from kins.streets import Settings, make_picture
-from kins.streets.annotate import to_camera
-from kins.streets.camera import Camera
-from kins.streets.layout import make_street
+from kins.streets.camera.camera import Camera
 from kins.streets.picture import generator
-from kins.streets.site import Street
+from kins.streets.truth import to_camera
 from kins.streets.variety import any_texture, wide_camera
+from kins.streets.world.site import Street
+from kins.streets.world.street import make_street
 
 WIDE = Settings(seed=3, width=414, height=125, quality="fast", variety="wide")
 

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from kins.errors import KinsError
 from kins.records import Image, Scene
-from kins.streets.annotate import Sighting, kitti_calibration, kitti_labels, make_scene, sightings
-from kins.streets.camera import Camera
-from kins.streets.layout import make_street
-from kins.streets.photo import develop
-from kins.streets.site import Street, Traffic
+from kins.streets.camera.camera import Camera
+from kins.streets.camera.photo import develop
+from kins.streets.camera.view import View
+from kins.streets.truth import Sighting, kitti_calibration, kitti_labels, make_scene, sightings
 from kins.streets.variety import wide_camera
-from kins.streets.view import View
+from kins.streets.world.site import Street, Traffic
+from kins.streets.world.street import make_street
 
 QUALITIES = ("fast", "normal", "high")
 VARIETIES = ("usual", "wide")
@@ -74,11 +74,11 @@ def make_picture(settings: Settings, split: str, index: int) -> Picture:
     rng = generator(settings, split, index, 1)
     view = View(street, camera)
     if settings.quality == "fast":
-        from kins.streets.shade import render_fast
+        from kins.streets.camera.shade import render_fast
 
         light = render_fast(view, rng)
     else:
-        from kins.streets.render import render
+        from kins.streets.camera.render import render
 
         light = render(view, settings.quality, rng)
     pixels = develop(light, view.depth, street.weather, rng)

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.random import Generator
 
 from kins.streets import people, surroundings
-from kins.streets.backdrop import background
-from kins.streets.camera import Camera
-from kins.streets.houses import quads
-from kins.streets.mesh import MATTE, METAL, PAINT, TEXTURED, Floats, Mesh, box, ellipsoid, join, tube
-from kins.streets.site import FAR, KERB, Site, Traffic
-from kins.streets.sky import Weather
-from kins.streets.textures import SIZE, Texture, courses, noise, pattern, texture
+from kins.streets.camera.camera import Camera
+from kins.streets.things.houses import quads
+from kins.streets.things.mesh import MATTE, METAL, PAINT, TEXTURED, Floats, Mesh, box, ellipsoid, join, tube
+from kins.streets.world.backdrop import background
+from kins.streets.world.site import FAR, KERB, Site, Traffic
+from kins.streets.world.sky import Weather
+from kins.streets.world.textures import SIZE, Texture, courses, noise, pattern, texture
 
 EMPTY = 0.12  # share of streets without any object
 GROUNDS = 4  # the first textures of a street: road, bays, pavement, grass

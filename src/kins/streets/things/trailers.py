@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.random import Generator
 
-from kins.streets.large import GREY, WHITE, WOOD
-from kins.streets.mesh import GLASS, MATTE, METAL, PAINT, Mesh, box, join, loft, panel, tube
-from kins.streets.vehicles import BLACK, PLATE, RED_LAMP, WINDOW, paint_color, wheel, wheels
+from kins.streets.things.large import GREY, WHITE, WOOD
+from kins.streets.things.mesh import GLASS, MATTE, METAL, PAINT, Mesh, box, join, loft, panel, tube
+from kins.streets.things.vehicles import BLACK, PLATE, RED_LAMP, WINDOW, paint_color, wheel, wheels
 
 
 def trailer(rng: Generator) -> Mesh:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
-from kins.streets.mesh import GLASS, MATTE, PAINT, TEXTURED, Floats, Mesh, box, join, panel
-from kins.streets.vehicles import paint_color
+from kins.streets.things.mesh import GLASS, MATTE, PAINT, TEXTURED, Floats, Mesh, box, join, panel
+from kins.streets.things.vehicles import paint_color
 
 FRAME = (0.62, 0.62, 0.60)
 STEEL = (0.22, 0.23, 0.24)

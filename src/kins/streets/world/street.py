@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from numpy.random import Generator
 
-from kins.streets.backdrop import build_houses
-from kins.streets.camera import Camera
-from kins.streets.crowd import cross_traffic, furnish, park, traffic_lanes, walk
-from kins.streets.ground import lay_ground
-from kins.streets.mesh import join
-from kins.streets.site import Site, Street, Traffic
-from kins.streets.sky import weather
+from kins.streets.camera.camera import Camera
+from kins.streets.things.mesh import join
 from kins.streets.variety import banner, cast_shade, clutter, mark, retexture, wide_traffic, wide_weather, woods
+from kins.streets.world.backdrop import build_houses
+from kins.streets.world.crowd import cross_traffic, furnish, park, traffic_lanes, walk
+from kins.streets.world.ground import lay_ground
+from kins.streets.world.site import Site, Street, Traffic
+from kins.streets.world.sky import weather
 
 WOODS = 0.35  # share of wide streets that have green in the place of houses
 

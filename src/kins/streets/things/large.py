@@ -6,8 +6,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike
 
-from kins.streets.mesh import GLASS, MATTE, METAL, PAINT, Mesh, box, join, loft, panel, tube
-from kins.streets.vehicles import (
+from kins.streets.things.mesh import GLASS, MATTE, METAL, PAINT, Mesh, box, join, loft, panel, tube
+from kins.streets.things.vehicles import (
     BLACK,
     CHROME,
     PLASTIC,

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike
 
-from kins.streets.houses import STEEL, quads, upright
-from kins.streets.mesh import MATTE, METAL, Floats, Mesh, box, disc, join, tube
-from kins.streets.vehicles import BLACK, paint_color
+from kins.streets.things.houses import STEEL, quads, upright
+from kins.streets.things.mesh import MATTE, METAL, Floats, Mesh, box, disc, join, tube
+from kins.streets.things.vehicles import BLACK, paint_color
 
 BARK = (0.075, 0.055, 0.04)
 

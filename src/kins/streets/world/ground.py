@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.random import Generator
 
-from kins.streets import surroundings
-from kins.streets.mesh import MATTE, TEXTURED
-from kins.streets.site import KERB, Site
+from kins.streets.things import surroundings
+from kins.streets.things.mesh import MATTE, TEXTURED
+from kins.streets.world.site import KERB, Site
 
 
 def lay_ground(site: Site) -> None:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from kins.streets import Settings, Traffic
-from kins.streets.camera import Camera
-from kins.streets.layout import make_street
+from kins.streets.camera.camera import Camera
 from kins.streets.picture import generator
-from kins.streets.site import Street
+from kins.streets.world.site import Street
+from kins.streets.world.street import make_street
 
 TYPICAL = {
     "car": (3.9, 1.6, 1.5),

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
-from kins.streets.mesh import MATTE, METAL, PAINT, Floats, Mesh, box, ellipsoid, join, loft, tube
-from kins.streets.vehicles import BLACK, CHROME, RED_LAMP, RUBBER, paint_color
+from kins.streets.things.mesh import MATTE, METAL, PAINT, Floats, Mesh, box, ellipsoid, join, loft, tube
+from kins.streets.things.vehicles import BLACK, CHROME, RED_LAMP, RUBBER, paint_color
 
 Color = tuple[float, float, float]
 

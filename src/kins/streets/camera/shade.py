@@ -6,9 +6,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from kins.streets.mesh import GLASS, METAL, PAINT, TEXTURED
-from kins.streets.trace import Floats32, dot, times
-from kins.streets.view import Surface, View, eyes, smoothed
+from kins.streets.camera.trace import Floats32, dot, times
+from kins.streets.camera.view import Surface, View, eyes, smoothed
+from kins.streets.things.mesh import GLASS, METAL, PAINT, TEXTURED
 
 BOUNCE = np.array([0.13, 0.125, 0.12], np.float32)  # share of light that a street sends back up
 REACH = 2.5  # metres beyond which nothing counts as blocking sky light

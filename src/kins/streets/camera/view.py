@@ -8,11 +8,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from kins.streets.camera import Camera
-from kins.streets.mesh import TEXTURED, Mesh, join
-from kins.streets.site import Street
-from kins.streets.textures import Texture
-from kins.streets.trace import Floats32, Hits, Tracer, dot, times
+from kins.streets.camera.camera import Camera
+from kins.streets.camera.trace import Floats32, Hits, Tracer, dot, times
+from kins.streets.things.mesh import TEXTURED, Mesh, join
+from kins.streets.world.site import Street
+from kins.streets.world.textures import Texture
 
 
 @dataclass(frozen=True)

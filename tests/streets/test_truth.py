@@ -9,10 +9,10 @@ from kins.masks import Mask
 from kins.masks.trace import trace
 from kins.occlusion import PARTIAL
 from kins.streets import Picture
-from kins.streets.annotate import MIN_VISIBLE, Sighting
-from kins.streets.camera import Camera
-from kins.streets.trace import Tracer
-from kins.streets.view import eyes
+from kins.streets.camera.camera import Camera
+from kins.streets.camera.trace import Tracer
+from kins.streets.camera.view import eyes
+from kins.streets.truth import MIN_VISIBLE, Sighting
 
 
 def depth_alone(points: np.ndarray, camera: Camera) -> np.ndarray:

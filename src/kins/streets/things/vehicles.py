@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
-from kins.streets.mesh import (
+from kins.streets.things.mesh import (
     GLASS,
     MATTE,
     METAL,

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.random import Generator
 
-from kins.streets import large, people, surroundings, trailers, vehicles
-from kins.streets.mesh import Mesh
-from kins.streets.site import FAR, KERB, Site
+from kins.streets.things import large, people, surroundings, trailers, vehicles
+from kins.streets.things.mesh import Mesh
+from kins.streets.world.site import FAR, KERB, Site
 
 MAKERS: dict[str, Callable[[Generator], Mesh]] = {
     "car": vehicles.car,

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from kins.formats.kins2020 import CATEGORIES
 from kins.masks import Mask
 from kins.records import Image, Instance, Scene
-from kins.streets.camera import Camera
-from kins.streets.site import Thing
-from kins.streets.trace import Floats32, Hits, Tracer
-from kins.streets.view import View, eyes
+from kins.streets.camera.camera import Camera
+from kins.streets.camera.trace import Floats32, Hits, Tracer
+from kins.streets.camera.view import View, eyes
+from kins.streets.world.site import Thing
 
 MIN_VISIBLE = 16
 IDS_PER_IMAGE = 1000

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.random import Generator
 
-from kins.streets import surroundings
-from kins.streets.camera import Camera
-from kins.streets.mesh import Floats, Mesh
-from kins.streets.sky import Weather
-from kins.streets.textures import Texture, texture
+from kins.streets.camera.camera import Camera
+from kins.streets.things import surroundings
+from kins.streets.things.mesh import Floats, Mesh
+from kins.streets.world.sky import Weather
+from kins.streets.world.textures import Texture, texture
 
 KERB = 0.12
 FAR = 85.0  # nothing is placed much farther ahead

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from kins.streets.sky import Weather
+from kins.streets.world.sky import Weather
 
 
 def develop(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from kins.streets import houses, surroundings
-from kins.streets.site import FAR, Site
+from kins.streets.things import houses, surroundings
+from kins.streets.world.site import FAR, Site
 
 
 def build_houses(site: Site) -> None:

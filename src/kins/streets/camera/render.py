@@ -13,11 +13,11 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from kins.errors import KinsError
-from kins.streets.camera import Camera
-from kins.streets.mesh import GLASS, MATTE, METAL, PAINT, TEXTURED
-from kins.streets.shade import reflections
-from kins.streets.sky import Weather
-from kins.streets.view import View, smoothed
+from kins.streets.camera.camera import Camera
+from kins.streets.camera.shade import reflections
+from kins.streets.camera.view import View, smoothed
+from kins.streets.things.mesh import GLASS, MATTE, METAL, PAINT, TEXTURED
+from kins.streets.world.sky import Weather
 
 SAMPLES = {"normal": 2, "high": 48}  # per pixel
 DEPTH = {"normal": 3, "high": 5}  # longest path, in surfaces met plus one

@@ -1,0 +1,1 @@
+"""From a street to a picture: the camera, rays, light, film."""

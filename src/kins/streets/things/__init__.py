@@ -1,0 +1,1 @@
+"""What streets are furnished with: meshes of vehicles, people, houses, trees."""

@@ -1,0 +1,1 @@
+"""A street put together: ground, weather, houses, who and what is on it."""
