@@ -21,11 +21,11 @@ from pathlib import Path
 import torch
 
 import kins
-from kins import weights
 from kins.config import load_config
 from kins.data import find_data
 from kins.evaluation import Evaluator
 from kins.files import write_atomic
+from kins.models import weights
 from kins.predict import Predictor, with_categories
 from kins.train import train
 

@@ -30,10 +30,10 @@ from torchvision.models.detection.faster_rcnn import FastRCNNConvFCHead
 
 from kins.config import Config, ModelConfig
 from kins.data import pad_segments
-from kins.devices import autocast, pick_device
 from kins.masks import Mask
-from kins.models.asn import assemble
-from kins.models.inference import quicken
+from kins.models.cpu import quicken
+from kins.models.devices import autocast, pick_device
+from kins.models.network import assemble
 from kins.predict import Predictor
 
 CLASSES = 7

@@ -27,7 +27,7 @@ import kins
 from kins.config import DataConfig
 from kins.data import make_target, to_network
 from kins.masks import Mask
-from kins.models.mask_targets import draw_targets
+from kins.models.targets import draw_targets
 from kins.records import Dataset, Image, Instance, Scene
 from kins.streets import Settings, make_picture
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from kins.config import load_config
 from kins.errors import KinsError
 from kins.formats import load_predictions
-from kins.models.asn import assemble
+from kins.models.network import assemble
 from kins.predict import Predictor, draw_masks, with_categories
 from kins.predict_files import drawings, find_images, identify, passed_over, predict_files
 from kins.records import Dataset, Image, Scene

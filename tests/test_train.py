@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from kins import weights
 from kins.config import Config, load_config
 from kins.errors import KinsError
+from kins.models import weights
 from kins.predict import Predictor
 from kins.records import Dataset
 from kins.shapes import write_shapes

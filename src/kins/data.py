@@ -106,7 +106,7 @@ def scaled(image: npt.NDArray[np.uint8], ratio: float) -> tuple[Tensor, Tensor]:
 def make_target(
     scene: Scene, scale: Tensor, labels: dict[int, int], data: DataConfig, inmodal: bool = True
 ) -> dict[str, Tensor]:
-    """The targets of one image, as `kins.models.roi_heads.Target`; crowds and specks are left out."""
+    """The targets of one image, as `kins.models.regions.Target`; crowds and specks are left out."""
     instances = [i for i in scene if not i.crowd and i.category_id in labels]
     rasterise([mask for i in instances for mask in (i.amodal, i.inmodal)])
     instances = [i for i in instances if not inmodal or i.inmodal]

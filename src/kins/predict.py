@@ -24,7 +24,7 @@ class Predictor:
     """A trained network that takes pictures and returns scenes.
 
     Args:
-        model: the network (`kins.models.asn.AmodalRCNN`); put into evaluation mode.
+        model: the network (`kins.models.network.AmodalRCNN`); put into evaluation mode.
         categories: name by category id, in the order of the network's labels.
         config: for the size that pictures are scaled to.
         device, precision: as in `kins.config.TrainConfig`.
@@ -47,7 +47,7 @@ class Predictor:
         precision: str = "auto",
         score_threshold: float | None = None,
     ) -> None:
-        from kins.devices import autocast, pick_device
+        from kins.models.devices import autocast, pick_device
 
         self.device = pick_device(device)
         self.model = model.to(self.device).eval()
@@ -65,8 +65,8 @@ class Predictor:
         Raises:
             KinsError: no such run or file, or not weights of kins.
         """
-        from kins.models.inference import quicken
-        from kins.weights import load_model
+        from kins.models.cpu import quicken
+        from kins.models.weights import load_model
 
         model, config, categories = load_model(path)
         predictor = cls(model, categories, config, **options)

@@ -29,14 +29,14 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from kins import weights
 from kins.config import NETWORKS, Config, TrainConfig, checked, suggest
 from kins.data import Batches, TrainingSet, collate
-from kins.devices import check_compiling, pick_device, pick_precision
 from kins.errors import KinsError
 from kins.evaluation import Evaluator
 from kins.files import only_one
-from kins.models.asn import AmodalRCNN, assemble
+from kins.models import weights
+from kins.models.devices import check_compiling, pick_device, pick_precision
+from kins.models.network import AmodalRCNN, assemble
 from kins.predict import Predictor, with_categories
 from kins.records import Dataset
 from kins.runlog import RunLog

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kins.models.asn import AmodalRCNN
+    from kins.models.network import AmodalRCNN
 
 __all__ = ["build"]
 
@@ -20,12 +20,12 @@ def build(name: str, num_classes: int, **settings: Any) -> AmodalRCNN:
 
     Returns:
         A torch module. In training mode it takes images and targets and returns a dict of losses; in evaluation
-        mode it takes images and returns detections: see `kins.models.asn.AmodalRCNN`.
+        mode it takes images and returns detections: see `kins.models.network.AmodalRCNN`.
 
     Raises:
         KinsError: a name or setting that does not exist, or weights that can't be found.
     """
     from kins.config import ModelConfig, checked
-    from kins.models.asn import assemble
+    from kins.models.network import assemble
 
     return assemble(checked(ModelConfig, {"name": name, **settings}, "model"), num_classes)

@@ -14,7 +14,7 @@ from torchvision.ops import FeaturePyramidNetwork, FrozenBatchNorm2d, Stochastic
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from kins.errors import KinsError
-from kins.models.sampling import at_least_single
+from kins.models.proposals import at_least_single
 
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101")
 MOBILE = (
@@ -198,7 +198,7 @@ def backbone(
             file of torchvision weights, or None for random ones.
         trainable_layers: how many of the five stages, from the last, are trained: those of the strides 32, 16, 8, 4,
             and what comes before; 3 leaves the stem and the first stage as they are (pretrained only).
-        path: what follows the pyramid, for example `panet.PathAugmentation`.
+        path: what follows the pyramid, for example `stages.panet.PathAugmentation`.
 
     Raises:
         KinsError: unknown name, or weights that are neither on disk nor downloadable.

@@ -16,7 +16,7 @@ from torch import Tensor
 from kins.config import Config, checked
 from kins.errors import KinsError
 from kins.files import temporary_name
-from kins.models.asn import AmodalRCNN, assemble
+from kins.models.network import AmodalRCNN, assemble
 
 BEST = "best.safetensors"
 LAST = "last.safetensors"
@@ -52,7 +52,7 @@ def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def find(path: str | Path) -> Path:
     """The weights that a user names: a file, a run folder (its best weights, else its last), or "street" (shipped)."""
     if str(path) in SHIPPED and not Path(path).exists():
-        with resources.as_file(resources.files("kins") / "pretrained" / SHIPPED[str(path)]) as file:
+        with resources.as_file(resources.files("kins.models") / "pretrained" / SHIPPED[str(path)]) as file:
             return file
     path = Path(path)
     if path.is_dir():

@@ -8,7 +8,7 @@ from torchvision.models.detection.roi_heads import project_masks_on_boxes
 
 from kins.data import pad_segments
 from kins.masks import Mask
-from kins.models.mask_targets import draw_targets
+from kins.models.targets import draw_targets
 
 
 def blobs(seed: int, count: int = 4, height: int = 90, width: int = 140) -> list[Mask]:

@@ -11,9 +11,9 @@ from torch.nn import functional as F
 from torchvision.ops import MultiScaleRoIAlign, clip_boxes_to_image, nms, roi_align
 
 from kins.files import PROGRAM_MARK, temporary_name
-from kins.models.asn import AmodalRCNN
-from kins.models.panet import AdaptivePooling
-from kins.weights import load_model
+from kins.models.network import AmodalRCNN
+from kins.models.stages.panet import AdaptivePooling
+from kins.models.weights import load_model
 
 
 class FixedSize(nn.Module):

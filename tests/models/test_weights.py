@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import torch
 
-from kins import weights
 from kins.config import load_config
 from kins.errors import KinsError
+from kins.models import weights
 from kins.predict import Predictor
 from kins.shapes import write_shapes
 from kins.train import train

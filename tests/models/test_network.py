@@ -12,8 +12,8 @@ from kins.config import NETWORKS
 from kins.data import pad_segments
 from kins.errors import KinsError
 from kins.masks import Mask
-from kins.models.asn import AmodalRCNN
-from kins.models.roi_heads import occlusion_labels
+from kins.models.network import AmodalRCNN
+from kins.models.regions import occlusion_labels
 
 SMALL = {"backbone": "tiny", "channels": 32, "head_channels": 32, "hidden": 64, "regions": 16, "proposals_train": 100}
 

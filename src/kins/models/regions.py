@@ -8,12 +8,12 @@ from torch.nn import functional as F
 from torchvision.models.detection.roi_heads import RoIHeads, fastrcnn_loss
 
 from kins.models.heads import MaskHead, RegionHead
-from kins.models.mask_targets import draw_targets
-from kins.models.sampling import SeededSampler, at_least_single, target_seeds
+from kins.models.proposals import SeededSampler, at_least_single, target_seeds
+from kins.models.targets import draw_targets
 
 Target = dict[str, Tensor]
 """One training image: boxes (N, 4) float x1, y1, x2, y2; labels (N,) int64 from 1; occluded (N,) int64, 0 or 1;
-amodal and inmodal (N, S, 3) float segments, scale (2,), as in `mask_targets.draw_targets`; seed () int64, optional."""
+amodal and inmodal (N, S, 3) float segments, scale (2,), as in `targets.draw_targets`; seed () int64, optional."""
 
 
 class AmodalRoIHeads(RoIHeads):

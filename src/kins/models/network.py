@@ -12,11 +12,11 @@ from torchvision.models.detection.image_list import ImageList
 from kins.config import NETWORKS, ModelConfig
 from kins.models.backbone import backbone
 from kins.models.heads import AllLevels, BoxPredictor, MaskHead, RegionHead, conv
-from kins.models.mlc import MultiLevelCoding
-from kins.models.panet import AdaptivePooling, FullyConnectedBranch, PathAugmentation
 from kins.models.pooling import RegionPooling
-from kins.models.roi_heads import AmodalRoIHeads, Target
-from kins.models.sampling import ProposalHead, ProposalNetwork
+from kins.models.proposals import ProposalHead, ProposalNetwork
+from kins.models.regions import AmodalRoIHeads, Target
+from kins.models.stages.mlc import MultiLevelCoding
+from kins.models.stages.panet import AdaptivePooling, FullyConnectedBranch, PathAugmentation
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -27,7 +27,7 @@ class AmodalRCNN(GeneralizedRCNN):
     """Backbone, region proposals and region stage.
 
     Called with a list of (3, H, W) uint8 RGB images (of any sizes; kins.data scales them). In training mode a
-    target for each image is needed (see `roi_heads.Target`), and a dict of scalar losses is returned. In evaluation
+    target for each image is needed (see `regions.Target`), and a dict of scalar losses is returned. In evaluation
     mode a list of detections is returned, boxes in pixels of the images given (see `AmodalRoIHeads.predict`).
     """
 

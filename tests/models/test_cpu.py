@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kins.config import ModelConfig
-from kins.models import inference
-from kins.models.asn import assemble
+from kins.models import cpu
 from kins.models.backbone import FrozenNorm
-from kins.models.inference import NNPackConv, quicken, separated, side_by_side
+from kins.models.cpu import NNPackConv, quicken, separated, side_by_side
+from kins.models.network import assemble
 
 needs_nnpack = pytest.mark.skipif(not torch.backends.nnpack.is_available(), reason="this PyTorch has no NNPACK")
 
@@ -45,7 +45,7 @@ def test_mosaics_keep_regions_apart(regions: int, channels: int, size: int) -> N
 @needs_nnpack
 @pytest.mark.parametrize("name", ["asn-mlc", "panet-asn-mlc"])
 def test_a_quickened_network_predicts_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inference, "_has_nnpack", lambda: True)
+    monkeypatch.setattr(cpu, "_has_nnpack", lambda: True)
     torch.manual_seed(0)
     config = ModelConfig(
         name=name, backbone="resnet18", norm="frozen-batch", channels=128, head_channels=128, proposals_test=300,
@@ -88,7 +88,7 @@ def scale(x: Tensor) -> float:
 
 
 def test_a_quickened_network_computes_in_half_precision_and_learns_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inference, "_has_nnpack", lambda: True)
+    monkeypatch.setattr(cpu, "_has_nnpack", lambda: True)
     conv = nn.Conv2d(128, 128, 3, padding=1)
     network = nn.Sequential(conv, nn.ReLU())
     x = torch.randn(12, 128, 14, 14)

@@ -1,0 +1,1 @@
+"""Methods: what a network adds to Mask R-CNN, one a file."""
