@@ -22,12 +22,12 @@ import torch
 
 import kins
 from kins.config import load_config
-from kins.data import find_data
 from kins.evaluation import Evaluator
 from kins.files import write_atomic
 from kins.models import weights
 from kins.predict import Predictor, with_categories
-from kins.train import train
+from kins.train.loop import train
+from kins.train.samples import find_data
 
 VARIANTS = {
     "Mask R-CNN, amodal only": ["model.name=mask-rcnn"],

@@ -29,12 +29,12 @@ from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.models.detection.faster_rcnn import FastRCNNConvFCHead
 
 from kins.config import Config, ModelConfig
-from kins.data import pad_segments
 from kins.masks import Mask
 from kins.models.cpu import quicken
 from kins.models.devices import autocast, pick_device
 from kins.models.network import assemble
 from kins.predict import Predictor
+from kins.train.samples import pad_segments
 
 CLASSES = 7
 

@@ -25,11 +25,11 @@ from torchvision.transforms.functional import pil_to_tensor
 
 import kins
 from kins.config import DataConfig
-from kins.data import make_target, to_network
 from kins.masks import Mask
 from kins.models.targets import draw_targets
 from kins.records import Dataset, Image, Instance, Scene
 from kins.streets import Settings, make_picture
+from kins.train.samples import make_target, to_network
 
 HEIGHT, WIDTH, INSTANCES, REGIONS = 375, 1242, 13, 64
 

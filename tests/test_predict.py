@@ -19,7 +19,7 @@ from kins.predict import Predictor, draw_masks, with_categories
 from kins.predict_files import drawings, find_images, identify, passed_over, predict_files
 from kins.records import Dataset, Image, Scene
 from kins.shapes import write_shapes
-from kins.train import train
+from kins.train.loop import train
 
 SMALL = [
     "model.channels=16",

@@ -53,8 +53,8 @@ def demo(
     from kins.evaluation.tables import print_results
     from kins.formats import load, load_predictions
     from kins.predict_files import predict_files
-    from kins.progress import training_bar
-    from kins.train import train
+    from kins.train.bar import training_bar
+    from kins.train.loop import train
 
     out = Path(out)
     check_outputs(out, material)
@@ -102,7 +102,7 @@ def draw_pairs(truth: Dataset, found: Dataset, folder: Path, lowest_score: float
 def check_outputs(out: Path, material: str | Path) -> None:
     """Raises KinsError if the demo would replace what no demo made, or what it is to learn from."""
     from kins.evaluation.report import report_paths
-    from kins.runlog import check_run_folder
+    from kins.train.log import check_run_folder
 
     paths = [out / "predictions.json", *(out / "pictures").glob("*.png"), *report_paths(out / "report")]
     inputs = []

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from kins.config import Config
-from kins.data import to_network
 from kins.errors import KinsError
 from kins.masks import Mask
+from kins.models.images import to_network
 from kins.records import Image, Instance, Scene
 
 Pixels = npt.NDArray[np.uint8]

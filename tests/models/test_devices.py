@@ -11,7 +11,7 @@ from kins.errors import KinsError
 from kins.models.devices import autocast, check_compiling, pick_device, pick_precision
 from kins.predict import Predictor
 from kins.shapes import write_shapes
-from kins.train import train
+from kins.train.loop import train
 
 CPU = torch.device("cpu")
 

@@ -12,7 +12,7 @@ from kins.models.network import AmodalRCNN, assemble
 from kins.models.weights import load_model
 from kins.records import Dataset
 from kins.shapes import write_shapes
-from kins.train import train
+from kins.train.loop import train
 
 SMALL = ["model.channels=16", "model.head_channels=16", "model.hidden=32", "model.proposals_test=50"]
 

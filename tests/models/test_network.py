@@ -9,11 +9,11 @@ from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredic
 
 import kins
 from kins.config import NETWORKS
-from kins.data import pad_segments
 from kins.errors import KinsError
 from kins.masks import Mask
 from kins.models.network import AmodalRCNN
 from kins.models.regions import occlusion_labels
+from kins.train.samples import pad_segments
 
 SMALL = {"backbone": "tiny", "channels": 32, "head_channels": 32, "hidden": 64, "regions": 16, "proposals_train": 100}
 

@@ -10,7 +10,7 @@ from kins.evaluation import Evaluator
 from kins.masks import ious
 from kins.predict import Predictor
 from kins.records import Dataset, Scene
-from kins.train import train
+from kins.train.loop import train
 
 SETTINGS = [
     "train.steps=600",

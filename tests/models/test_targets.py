@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.models.detection.roi_heads import project_masks_on_boxes
 
-from kins.data import pad_segments
 from kins.masks import Mask
 from kins.models.targets import draw_targets
+from kins.train.samples import pad_segments
 
 
 def blobs(seed: int, count: int = 4, height: int = 90, width: int = 140) -> list[Mask]:

@@ -11,7 +11,7 @@ from kins.errors import KinsError
 from kins.models import weights
 from kins.predict import Predictor
 from kins.shapes import write_shapes
-from kins.train import train
+from kins.train.loop import train
 
 
 def test_shipped_weights_are_small_and_know_the_streets() -> None:

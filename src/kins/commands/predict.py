@@ -37,7 +37,7 @@ def predict(
 
     from kins.files import check_output
     from kins.predict_files import drawings, find_images, predict_files
-    from kins.runlog import weight_files
+    from kins.train.log import weight_files
 
     paths = find_images(images)
     drawn = [] if show is None else drawings(show, paths).values()

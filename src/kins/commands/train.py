@@ -26,10 +26,10 @@ def train(
     import json
 
     from kins.config import load_config
-    from kins.data import find_data
-    from kins.progress import training_bar
-    from kins.runlog import check_run_folder, weight_files
-    from kins.train import train as run
+    from kins.train.bar import training_bar
+    from kins.train.log import check_run_folder, weight_files
+    from kins.train.loop import train as run
+    from kins.train.samples import find_data
 
     settings = load_config(config, overrides or ())
     folder = out or Path("runs") / Path(config).stem

@@ -26,7 +26,7 @@ LEVELS = ["0", "1", "2", "3"]
 class AmodalRCNN(GeneralizedRCNN):
     """Backbone, region proposals and region stage.
 
-    Called with a list of (3, H, W) uint8 RGB images (of any sizes; kins.data scales them). In training mode a
+    Called with a list of (3, H, W) uint8 RGB images (of any sizes; kins.models.images scales them). In training mode a
     target for each image is needed (see `regions.Target`), and a dict of scalar losses is returned. In evaluation
     mode a list of detections is returned, boxes in pixels of the images given (see `AmodalRoIHeads.predict`).
     """

@@ -70,7 +70,7 @@ class AmodalRoIHeads(RoIHeads):
         self.register_buffer("occlusion_weights", torch.tensor([1.0, occluded_weight]), persistent=False)
 
     def check_targets(self, targets: list[Target] | None) -> None:
-        """Called by torchvision's sampling; the targets are made by kins.data."""
+        """Called by torchvision's sampling; the targets are made by kins.train.samples."""
 
     def forward(
         self,

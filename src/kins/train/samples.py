@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from kins.augment import augment, photographed, random_window
 from kins.config import AugmentConfig, DataConfig
 from kins.errors import KinsError
 from kins.masks import rasterise
+from kins.models.images import to_network
 from kins.records import Dataset, Instance, Scene
+from kins.train.augment import augment, photographed, random_window
 
 Sample = tuple[Tensor, dict[str, Tensor]]
 Draw = tuple[int, int]
@@ -73,19 +73,6 @@ class TrainingSet(torch.utils.data.Dataset[Sample]):
 
     def _donor(self, rng: np.random.Generator) -> Scene:
         return self.dataset[self.image_ids[int(rng.integers(len(self)))]]
-
-
-def to_network(image: npt.NDArray[np.uint8], short_side: int, long_side: int) -> tuple[Tensor, Tensor]:
-    """Scale an image for the network.
-
-    Args:
-        image: (h, w, 3) uint8 RGB.
-        short_side: wanted short side in pixels; smaller if the long side would exceed `long_side`.
-
-    Returns:
-        (3, H, W) uint8, and (2,) float32 W / w, H / h.
-    """
-    return scaled(image, network_ratio(image.shape[:2], short_side, long_side))
 
 
 def network_ratio(size: Sequence[int], short_side: int, long_side: int) -> float:

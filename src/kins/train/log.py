@@ -13,7 +13,7 @@ from kins.config import Config
 from kins.files import Name, check_output, write_atomic, write_json
 
 if TYPE_CHECKING:
-    from kins.train import Progress
+    from kins.train.loop import Progress
 
 
 def check_run_folder(out: str | Path, inputs: Iterable[Name | None] = ()) -> None:

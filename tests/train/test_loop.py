@@ -18,7 +18,7 @@ from kins.models import weights
 from kins.predict import Predictor
 from kins.records import Dataset
 from kins.shapes import write_shapes
-from kins.train import Progress, _fabric, learning_rate, train
+from kins.train.loop import Progress, _fabric, learning_rate, train
 
 SMALL = [
     "model.channels=16",
@@ -94,7 +94,7 @@ def test_a_process_killed_at_any_moment_goes_on(shapes: Dataset, tmp_path: Path)
         import torch; torch.set_num_threads(1)
         from kins.config import load_config
         from kins.shapes import write_shapes
-        from kins.train import train
+        from kins.train.loop import train
         dataset = write_shapes({str(tmp_path / "images")!r}, 6, (64, 96))
         config = load_config("tiny", {[*SMALL, "train.steps=1000", "train.checkpoint_every=1"]!r})
         train(config, dataset, {str(tmp_path / "run")!r}, progress=lambda now: print(now.step, flush=True))
@@ -143,7 +143,7 @@ def test_two_processes_give_what_one_gives(shapes: Dataset, tmp_path: Path) -> N
         import sys, torch; torch.set_num_threads(1); torch.set_default_dtype(torch.float64)
         from kins.config import load_config
         from kins.shapes import write_shapes
-        from kins.train import train
+        from kins.train.loop import train
         dataset = write_shapes({str(tmp_path / "images")!r}, 6, (64, 96))
         train(load_config("tiny", {overrides!r}), dataset, sys.argv[1])
         """)

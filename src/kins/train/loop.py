@@ -30,7 +30,6 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from kins.config import NETWORKS, Config, TrainConfig, checked, suggest
-from kins.data import Batches, TrainingSet, collate
 from kins.errors import KinsError
 from kins.evaluation import Evaluator
 from kins.files import only_one
@@ -39,7 +38,8 @@ from kins.models.devices import check_compiling, pick_device, pick_precision
 from kins.models.network import AmodalRCNN, assemble
 from kins.predict import Predictor, with_categories
 from kins.records import Dataset
-from kins.runlog import RunLog
+from kins.train.log import RunLog
+from kins.train.samples import Batches, TrainingSet, collate
 
 
 class Mixed(MixedPrecision):

@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kins.augment import (
+from kins.config import AugmentConfig
+from kins.masks import Mask
+from kins.records import Image, Instance, Scene
+from kins.train.augment import (
     augment,
     crop,
     mirror,
@@ -21,9 +24,6 @@ from kins.augment import (
     retoned,
     tinted,
 )
-from kins.config import AugmentConfig
-from kins.masks import Mask
-from kins.records import Image, Instance, Scene
 
 HEIGHT, WIDTH = 60, 90
 
