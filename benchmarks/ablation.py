@@ -25,7 +25,7 @@ from kins.config import load_config
 from kins.evaluation import Evaluator
 from kins.files import write_atomic
 from kins.models import weights
-from kins.predict import Predictor, with_categories
+from kins.predict.predictor import Predictor, with_categories
 from kins.train.loop import train
 from kins.train.samples import find_data
 

@@ -33,7 +33,7 @@ from kins.masks import Mask
 from kins.models.cpu import quicken
 from kins.models.devices import autocast, pick_device
 from kins.models.network import assemble
-from kins.predict import Predictor
+from kins.predict.predictor import Predictor
 from kins.train.samples import pad_segments
 
 CLASSES = 7

@@ -52,7 +52,7 @@ def demo(
     from kins.evaluation.report import write_report
     from kins.evaluation.tables import print_results
     from kins.formats import load, load_predictions
-    from kins.predict_files import predict_files
+    from kins.predict.files import predict_files
     from kins.train.bar import training_bar
     from kins.train.loop import train
 

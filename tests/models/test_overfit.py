@@ -8,7 +8,7 @@ import kins
 from kins.config import NETWORKS, load_config
 from kins.evaluation import Evaluator
 from kins.masks import ious
-from kins.predict import Predictor
+from kins.predict.predictor import Predictor
 from kins.records import Dataset, Scene
 from kins.train.loop import train
 

@@ -9,7 +9,7 @@ import torch
 from kins.config import load_config
 from kins.errors import KinsError
 from kins.models import weights
-from kins.predict import Predictor
+from kins.predict.predictor import Predictor
 from kins.shapes import write_shapes
 from kins.train.loop import train
 

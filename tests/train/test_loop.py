@@ -15,7 +15,7 @@ import torch
 from kins.config import Config, load_config
 from kins.errors import KinsError
 from kins.models import weights
-from kins.predict import Predictor
+from kins.predict.predictor import Predictor
 from kins.records import Dataset
 from kins.shapes import write_shapes
 from kins.train.loop import Progress, _fabric, learning_rate, train

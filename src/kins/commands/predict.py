@@ -36,7 +36,7 @@ def predict(
     import json
 
     from kins.files import check_output
-    from kins.predict_files import drawings, find_images, predict_files
+    from kins.predict.files import drawings, find_images, predict_files
     from kins.train.log import weight_files
 
     paths = find_images(images)

@@ -36,7 +36,7 @@ from kins.files import only_one
 from kins.models import weights
 from kins.models.devices import check_compiling, pick_device, pick_precision
 from kins.models.network import AmodalRCNN, assemble
-from kins.predict import Predictor, with_categories
+from kins.predict.predictor import Predictor, with_categories
 from kins.records import Dataset
 from kins.train.log import RunLog
 from kins.train.samples import Batches, TrainingSet, collate

@@ -56,7 +56,7 @@ def predict_files(
     """
     from kins.formats import load
     from kins.occlusion import with_order
-    from kins.predict import Predictor, with_categories
+    from kins.predict.predictor import Predictor, with_categories
 
     paths = find_images(images)
     dataset = None if annotations is None else load(annotations, images=paths[0].parent)

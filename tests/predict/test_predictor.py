@@ -15,8 +15,8 @@ from kins.config import load_config
 from kins.errors import KinsError
 from kins.formats import load_predictions
 from kins.models.network import assemble
-from kins.predict import Predictor, draw_masks, with_categories
-from kins.predict_files import drawings, find_images, identify, passed_over, predict_files
+from kins.predict.files import drawings, find_images, identify, passed_over, predict_files
+from kins.predict.predictor import Predictor, draw_masks, with_categories
 from kins.records import Dataset, Image, Scene
 from kins.shapes import write_shapes
 from kins.train.loop import train
