@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from kins.errors import KinsError
 from kins.files import inside
+from kins.files.pictures import read_picture
 from kins.masks import Mask
-from kins.pictures import read_picture
 from kins.work import in_chunks
 
 if TYPE_CHECKING:

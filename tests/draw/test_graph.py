@@ -115,7 +115,7 @@ def test_show_writes_graph_and_arrows(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     ElementTree.parse(graph)
     scene = kins.occlusion.with_order(kins.load(path)[1])
-    assert (kins.pictures.read_picture(picture) == draw(scene, ["order"], arrows=True)).all()
+    assert (kins.files.pictures.read_picture(picture) == draw(scene, ["order"], arrows=True)).all()
 
 
 def test_what_can_not_be_drawn(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from pycocotools import mask as oracle
 from scipy import ndimage
 
 import kins
+from kins.demo.toys import draw_shapes
 from kins.masks import Mask
 from kins.masks.trace import trace
-from kins.shapes import draw_shapes
 
 PIXELS = st.tuples(st.integers(1, 14), st.integers(1, 14)).flatmap(lambda shape: arrays(bool, shape))
 BOXES = st.lists(st.tuples(*[st.integers(0, 24)] * 4), max_size=8)

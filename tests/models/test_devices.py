@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from kins.config import load_config
+from kins.demo.toys import write_shapes
 from kins.errors import KinsError
 from kins.models.devices import autocast, check_compiling, pick_device, pick_precision
 from kins.predict.predictor import Predictor
-from kins.shapes import write_shapes
 from kins.train.loop import train
 
 CPU = torch.device("cpu")

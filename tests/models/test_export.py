@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from kins.config import NETWORKS, load_config
+from kins.demo.toys import write_shapes
 from kins.files import made_by_kins
 from kins.models.export import FixedSize, export
 from kins.models.network import AmodalRCNN, assemble
 from kins.models.weights import load_model
 from kins.records import Dataset
-from kins.shapes import write_shapes
 from kins.train.loop import train
 
 SMALL = ["model.channels=16", "model.head_channels=16", "model.hidden=32", "model.proposals_test=50"]

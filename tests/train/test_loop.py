@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from kins.config import Config, load_config
+from kins.demo.toys import write_shapes
 from kins.errors import KinsError
 from kins.models import weights
 from kins.predict.predictor import Predictor
 from kins.records import Dataset
-from kins.shapes import write_shapes
 from kins.train.loop import Progress, _fabric, learning_rate, train
 
 SMALL = [
@@ -93,7 +93,7 @@ def test_a_process_killed_at_any_moment_goes_on(shapes: Dataset, tmp_path: Path)
         textwrap.dedent(f"""
         import torch; torch.set_num_threads(1)
         from kins.config import load_config
-        from kins.shapes import write_shapes
+        from kins.demo.toys import write_shapes
         from kins.train.loop import train
         dataset = write_shapes({str(tmp_path / "images")!r}, 6, (64, 96))
         config = load_config("tiny", {[*SMALL, "train.steps=1000", "train.checkpoint_every=1"]!r})
@@ -142,7 +142,7 @@ def test_two_processes_give_what_one_gives(shapes: Dataset, tmp_path: Path) -> N
         textwrap.dedent(f"""
         import sys, torch; torch.set_num_threads(1); torch.set_default_dtype(torch.float64)
         from kins.config import load_config
-        from kins.shapes import write_shapes
+        from kins.demo.toys import write_shapes
         from kins.train.loop import train
         dataset = write_shapes({str(tmp_path / "images")!r}, 6, (64, 96))
         train(load_config("tiny", {overrides!r}), dataset, sys.argv[1])

@@ -33,7 +33,7 @@ def demo(
 
     Example: kins demo --minutes 10
     """
-    from kins.demo import demo as run
+    from kins.demo.run import demo as run
 
     by_heart = shapes or samples is not None
     run(out, "shapes" if shapes else samples or "streets", minutes or (7 if by_heart else 10), say=typer.echo)

@@ -24,8 +24,8 @@ def synth_occlude(
     Example: kins synth-occlude instances_val2017.json pasted --images val2017
     """
     from kins.formats import load
-    from kins.synth_occlude import check_empty
-    from kins.synth_occlude import synth_occlude as paste
+    from kins.synth_occlude.datasets import check_empty
+    from kins.synth_occlude.datasets import synth_occlude as paste
 
     check_empty(out)
     dataset = paste(load(source, images=images, format=from_, masks=as_ or "inmodal"), out, pastes, seed)

@@ -18,13 +18,13 @@ import msgspec
 
 from kins.errors import KinsError
 from kins.files import inside
+from kins.files.pictures import SUFFIXES, picture_size
 from kins.formats import coco_layout
 from kins.formats.coco_layout import Losses, Number
 from kins.formats.cocoa_cls import visible_fields
 from kins.formats.document import Document, Raw
 from kins.masks import Mask
 from kins.masks.runs import check_size
-from kins.pictures import SUFFIXES, picture_size
 from kins.records import Dataset, Image, Instance, Scene
 
 

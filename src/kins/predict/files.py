@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from kins.errors import KinsError
 from kins.files import reason
-from kins.pictures import FORMATS, OTHER_SUFFIXES, SUFFIXES, read_picture
+from kins.files.pictures import FORMATS, OTHER_SUFFIXES, SUFFIXES, read_picture
 from kins.records import Dataset, Image, Scene
 from kins.work import progress
 

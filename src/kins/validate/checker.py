@@ -12,9 +12,9 @@ import msgspec
 
 from kins.errors import KinsError
 from kins.files import inside
+from kins.files.pictures import picture_size
 from kins.formats.document import Document, Raw
 from kins.masks.runs import check_size
-from kins.pictures import picture_size
 from kins.validate.annotations import AnnotationChecker
 from kins.validate.entries import Entry, read_object, whole_number
 from kins.validate.report import Report

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import kins
 from kins import KinsError
-from kins.shapes import write_shapes
+from kins.demo.toys import write_shapes
 from kins.validate import validate
 
 FORMATS = ["kins2020", "kins2019", "cocoa", "cocoa-cls", "coco", "predictions"]

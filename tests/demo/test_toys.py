@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kins.shapes import write_shapes
+from kins.demo.toys import write_shapes
 
 
 def test_shapes_are_exact_and_repeatable(tmp_path):

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kins import Dataset, Image, KinsError, Scene
-from kins.pictures import FORMATS, picture_size, read_picture
+from kins.files.pictures import FORMATS, picture_size, read_picture
 from kins.validate import validate
 
 RGB = np.random.default_rng(0).integers(0, 255, (6, 9, 3), np.uint8)

@@ -287,7 +287,7 @@ def _set(values: dict[str, Any], keys: list[str], value: Any) -> None:
 
 
 def _folder() -> Any:
-    return resources.files("kins") / "configs"
+    return resources.files("kins.config")
 
 
 def _find(source: str | Path) -> Any:

@@ -7,7 +7,7 @@ import pytest
 
 import kins
 from kins import KinsError
-from kins.shapes import write_shapes
+from kins.demo.toys import write_shapes
 from kins.validate import KINDS, validate
 
 

@@ -13,9 +13,9 @@ import pytest
 
 from kins import cli
 from kins.cli import main
-from kins.demo import demo
+from kins.demo.run import demo
+from kins.demo.toys import write_shapes
 from kins.errors import KinsError
-from kins.shapes import write_shapes
 
 FOREIGN = "exists and was not written by kins; choose another name, or remove it first"
 INPUT = "is the input; choose another name"

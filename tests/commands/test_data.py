@@ -11,7 +11,7 @@ import pytest
 
 import kins
 from kins.cli import main
-from kins.shapes import write_shapes
+from kins.demo.toys import write_shapes
 
 MEMORY = 3 * 2**30
 

@@ -127,7 +127,7 @@ def _material(out: Path, material: str | Path, minutes: float, say: Say) -> Mate
     if material == "streets":
         return _streets(out, minutes, say)
     if material == "shapes":
-        from kins.shapes import write_shapes
+        from kins.demo.toys import write_shapes
 
         say("1. draw simple overlapping shapes")
         folder = out / "shapes"

@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from kins.draw.scene import write_picture
 from kins.errors import KinsError
+from kins.files.pictures import read_picture
 from kins.masks import Mask
-from kins.pictures import read_picture
 from kins.records import Dataset, Image, Instance, Scene
 from kins.work import progress
 

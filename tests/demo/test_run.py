@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from kins.demo import by_heart, check_outputs, demo, merged
+from kins.demo.run import by_heart, check_outputs, demo, merged
 from kins.errors import KinsError
 from kins.formats import load
-from kins.shapes import write_shapes
+from kins.demo.toys import write_shapes
 
 
 def test_shapes_from_pictures_to_report(tmp_path):

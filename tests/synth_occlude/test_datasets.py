@@ -9,12 +9,12 @@ import pytest
 from scipy.ndimage import binary_dilation
 
 import kins
+from kins.demo.toys import write_shapes
 from kins.errors import KinsError
+from kins.files.pictures import read_picture
 from kins.formats import save
-from kins.pictures import read_picture
 from kins.records import Dataset
-from kins.shapes import write_shapes
-from kins.synth_occlude import MIN_VISIBLE, synth_occlude
+from kins.synth_occlude.datasets import MIN_VISIBLE, synth_occlude
 from kins.validate import validate
 
 
