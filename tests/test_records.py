@@ -104,10 +104,21 @@ def test_an_id_twice():
 
 def test_a_mask_that_is_not_there_says_so(tmp_path):
     kept = instance(1)
-    unknown = kept.replace(inmodal=Mask.unknown(6, 8, "the file has no inmodal masks"))
-    assert not unknown.inmodal.known
-    with pytest.raises(KinsError, match="no inmodal masks"):
+    unknown = kept.replace(inmodal=None)
+    assert not unknown.both_known
+    assert unknown.seen is unknown.whole is kept.amodal
+    with pytest.raises(KinsError, match="annotation 1 has no inmodal mask"):
         _ = unknown.hidden
+    with pytest.raises(KinsError, match=r"image a\.png: annotation 1 has no inmodal mask"):
+        Scene(Image(1, "a.png", 6, 8), (unknown,)).masks("inmodal")
+
+
+def test_the_box_is_the_stated_one_or_that_of_the_pixels():
+    whole = instance(1)
+    assert whole.box == whole.amodal.box
+    assert whole.replace(amodal_box=(1, 2, 3.5, 4)).box == (1, 2, 3.5, 4)
+    assert Instance(1, 1, "car", amodal_box=(1, 2, 3, 4)).box == (1, 2, 3, 4)
+    assert Instance(1, 1, "car").box is None
 
 
 def test_pictures(tmp_path):

@@ -128,6 +128,6 @@ def test_what_can_not_be_drawn(tmp_path: Path) -> None:
         result = CliRunner().invoke(app, ["show", str(path), "--image", "1", *arguments])
         assert message in str(result.exception)
     blind = row_of_cars(2)
-    blind = blind.replace(instances=tuple(i.replace(inmodal=Mask.unknown(200, 300, "none")) for i in blind))
+    blind = blind.replace(instances=tuple(i.replace(inmodal=None) for i in blind))
     with pytest.raises(kins.KinsError, match="needs both masks"):
         graph_svg(blind, colors(blind))

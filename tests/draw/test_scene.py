@@ -79,7 +79,7 @@ def test_size_scale_and_legend():
 
 
 def test_what_there_is_when_a_mask_or_the_picture_is_missing():
-    lone = Mask.unknown(120, 200, "none")
+    lone = None
     one = scene()[1]
     for instance in (
         one.replace(amodal=lone),

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.evaluation.workloads import CATEGORIES, STATS, coco_evaluation, sliced_ap, workload
 
-from kins import Dataset, KinsError, Mask, Scene
+from kins import Dataset, KinsError, Scene
 from kins.evaluation import SLICES, Evaluator, Results, evaluate
 
 KINDS = ("box", "amodal", "inmodal")
@@ -149,11 +149,7 @@ def test_the_same_image_twice_is_refused() -> None:
 def test_amodal_masks_only() -> None:
     """No inmodal figures, unmatched detections always count in slices, and the results say so."""
     dataset, predictions = workload(6)
-    lacking = predictions.map(
-        lambda scene: scene.replace(
-            instances=tuple(i.replace(inmodal=Mask.unknown(i.amodal.height, i.amodal.width, "none")) for i in scene)
-        )
-    )
+    lacking = predictions.map(lambda scene: scene.replace(instances=tuple(i.replace(inmodal=None) for i in scene)))
     results = evaluate(dataset, lacking)
     assert set(results.kinds) == {"box", "amodal"}
     assert "unmatched detection counts" in " ".join(results.notes)

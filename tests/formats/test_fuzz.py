@@ -60,7 +60,7 @@ def use(path, name, out):
     for scene in dataset:
         for instance in scene:
             for mask in (instance.amodal, instance.inmodal):
-                if mask.known:
+                if mask is not None:
                     assert 0 <= mask.area <= mask.height * mask.width
                     assert mask.box[2] * mask.box[3] >= mask.area
                     assert mask.to_array().sum() == mask.area

@@ -59,8 +59,8 @@ def test_plain_results_are_what_the_user_says(tmp_path, which, other):
     plain = {"image_id": 7, "category_id": 1, "score": 1, "segmentation": rle(MASK), "bbox": [1, 2, 3, 4]}
     (instance,) = load(tmp_path, [plain], which)[7]
     assert (getattr(instance, which).to_array() == MASK).all()
-    assert getattr(instance, which).stated_box == (1, 2, 3, 4)
-    assert not getattr(instance, other).known
+    assert getattr(instance, f"{which}_box") == (1, 2, 3, 4)
+    assert getattr(instance, other) is None
     assert (instance.category, instance.score) == ("car", 1)
     with pytest.raises(KinsError, match="--masks"):
         load(tmp_path, [plain])
@@ -69,8 +69,8 @@ def test_plain_results_are_what_the_user_says(tmp_path, which, other):
 def test_boxes_alone(tmp_path):
     plain = {"image_id": 7, "category_id": 1, "score": 1, "bbox": [1, 2, 3, 4]}
     (instance,) = load(tmp_path, [plain], "amodal")[7]
-    assert instance.amodal.stated_box == (1, 2, 3, 4)
-    assert not instance.amodal.known
+    assert instance.box == (1, 2, 3, 4)
+    assert instance.amodal is None
 
 
 def test_no_detection_at_all(tmp_path):

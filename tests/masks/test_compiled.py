@@ -118,7 +118,7 @@ def test_rasterise_takes_what_is_sound_and_leaves_the_rest():
         "damaged": {"size": [10, 12], "counts": "é"},
     }
     masks = {n: Mask.from_segmentation(msgspec.Raw(json.dumps(v).encode()), 10, 12, n) for n, v in values.items()}
-    rasterise([*masks.values(), Mask.unknown(10, 12, "none"), Mask.from_segmentation(msgspec.Raw(b"[]"), 0, 5, "flat")])
+    rasterise([*masks.values(), None, Mask.from_segmentation(msgspec.Raw(b"[]"), 0, 5, "flat")])
     for name in ("polygon", "two parts", "no part", "rle"):
         alone = Mask.from_segmentation(values[name], 10, 12)
         assert (masks[name].rle, masks[name].area) == (alone.rle, alone.area)

@@ -71,7 +71,7 @@ def test_coco_pair(tmp_path: Path) -> None:
     with pytest.raises(kins.KinsError, match="no annotation 6 in image 1"):
         pair_masks(kins.load(paths["amodal"], masks="amodal"), fewer)
     code, output = run(paths["amodal"], target, "--as", "amodal")
-    assert "has no other mask" in output
+    assert f"{paths['amodal']}: image a.png: annotations[0]: annotation 5 has no inmodal mask" in output
 
 
 def test_from_depth(tmp_path: Path) -> None:

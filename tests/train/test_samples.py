@@ -46,9 +46,7 @@ def test_targets_follow_the_definitions() -> None:
 
 
 def test_missing_inmodal_masks_are_fine_only_where_none_are_learned() -> None:
-    unknown = instance((10, 10, 20, 20), (0, 0, 0, 0)).replace(
-        inmodal=Mask.unknown(50, 100, "file.json: no inmodal mask")
-    )
+    unknown = instance((10, 10, 20, 20), (0, 0, 0, 0)).replace(inmodal=None)
     scene = Scene(Image(1, "a.png", 50, 100), (unknown,))
     target = make_target(scene, torch.ones(2), {4: 1}, DATA, inmodal=False)
     assert "inmodal" not in target

@@ -27,9 +27,9 @@ INK, GREY, RED = "#181818", "#6B6B6B", "#C0392B"
 
 def relations_of(scene: Scene) -> Occlusion | None:
     """Who hides whom by the masks; where these are not complete by the stored order; None where there is neither."""
-    if all(instance.amodal.known and instance.inmodal.known for instance in scene):
+    if all(instance.both_known for instance in scene):
         return occlusion(scene)
-    if all(instance.amodal.known and instance.order is not None for instance in scene):
+    if all(instance.amodal is not None and instance.order is not None for instance in scene):
         return occlusion_from_order(scene)
     return None
 
@@ -128,14 +128,14 @@ def _needed(relations: Occlusion) -> list[Edge]:
 def _overlap(scene: Scene, edge: Edge) -> Mask:
     """The pixels that an edge counts."""
     front, back = scene[edge.occluder], scene[edge.occluded]
-    if front.inmodal.known and back.inmodal.known and (found := front.inmodal & back.hidden):
+    if front.inmodal is not None and back.inmodal is not None and (found := front.inmodal & back.hidden):
         return found
-    return front.amodal & back.amodal
+    return front.require("amodal") & back.require("amodal")
 
 
 def _nearest(instance: Instance, at: Point) -> Point:
     """The visible pixel of an instance that is nearest to a point."""
-    seen = instance.inmodal if instance.inmodal.known and instance.inmodal else instance.amodal
+    seen = instance.inmodal if instance.inmodal else instance.require("amodal")
     x, top, bottom = (column.astype(np.float64) for column in seen.segments.T)
     x, y = x + 0.5, np.clip(at[1], top + 0.5, bottom - 0.5)
     best = np.hypot(x - at[0], y - at[1]).argmin()
@@ -186,7 +186,7 @@ def _arrow_path(way: Way, relations: Occlusion) -> str:
 
 
 def _share(edge: Edge, relations: Occlusion) -> float:
-    return edge.pixels / max(relations.instances[edge.occluded].amodal.area, 1)
+    return edge.pixels / max(relations.instances[edge.occluded].require("amodal").area, 1)
 
 
 def _edge_label(way: Way, relations: Occlusion) -> str:
@@ -210,7 +210,7 @@ def _node(instance: Instance, crop: Rgb, color: Color, order: int, x: float, y: 
     Picture.fromarray(crop).save(buffer, "JPEG", quality=88)
     data = base64.b64encode(buffer.getvalue()).decode()
     frame = f"rgb{color}"
-    known = instance.amodal.known and instance.inmodal.known
+    known = instance.both_known
     hidden = f"{_percent(instance.occlusion_rate)} hidden" if known and instance.occlusion_rate else "nothing hidden"
     return (
         f'<g transform="translate({x:.1f} {y:.1f})">'
@@ -233,7 +233,7 @@ def _thumbnail(image: Rgb, instance: Instance, color: Color) -> Rgb:
     """The object's box in twice the node's size: surroundings pale, hidden part striped, outline in its colour."""
     width, height = 2 * (NODE_WIDTH - 8), 2 * (NODE_HEIGHT - 8)
     result = np.full((height, width, 3), 244, np.uint8)
-    if not instance.amodal.known or not instance.amodal:
+    if not instance.amodal:
         return result
     x, y, w, h = instance.amodal.box
     pad = 0.08 * max(w, h) + 2
@@ -248,7 +248,7 @@ def _thumbnail(image: Rgb, instance: Instance, color: Color) -> Rgb:
 
     crop = np.array(Picture.fromarray(image[y0:y1, x0:x1]).resize(size, Picture.Resampling.BICUBIC)).astype(np.float64)
     whole = enlarged(instance.amodal)
-    seen = enlarged(instance.inmodal) if instance.inmodal.known else whole
+    seen = whole if instance.inmodal is None else enlarged(instance.inmodal)
     rows, columns = np.mgrid[: size[1], : size[0]]
     stripes = (rows + columns) % 14 < 5
     crop[~whole] = 0.35 * crop[~whole] + 0.65 * 244

@@ -154,10 +154,8 @@ def _parts(scene: Scene, shape: tuple[int, int], scale: float) -> list[_Part]:
     """Every instance that has pixels, with its masks enlarged smoothly, within a window around them."""
     parts = []
     for instance, color in zip(scene, colors(scene), strict=True):
-        whole = instance.amodal if instance.amodal.known else instance.inmodal
-        seen = instance.inmodal if instance.inmodal.known else instance.amodal
-        both = whole if seen is whole else whole | seen
-        if not both:
+        whole, seen = instance.whole, instance.seen
+        if whole is None or seen is None or not (both := whole if seen is whole else whole | seen):
             continue
         x, y, width, height = (int(value) for value in both.box)
         x0, y0 = max(x - 2, 0), max(y - 2, 0)
@@ -185,7 +183,7 @@ def _enlarge(mask: Mask, crop: tuple[int, int, int, int], size: tuple[int, int])
 
 def colors(scene: Scene) -> list[Color]:
     """A color for each instance, unlike those of instances close to it as far as there are enough."""
-    boxes = np.array([(i.amodal if i.amodal.known else i.inmodal).box for i in scene], np.float64).reshape(-1, 4)
+    boxes = np.array([(0, 0, 0, 0) if i.whole is None else i.whole.box for i in scene], np.float64).reshape(-1, 4)
     low, high = boxes[:, :2] - 8, boxes[:, :2] + boxes[:, 2:] + 8
     near = np.all((low[:, None] < high[None]) & (low[None] < high[:, None]), axis=2)
     palette = np.array(COLORS, np.float64)

@@ -110,15 +110,15 @@ def columns(scenes: Sequence[Scene], found: bool) -> tuple[Columns, Masks]:
     tight = np.zeros((2, 4, count))
     masks: list[Spans] = []
     for k, column in enumerate(columns):
-        known[k + 1] = [mask.known for mask in column]
+        known[k + 1] = [mask is not None for mask in column]
         together, tight[k] = spans(column)
         masks.append(together)
         pixels[k + 1] = together.area
-        stated = [mask.stated_area for mask in column]
+        stated = [i.inmodal_area if k else i.amodal_area for i in instances]
         area[k + 1] = [p if s is None or found else s for s, p in zip(stated, together.area.tolist(), strict=True)]
     amodal, inmodal = masks
     inside = inmodal.cut(amodal)
-    stated_box = [(np.nan,) * 4 if mask.stated_box is None else mask.stated_box for mask in columns[0]]
+    stated_box = [(np.nan,) * 4 if i.amodal_box is None else i.amodal_box for i in instances]
     box = np.array(stated_box, np.float64).reshape(-1, 4).T
     box = np.where(known[AMODAL] & np.isnan(box[0]), tight[0], box)
     known[BOX] = ~np.isnan(box[0])
@@ -163,7 +163,7 @@ def _check_sizes(scenes: Sequence[Scene], found: bool) -> None:
         size = scene.image.height, scene.image.width
         for instance in scene:
             for mask in (instance.amodal, instance.inmodal):
-                if (mask.height, mask.width) != size and mask.known:
+                if mask is not None and (mask.height, mask.width) != size:
                     raise KinsError(
                         f"{_place(instance, found)}: a mask of {mask.width} x {mask.height} pixels in an image of"
                         f" {size[1]} x {size[0]}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from hotcoco.primitives import lsap
@@ -63,18 +63,19 @@ def evaluate_completion(dataset: Dataset, predictions: Dataset) -> Completion:
         for index, instance in enumerate(instances):
             guess = owners.get(index)
             missing += guess is None
-            region = instance.hidden
-            full.append(instance.amodal.iou(guess.amodal) if guess else 0.0)
+            region, whole = instance.hidden, instance.require("amodal")
+            full.append(whole.iou(guess.require("amodal")) if guess else 0.0)
             rates.append(instance.occlusion_rate)
-            known = (region.iou(guess.amodal - instance.inmodal) if guess else 0.0) if region else np.nan
+            visible = instance.require("inmodal")
+            known = (region.iou(guess.require("amodal") - visible) if guess else 0.0) if region else np.nan
             hidden.append(known)
-    whole, parts, rate = (np.array(values, np.float64) for values in (full, hidden, rates))
+    wholes, parts, rate = (np.array(values, np.float64) for values in (full, hidden, rates))
     has = ~np.isnan(parts)
     return Completion(
         len(full),
         missing,
-        percent(whole),
-        percent(whole[has]),
+        percent(wholes),
+        percent(wholes[has]),
         int(has.sum()),
         percent(parts[has]),
         percent(parts[has & (rate >= PARTIAL) & (rate <= HEAVY)]),
@@ -99,7 +100,7 @@ def _owners(instances: list[Instance], found: list[Instance], where: str) -> dic
         raise KinsError(f"{where}: {len(found)} predictions for {len(instances)} instances; completion wants one each")
     if not found:
         return {}
-    kind = "inmodal" if all(guess.inmodal.known for guess in found) else "amodal"
-    gain = ious([getattr(i, kind) for i in instances], [getattr(guess, kind) for guess in found])
+    kind: Literal["amodal", "inmodal"] = "amodal" if any(guess.inmodal is None for guess in found) else "inmodal"
+    gain = ious([i.require(kind) for i in instances], [guess.require(kind) for guess in found])
     rows, columns = lsap(gain, maximize=True)
     return {int(row): found[int(column)] for row, column in zip(rows, columns, strict=True)}

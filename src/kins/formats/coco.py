@@ -9,7 +9,6 @@ from kins.errors import KinsError
 from kins.formats import coco_layout
 from kins.formats.coco_layout import Box, Losses, Number
 from kins.formats.document import Document, Raw
-from kins.masks import Mask
 from kins.records import Dataset, Image, Instance
 
 Masks = Literal["amodal", "inmodal"]
@@ -34,11 +33,10 @@ def read(document: Document, images_dir: Path | None, masks: Masks | None = None
         )
 
     def instance(annotation: coco_layout.Annotation) -> Instance:
-        fields = annotation.fields
-        mask = annotation.mask("segmentation", fields.bbox, fields.area)
-        place = f"{document.path}: annotations[{annotation.position}]"
-        other = Mask.unknown(mask.height, mask.width, f"{place}: plain COCO, read as {masks}, has no other mask")
-        return annotation.instance(*((mask, other) if masks == "amodal" else (other, mask)))
+        fields, mask = annotation.fields, annotation.mask("segmentation")
+        if masks == "amodal":
+            return annotation.instance(mask, None, amodal_box=fields.bbox, amodal_area=fields.area)
+        return annotation.instance(None, mask, inmodal_box=fields.bbox, inmodal_area=fields.area)
 
     return coco_layout.read(document, images_dir, _Fields, instance)
 
@@ -51,20 +49,19 @@ def write(dataset: Dataset, masks: Masks | None = None) -> tuple[Any, list[str]]
     losses = Losses()
 
     def annotation(instance: Instance, image: Image) -> dict[str, Any]:
-        chosen, other = _choose(instance, masks)
-        if other.known:
-            losses.add("inmodal mask" if chosen is instance.amodal else "amodal mask")
+        chosen = _choose(instance, masks)
+        if (instance.inmodal if chosen == "amodal" else instance.amodal) is not None:
+            losses.add("inmodal mask" if chosen == "amodal" else "amodal mask")
         losses.order(instance)
         losses.scores(instance)
-        return coco_layout.common_fields(instance, image) | coco_layout.coco_fields(chosen)
+        return coco_layout.common_fields(instance, image) | coco_layout.mask_fields(instance, chosen)
 
     return coco_layout.write(dataset, annotation), losses.lines()
 
 
-def _choose(instance: Instance, masks: Masks | None) -> tuple[Mask, Mask]:
-    amodal, inmodal = instance.amodal, instance.inmodal
-    if masks is None and amodal.known and inmodal.known:
+def _choose(instance: Instance, masks: Masks | None) -> Masks:
+    if masks is not None:
+        return masks
+    if instance.both_known:
         raise KinsError("COCO holds one mask an instance; say with --as whether to write the amodal or the inmodal one")
-    if masks == "inmodal" or (masks is None and inmodal.known):
-        return inmodal, amodal
-    return amodal, inmodal
+    return "amodal" if instance.inmodal is None else "inmodal"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -43,18 +43,16 @@ class Annotation:
         name = categories.get(fields.category_id)
         self.category = str(fields.category_id) if name is None else name
 
-    def mask(self, name: str, box: Box | None = None, area: Number | None = None) -> Mask:
-        """The mask in a field, with box and area as the file states them; unknown if there is no such field."""
+    def mask(self, name: str) -> Mask | None:
+        """The mask in a field; None if there is no such field."""
         raw = getattr(self.fields, name)
-        where = f"{self.document.path!s}: annotations[{self.position}].{name}"
         if bytes(raw) in (b"", b"null"):
-            raw, where = None, f"{where}: annotation {self.fields.id} has no such mask"
-        mask = Mask(self.image.height, self.image.width, None, raw, where)
-        mask.stated_box, mask.stated_area = box, area
-        return mask
+            return None
+        where = f"{self.document.path!s}: annotations[{self.position}].{name}"
+        return Mask(self.image.height, self.image.width, None, raw, where)
 
-    def instance(self, amodal: Mask, inmodal: Mask, cluster: int | None = None, order: int | None = None) -> Instance:
-        """The Instance with these masks; fields that the format does not know become `extra`."""
+    def instance(self, amodal: Mask | None, inmodal: Mask | None, **stated: Any) -> Instance:
+        """The Instance with these masks and what else is stated; fields unknown to the format become `extra`."""
         fields = self.fields
         crowd = fields.iscrowd
         return Instance(
@@ -64,10 +62,9 @@ class Annotation:
             amodal,
             inmodal,
             None if crowd is None else bool(crowd),
-            cluster,
-            order,
             extra={} if type(fields).__struct_config__.forbid_unknown_fields else self._unknown_fields(),
             position=self.position,
+            **stated,
         )
 
     def _unknown_fields(self) -> dict[str, Any]:
@@ -212,17 +209,17 @@ class Losses:
 
     def polygons(self, mask: Mask, which: str) -> None:
         """Polygons where the format has RLE: the pixels stay the same."""
-        if mask.known and mask.polygons is not None:
+        if mask.polygons is not None:
             self.add(f"{which} polygons, written as RLE of the same pixels")
 
-    def box(self, mask: Mask, which: str) -> None:
+    def box(self, mask: Mask | None, stated: Sequence[Number] | None, which: str) -> None:
         """A stated box, if it is not the pixels' box."""
-        if mask.stated_box is not None and mask.known and list(mask.stated_box) != list(mask.box):
+        if stated is not None and mask is not None and tuple(stated) != mask.box:
             self.add(f"{which} box as stated, which is not that of the pixels")
 
-    def area(self, mask: Mask, which: str) -> None:
+    def area(self, mask: Mask | None, stated: Number | None, which: str) -> None:
         """A stated area, if it is not the number of pixels."""
-        if mask.stated_area is not None and mask.known and mask.stated_area != mask.area:
+        if stated is not None and mask is not None and stated != mask.area:
             self.add(f"{which} area as stated, which is not the number of pixels")
 
     def lines(self) -> list[str]:
@@ -271,26 +268,21 @@ def common_fields(instance: Instance, image: Image) -> dict[str, Any]:
     return fields if crowd is None else fields | {"iscrowd": int(crowd)}
 
 
-def coco_fields(mask: Mask) -> dict[str, Any]:
-    """COCO's fields of a mask: segmentation, bbox, area."""
-    fields: dict[str, Any] = {}
-    if mask.known:
-        fields["segmentation"] = mask.raw_segmentation
-    if mask.known or mask.stated_box is not None:
-        fields["bbox"] = stated_box(mask)
-    if mask.known or mask.stated_area is not None:
-        fields["area"] = stated_area(mask)
-    return fields
+def mask_fields(
+    instance: Instance, kind: Literal["amodal", "inmodal"], names: Sequence[str] = ("segmentation", "bbox", "area")
+) -> dict[str, Any]:
+    """A mask, its box and its area under a format's names for these: as read, or else the pixels', as far as known.
 
-
-def stated_box(mask: Mask) -> Any:
-    """The box to write: as read, or else the pixels'."""
-    return list(mask.box) if mask.stated_box is None else mask.stated_box
-
-
-def stated_area(mask: Mask) -> Any:
-    """The area to write: as read, or else the number of pixels."""
-    return mask.area if mask.stated_area is None else mask.stated_area
+    Args:
+        names: of mask, box and, if the format has it, area.
+    """
+    mask, box, area = instance.amodal, instance.amodal_box, instance.amodal_area
+    if kind == "inmodal":
+        mask, box, area = instance.inmodal, instance.inmodal_box, instance.inmodal_area
+    values: list[Any] = [None, box, area]
+    if mask is not None:
+        values = [mask.raw_segmentation, mask.box if box is None else box, mask.area if area is None else area]
+    return {name: value for name, value in zip(names, values, strict=False) if value is not None}
 
 
 def rle(mask: Mask) -> dict[str, Any]:

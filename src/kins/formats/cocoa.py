@@ -161,8 +161,8 @@ def _instance(region: _Region, raw: Raw, image: Image, number: int, where: str) 
     name = region.name.strip()
     amodal = _mask(region.segmentation, image, f"{where}.segmentation")
     inmodal = _mask(region.visible_mask, image, f"{where}.visible_mask")
-    if not inmodal.known:
-        inmodal = amodal.with_stated(None, None)
+    if inmodal is None:
+        inmodal = amodal
     extra = {key: value for key, value in msgspec.json.decode(raw).items() if key not in _Region.__struct_fields__}
     if name != region.name:
         extra["name"] = region.name
@@ -170,19 +170,20 @@ def _instance(region: _Region, raw: Raw, image: Image, number: int, where: str) 
         number,
         0,
         name,
-        amodal.with_stated(None, region.area),
+        amodal,
         inmodal,
         cluster=None if region.order is None else 0,
         order=region.order,
+        amodal_area=region.area,
         extra=extra,
         position=number - 1,
     )
 
 
-def _mask(raw: Raw, image: Image, where: str) -> Mask:
+def _mask(raw: Raw, image: Image, where: str) -> Mask | None:
     text = bytes(raw)
     if text in (b"", b"null"):
-        return Mask.unknown(image.height, image.width, f"{where}: the region has no such mask")
+        return None
     if re.match(rb"\[\s*[^\[\s\]]", text):  # COCOA has one flat polygon a region
         raw = Raw(b"[" + text + b"]")
     return Mask.from_segmentation(raw, image.height, image.width, where)
@@ -197,13 +198,13 @@ def _regions(scene: Scene, losses: Losses) -> list[dict[str, Any]]:
         if isinstance(name, str) and name.strip() == instance.category:
             region["name"] = name
         amodal = instance.amodal
-        if amodal.known:
+        if amodal is not None:
             polygons = amodal.polygons
             region["segmentation"] = polygons[0] if polygons and len(polygons) == 1 else amodal.raw_segmentation
             if polygons is None or len(polygons) > 1:
                 losses.add("one polygon: masks of several, or without, are written as in COCO, which COCOA has not")
-            region["area"] = coco_layout.stated_area(amodal)
-            losses.box(amodal, "amodal")
+            region["area"] = amodal.area if instance.amodal_area is None else instance.amodal_area
+            losses.box(amodal, instance.amodal_box, "amodal")
         region |= visible_fields(instance, losses)
         if orders:
             region["order"] = orders[index]

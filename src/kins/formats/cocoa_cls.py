@@ -37,7 +37,7 @@ def write(dataset: Dataset) -> tuple[Any, list[str]]:
     losses = Losses()
 
     def annotation(instance: Instance, image: Image) -> dict[str, Any]:
-        fields = coco_layout.common_fields(instance, image) | coco_layout.coco_fields(instance.amodal)
+        fields = coco_layout.common_fields(instance, image) | coco_layout.mask_fields(instance, "amodal")
         fields |= visible_fields(instance, losses)
         losses.order(instance)
         losses.scores(instance)
@@ -52,18 +52,16 @@ def visible_fields(instance: Instance, losses: Losses) -> dict[str, Any]:
     Both masks are left out where they would say nothing new: the two masks of the instance are the same.
     """
     amodal, inmodal = instance.amodal, instance.inmodal
-    if not inmodal.known:
+    if inmodal is None:
         losses.add("that the inmodal mask is unknown: without one, this format takes an object for fully visible")
         return {}
-    if not amodal.known:
+    if amodal is None:
         return {"visible_mask": coco_layout.rle(inmodal)}
+    losses.box(inmodal, instance.inmodal_box, "inmodal")
+    losses.area(inmodal, instance.inmodal_area, "inmodal")
     if inmodal is amodal or inmodal == amodal:
-        losses.box(inmodal, "inmodal")
-        losses.area(inmodal, "inmodal")
         return {"occlude_rate": 0.0}
     losses.polygons(inmodal, "inmodal")
-    losses.box(inmodal, "inmodal")
-    losses.area(inmodal, "inmodal")
     return {
         "visible_mask": coco_layout.rle(inmodal),
         "invisible_mask": coco_layout.rle(instance.hidden),
@@ -73,6 +71,7 @@ def visible_fields(instance: Instance, losses: Losses) -> dict[str, Any]:
 
 def _instance(annotation: coco_layout.Annotation) -> Instance:
     fields = annotation.fields
-    amodal = annotation.mask("segmentation", fields.bbox, fields.area)
-    inmodal = annotation.mask("visible_mask")
-    return annotation.instance(amodal, inmodal if inmodal.known else amodal.with_stated(None, None))
+    amodal, inmodal = annotation.mask("segmentation"), annotation.mask("visible_mask")
+    return annotation.instance(
+        amodal, amodal if inmodal is None else inmodal, amodal_box=fields.bbox, amodal_area=fields.area
+    )

@@ -37,14 +37,12 @@ def write(dataset: Dataset) -> tuple[Any, list[str]]:
     losses = Losses()
 
     def annotation(instance: Instance, image: Image) -> dict[str, Any]:
-        fields = coco_layout.common_fields(instance, image) | coco_layout.coco_fields(instance.amodal)
-        inmodal = instance.inmodal
-        if inmodal.known:
+        fields = coco_layout.common_fields(instance, image) | coco_layout.mask_fields(instance, "amodal")
+        fields |= coco_layout.mask_fields(instance, "inmodal", ("inmodal_seg", "inmodal_bbox"))
+        if (inmodal := instance.inmodal) is not None:
             fields["inmodal_seg"] = coco_layout.rle(inmodal)
             losses.polygons(inmodal, "inmodal")
-        if inmodal.known or inmodal.stated_box is not None:
-            fields["inmodal_bbox"] = coco_layout.stated_box(inmodal)
-        losses.area(inmodal, "inmodal")
+        losses.area(inmodal, instance.inmodal_area, "inmodal")
         losses.order(instance)
         losses.scores(instance)
         return fields
@@ -55,6 +53,9 @@ def write(dataset: Dataset) -> tuple[Any, list[str]]:
 def _instance(annotation: coco_layout.Annotation) -> Instance:
     fields = annotation.fields
     return annotation.instance(
-        annotation.mask("segmentation", fields.bbox, fields.area),
-        annotation.mask("inmodal_seg", fields.inmodal_bbox),
+        annotation.mask("segmentation"),
+        annotation.mask("inmodal_seg"),
+        amodal_box=fields.bbox,
+        inmodal_box=fields.inmodal_bbox,
+        amodal_area=fields.area,
     )

@@ -56,22 +56,21 @@ def write(dataset: Dataset) -> tuple[Any, list[str]]:
 def _instance(annotation: coco_layout.Annotation) -> Instance:
     fields = annotation.fields
     return annotation.instance(
-        annotation.mask("a_segm", fields.a_bbox, fields.a_area),
-        annotation.mask("i_segm", fields.i_bbox, fields.i_area),
-        fields.oco_id,
-        fields.ico_id,
+        annotation.mask("a_segm"),
+        annotation.mask("i_segm"),
+        cluster=fields.oco_id,
+        order=fields.ico_id,
+        amodal_box=fields.a_bbox,
+        inmodal_box=fields.i_bbox,
+        amodal_area=fields.a_area,
+        inmodal_area=fields.i_area,
     )
 
 
 def _annotation(instance: Instance, image: Image) -> dict[str, Any]:
     fields = coco_layout.common_fields(instance, image)
-    for prefix, mask in (("a", instance.amodal), ("i", instance.inmodal)):
-        if mask.known:
-            fields[f"{prefix}_segm"] = mask.raw_segmentation
-        if mask.known or mask.stated_box is not None:
-            fields[f"{prefix}_bbox"] = coco_layout.stated_box(mask)
-        if mask.known or mask.stated_area is not None:
-            fields[f"{prefix}_area"] = coco_layout.stated_area(mask)
+    fields |= coco_layout.mask_fields(instance, "amodal", ("a_segm", "a_bbox", "a_area"))
+    fields |= coco_layout.mask_fields(instance, "inmodal", ("i_segm", "i_bbox", "i_area"))
     if instance.cluster is not None:
         fields["oco_id"] = instance.cluster
     if instance.order is not None:

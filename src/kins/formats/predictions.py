@@ -15,6 +15,7 @@ import msgspec
 
 from kins.errors import KinsError
 from kins.files import read_bytes
+from kins.formats.coco_layout import mask_fields, rle
 from kins.formats.document import Document, Raw, checked_text, describe, not_json
 from kins.masks import Mask
 from kins.records import Dataset, Image, Instance
@@ -101,12 +102,12 @@ def _fields(instance: Instance, image: Image) -> dict[str, Any]:
     if instance.score is None:
         raise KinsError(f"instance {instance.id} of image {image.id} has no score; predictions need one")
     fields: dict[str, Any] = {"image_id": image.id, "category_id": instance.category_id, "score": instance.score}
+    fields |= mask_fields(instance, "amodal", ("a_segm", "a_bbox")) | mask_fields(
+        instance, "inmodal", ("i_segm", "i_bbox")
+    )
     for prefix, mask in (("a", instance.amodal), ("i", instance.inmodal)):
-        if mask.known:
-            rle = mask.rle
-            fields[f"{prefix}_segm"] = {"size": rle["size"], "counts": rle["counts"].decode()}
-        if mask.known or mask.stated_box is not None:
-            fields[f"{prefix}_bbox"] = list(mask.box) if mask.stated_box is None else mask.stated_box
+        if mask is not None:
+            fields[f"{prefix}_segm"] = rle(mask)
     optional = {
         "occlusion_score": instance.occlusion_score,
         "oco_id": instance.cluster,
@@ -145,17 +146,22 @@ class _Detections(Mapping[int, Sequence[Instance]]):
 
     def _instance(self, index: int, image: Image) -> Instance:
         found = self._detections[index]
-        amodal = self._mask(found.a_segm, found.a_bbox, index, "a_segm", image)
-        inmodal = self._mask(found.i_segm, found.i_bbox, index, "i_segm", image)
+        amodal, amodal_box = self._mask(found.a_segm, index, "a_segm", image), found.a_bbox
+        inmodal, inmodal_box = self._mask(found.i_segm, index, "i_segm", image), found.i_bbox
         if self._masks is not None and (bytes(found.segmentation) or found.bbox is not None):
-            plain = self._mask(found.segmentation, found.bbox, index, "segmentation", image)
-            amodal, inmodal = (plain, inmodal) if self._masks == "amodal" else (amodal, plain)
+            plain = self._mask(found.segmentation, index, "segmentation", image)
+            if self._masks == "amodal":
+                amodal, amodal_box = plain, found.bbox
+            else:
+                inmodal, inmodal_box = plain, found.bbox
         return Instance(
             index + 1,
             found.category_id,
             self._categories[found.category_id],
             amodal,
             inmodal,
+            amodal_box=amodal_box,
+            inmodal_box=inmodal_box,
             cluster=found.oco_id,
             order=found.ico_id,
             score=found.score,
@@ -164,14 +170,10 @@ class _Detections(Mapping[int, Sequence[Instance]]):
             position=index,
         )
 
-    def _mask(self, raw: Raw, box: Box | None, index: int, name: str, image: Image) -> Mask:
-        where = f"{self._path!s}: [{index}].{name}"
-        source = None if bytes(raw) in (b"", b"null") else raw
-        if source is None:
-            where += ": the detection has no such mask"
-        mask = Mask(image.height, image.width, None, source, where)
-        mask.stated_box = box
-        return mask
+    def _mask(self, raw: Raw, index: int, name: str, image: Image) -> Mask | None:
+        if bytes(raw) in (b"", b"null"):
+            return None
+        return Mask(image.height, image.width, None, raw, f"{self._path!s}: [{index}].{name}")
 
 
 def _decode(path: Path) -> list[_Detection]:

@@ -49,17 +49,13 @@ class Mask:
 
     Attributes:
         height, width: size of the image in pixels.
-        stated_box: [x, y, width, height] as the annotation file gave it, or None. `box` is computed from the pixels.
-        stated_area: area as the annotation file gave it, or None. `area` is computed from the pixels.
     """
 
-    __slots__ = ("_area", "_box", "_rle", "_source", "_where", "height", "stated_area", "stated_box", "width")
+    __slots__ = ("_area", "_box", "_rle", "_source", "_where", "height", "width")
 
     def __init__(self, height: int, width: int, rle: Rle | None, source: Any = None, where: str = "") -> None:
         self.height = height
         self.width = width
-        self.stated_box: Sequence[float] | None = None
-        self.stated_area: float | None = None
         self._rle = rle
         self._source = source
         self._where = where
@@ -127,22 +123,10 @@ class Mask:
         """A mask without pixels."""
         return cls(height, width, _encode_runs(np.array([height * width]), height, width))
 
-    @classmethod
-    def unknown(cls, height: int, width: int, why: str) -> Mask:
-        """Stands where a file has no such mask: `known` is False, and any use of its pixels raises KinsError(why)."""
-        return cls(height, width, None, None, why)
-
-    @property
-    def known(self) -> bool:
-        """False if the file this came from has no such mask."""
-        return self._rle is not None or self._source is not None
-
     @property
     def rle(self) -> Rle:
         """{"size": [height, width], "counts": bytes}, COCO's compressed form. Not to be changed in place."""
         if self._rle is None:
-            if self._source is None:
-                raise KinsError(self._where)
             check_size(self.height, self.width, self._where)
             polygons = _sound_polygons(self._source)
             if polygons is None:
@@ -241,12 +225,6 @@ class Mask:
         offset = (columns[keep] - x) * height
         return _from_intervals(offset + tops[keep], offset + bottoms[keep], height, width)
 
-    def with_stated(self, box: Sequence[float] | None, area: float | None) -> Mask:
-        """This mask with box and area as a file states them."""
-        mask = Mask(self.height, self.width, self._rle, self._source, self._where)
-        mask.stated_box, mask.stated_area = box, area
-        return mask
-
     def __and__(self, other: Mask) -> Mask:
         return self._merge(other, True)
 
@@ -276,8 +254,6 @@ class Mask:
     __hash__ = None  # type: ignore[assignment]  # equal pixels may come in different encodings
 
     def __repr__(self) -> str:
-        if not self.known:
-            return f"Mask({self.height} x {self.width}, unknown)"
         return f"Mask({self.height} x {self.width}, area {self.area}, box {self.box})"
 
     def _merge(self, other: Mask, intersect: bool) -> Mask:
@@ -285,21 +261,21 @@ class Mask:
         return Mask(self.height, self.width, rle_library.merge([self.rle, other.rle], intersect))
 
 
-def rasterise(masks: Iterable[Mask]) -> None:
+def rasterise(masks: Iterable[Mask | None]) -> None:
     """Draw or check now, together, what was read from files and not used yet: several times faster than one by one.
 
     Whatever is damaged is left as it is, so that its first use raises KinsError as ever.
     """
-    pending = [mask for mask in masks if mask._rle is None and isinstance(mask._source, msgspec.Raw)]
+    pending = [m for m in masks if m is not None and m._rle is None and isinstance(m._source, msgspec.Raw)]
     for start in range(0, len(pending), TOGETHER):
         _rasterise_together(pending[start : start + TOGETHER])
 
 
-def require_sound(masks: Sequence[Mask]) -> None:
+def require_sound(masks: Sequence[Mask | None]) -> None:
     """Raises KinsError for the first damaged mask, with its place in the file."""
     rasterise(masks)
     for mask in masks:
-        if mask.known:
+        if mask is not None:
             mask.rle  # noqa: B018  # what is damaged tells so when it is used
 
 
@@ -323,18 +299,20 @@ def ious(first: Sequence[Mask], second: Sequence[Mask]) -> npt.NDArray[np.float6
     return np.asarray(common / total, np.float64)
 
 
-def spans(masks: Sequence[Mask]) -> tuple[Spans, npt.NDArray[np.float64]]:
-    """The pixels of many masks, to be compared pair by pair, and (4, len(masks)) their boxes; unknown ones are empty.
+def spans(known: Sequence[Mask | None]) -> tuple[Spans, npt.NDArray[np.float64]]:
+    """The pixels of many masks, to be compared pair by pair, and (4, len(known)) their boxes; None counts as empty.
 
     What was read from files and not used yet is not kept in run-length form for this.
 
     Raises KinsError for a damaged mask, with its place in the file.
     """
+    nothing = Mask.empty(1, 1)
+    masks = [nothing if mask is None else mask for mask in known]
     heights, widths = np.array([m.height for m in masks], np.int64), np.array([m.width for m in masks], np.int64)
     for row in np.flatnonzero((heights < 1) | (widths < 1) | (heights * widths > MAX_PIXELS)).tolist():
         check_size(masks[row].height, masks[row].width, masks[row]._where)
     raw = [mask._rle is None and isinstance(mask._source, msgspec.Raw) for mask in masks]
-    texts = [m._source if r else m.rle["counts"] if m.known else b"" for m, r in zip(masks, raw, strict=True)]
+    texts = [m._source if r else m.rle["counts"] for m, r in zip(masks, raw, strict=True)]
     table, boxes, read = unpack(texts, raw, heights, widths, MAX_COORDINATE)
     if not read.all():
         rows = np.flatnonzero(~read)

@@ -105,7 +105,7 @@ class Occlusion:
     @cached_property
     def rates(self) -> Floats:
         """(n,) |H| / |A| of each instance; NaN where it has no inmodal mask."""
-        return np.array([i.occlusion_rate if i.inmodal.known else np.nan for i in self.instances], np.float64)
+        return np.array([i.occlusion_rate if i.both_known else np.nan for i in self.instances], np.float64)
 
     @property
     def levels(self) -> list[str]:
@@ -164,8 +164,7 @@ def occlusion(scene: Scene, slivers: Slivers = ROUNDING, predicted: bool | None 
     instances = scene.instances
     if predicted is None:
         predicted = bool(instances) and all(instance.score is not None for instance in instances)
-    amodal = [instance.amodal for instance in instances]
-    inmodal = [instance.inmodal for instance in instances]
+    amodal, inmodal = scene.masks("amodal"), scene.masks("inmodal")
     rasterise([*amodal, *inmodal])
     seen = {j: amodal[j] & inmodal[j] for j in range(len(instances)) if amodal[j].rle != inmodal[j].rle}
     both = intersections(inmodal, [*amodal, *seen.values()])
@@ -236,7 +235,7 @@ def occlusion_from_order(
     nearer = np.where(stated | stated.T, stated, nearer)
     unknown = np.isnan(order)[:, None] & ~(stated | stated.T | np.eye(n, dtype=bool))
     if unknown.any():
-        amodal = [instance.amodal for instance in scene]
+        amodal = scene.masks("amodal")
         for i, _ in np.argwhere(unknown & (intersections(amodal, amodal) > 0)).tolist():
             raise KinsError(
                 f"image {scene.image.file_name}: instance {scene[i].id} has no order; derive it with kins order"
@@ -278,7 +277,7 @@ def with_order(scene: Scene, relations: Occlusion | None = None) -> Scene:
 
 
 def _from_nearness(scene: Scene, nearer: npt.NDArray[np.bool_], slivers: Slivers) -> Occlusion:
-    amodal = [instance.amodal for instance in scene]
+    amodal = scene.masks("amodal")
     overlap = intersections(amodal, amodal)
     boxes = corners(amodal)
     weights = without_slivers(np.where(nearer, overlap, 0), amodal, amodal, boxes, slivers, {})
@@ -316,7 +315,7 @@ def _clusters(instances: tuple[Instance, ...], linked: npt.NDArray[np.bool_], bo
     doubtful = np.triu(near & near.T & (labels[:, None] != labels[None, :]))
     if doubtful.any():
         for i, j in zip(*(axis.tolist() for axis in np.nonzero(doubtful)), strict=True):
-            linked[i, j] = linked[j, i] = touch(instances[i].amodal, instances[j].amodal)
+            linked[i, j] = linked[j, i] = touch(instances[i].require("amodal"), instances[j].require("amodal"))
         labels = _lowest_reached(linked, rank)
     return np.asarray(np.unique(labels, return_inverse=True)[1], np.int64)
 
@@ -337,7 +336,7 @@ def _direction(weights: Ints, instances: Sequence[Instance]) -> npt.NDArray[np.b
     tied = (weights == weights.T) & (weights > 0)
     if tied.any():
         for i, j in np.argwhere(np.triu(tied)).tolist():
-            keys = [(-instances[b].amodal.area, -instances[a].id, -a) for a, b in ((i, j), (j, i))]
+            keys = [(-instances[b].require("amodal").area, -instances[a].id, -a) for a, b in ((i, j), (j, i))]
             ahead[(i, j) if keys[0] > keys[1] else (j, i)] = True
     return ahead
 
@@ -378,7 +377,14 @@ def _break_cycles(instances: Sequence[Instance], weights: Ints, ahead: npt.NDArr
 
     def strength(edge: tuple[int, int]) -> tuple[float, ...]:
         i, j = edge
-        return weights[i, j], weights[i, j] / max(instances[j].amodal.area, 1), instances[i].id, instances[j].id, i, j
+        return (
+            weights[i, j],
+            weights[i, j] / max(instances[j].require("amodal").area, 1),
+            instances[i].id,
+            instances[j].id,
+            i,
+            j,
+        )
 
     graph = nx.DiGraph()
     graph.add_edges_from(sorted(((i, j) for i, j in np.argwhere(ahead).tolist()), key=strength))
@@ -393,7 +399,7 @@ def _break_cycles(instances: Sequence[Instance], weights: Ints, ahead: npt.NDArr
 
 def _same_objects(instances: Sequence[Instance]) -> Ints:
     """(n,) for each detection the index of the best-scored one that shows the same object; often itself."""
-    inmodal = [instance.inmodal for instance in instances]
+    inmodal = [instance.require("inmodal") for instance in instances]
     same = ious(inmodal, inmodal) >= SAME_OBJECT
     leaders: list[int] = []
     groups = np.arange(len(instances))

@@ -84,7 +84,7 @@ def predict_files(
         for scene, (path, image_id, pixels) in zip(predictor.batch([r[2] for r in readable]), readable, strict=True):
             image = Image(image_id, path.name, *pixels.shape[:2])
             scene = scene.replace(image=image, image_path=path)
-            if all(instance.inmodal.known for instance in scene):
+            if all(instance.both_known for instance in scene):
                 scene = with_order(scene)
             if dataset is not None:
                 scene = with_categories(scene, dataset.categories)

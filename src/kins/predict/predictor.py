@@ -95,9 +95,8 @@ class Predictor:
         boxes = (found["boxes"] / scale.repeat(2)).numpy().astype(np.float64)
         masks = {
             name: draw_masks(found[f"mask_{name}"].numpy(), boxes, height, width)
-            if f"mask_{name}" in found
-            else [Mask.unknown(height, width, f"this network predicts no {name} masks")] * len(boxes)
             for name in ("amodal", "inmodal")
+            if f"mask_{name}" in found
         }
         ids = list(self.categories)
         instances: list[Instance] = []
@@ -106,14 +105,14 @@ class Predictor:
                 continue
             x1, y1, x2, y2 = boxes[k].tolist()
             category_id = ids[label - 1]
-            amodal = masks["amodal"][k].with_stated([x1, y1, x2 - x1, y2 - y1], None)
             instances.append(
                 Instance(
                     id=len(instances) + 1,
                     category_id=category_id,
                     category=self.categories[category_id],
-                    amodal=amodal,
-                    inmodal=masks["inmodal"][k],
+                    amodal=masks["amodal"][k] if "amodal" in masks else None,
+                    inmodal=masks["inmodal"][k] if "inmodal" in masks else None,
+                    amodal_box=(x1, y1, x2 - x1, y2 - y1),
                     score=score,
                     occlusion_score=float(found["occlusion"][k]) if "occlusion" in found else None,
                 )

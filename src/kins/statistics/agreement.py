@@ -91,8 +91,8 @@ def compare(first: Dataset, second: Dataset, names: tuple[str, str] = ("first", 
         for i, j in pairs:
             a, b = one[i], other[j]
             agreement.same_category += a.category == b.category
-            agreement.amodal.append(a.amodal.iou(b.amodal))
-            if a.inmodal.known and b.inmodal.known:
+            agreement.amodal.append(a.require("amodal").iou(b.require("amodal")))
+            if a.inmodal is not None and b.inmodal is not None:
                 agreement.inmodal.append(a.inmodal.iou(b.inmodal))
                 if a.hidden or b.hidden:
                     agreement.hidden.append(a.hidden.iou(b.hidden))
@@ -110,7 +110,7 @@ def compare(first: Dataset, second: Dataset, names: tuple[str, str] = ("first", 
 
 def match(first: Sequence[Instance], second: Sequence[Instance], least: float = SAME_OBJECT) -> list[tuple[int, int]]:
     """Index pairs of instances that are one object: one to one, amodal IoU of at least `least`, its sum the largest."""
-    return _assign(ious([i.amodal for i in first], [i.amodal for i in second]), least)
+    return _assign(ious([i.require("amodal") for i in first], [i.require("amodal") for i in second]), least)
 
 
 def consensus(datasets: Sequence[Dataset]) -> Dataset:
@@ -195,7 +195,7 @@ def _relations(scene: Scene) -> Occlusion | None:
     """What the annotator said, or what follows from the masks; None where there is neither."""
     if len(scene) and all(instance.order is not None for instance in scene):
         return occlusion_from_order(scene)
-    if all(instance.inmodal.known for instance in scene):
+    if all(instance.both_known for instance in scene):
         return occlusion(scene)
     return None
 
@@ -206,7 +206,7 @@ def _objects(scenes: Sequence[Scene]) -> list[list[Instance]]:
     for scene in scenes:
         overlap = np.zeros((len(objects), len(scene)))
         for row, members in enumerate(objects):
-            masks = ious([member.amodal for member in members], [instance.amodal for instance in scene])
+            masks = ious([member.require("amodal") for member in members], scene.masks("amodal"))
             overlap[row] = masks.mean(0)
         matched = {j: i for i, j in _assign(overlap, SAME_OBJECT)}
         for index, instance in enumerate(scene):
@@ -219,8 +219,8 @@ def _objects(scenes: Sequence[Scene]) -> list[list[Instance]]:
 
 def _merged(members: Sequence[Instance], annotators: int, ids: dict[str, int]) -> Instance | None:
     """One instance by majority, without an id; None if there is none."""
-    amodal = _majority([member.amodal for member in members], annotators)
-    inmodal = _majority([member.inmodal for member in members], annotators) & amodal
+    amodal = _majority([member.require("amodal") for member in members], annotators)
+    inmodal = _majority([member.require("inmodal") for member in members], annotators) & amodal
     if not inmodal:
         return None
     category = Counter(member.category for member in members).most_common(1)[0][0]

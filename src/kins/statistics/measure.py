@@ -193,10 +193,10 @@ def _measure(scene: Scene, shapes: bool) -> _Measures:
     rasterise([mask for instance in scene for mask in (instance.amodal, instance.inmodal)])
     rows = []
     for instance in scene:
-        mask = instance.amodal if instance.amodal.known else instance.inmodal
-        rows.append((_rate(instance), mask.area if mask.known else math.nan, *_extent(mask)))
+        mask = instance.whole
+        rows.append((_rate(instance), math.nan if mask is None else mask.area, *_extent(mask)))
     found = _Measures([i.category for i in scene], rows, [_forms(i) for i in scene] if shapes else [])
-    if len(scene) and all(instance.amodal.known and instance.inmodal.known for instance in scene):
+    if len(scene) and all(instance.both_known for instance in scene):
         relations = occlusion(scene)
         found.sizes = np.bincount(relations.clusters).tolist()
         depth = np.zeros(len(found.sizes), np.int64)
@@ -218,22 +218,24 @@ def distinct_names(paths: Sequence[Path]) -> list[str]:
 
 
 def _rate(instance: Instance) -> float:
-    return instance.occlusion_rate if instance.amodal.known and instance.inmodal.known else math.nan
+    return instance.occlusion_rate if instance.both_known else math.nan
 
 
-def _extent(mask: Mask) -> tuple[float, float]:
-    return (mask.box[2], mask.box[3]) if mask.known else (math.nan, math.nan)
+def _extent(mask: Mask | None) -> tuple[float, float]:
+    return (math.nan, math.nan) if mask is None else (mask.box[2], mask.box[3])
 
 
 def _forms(instance: Instance) -> tuple[float, float, float, float]:
     """Convexity of the amodal and the inmodal mask, then simplicity."""
     amodal, inmodal = instance.amodal, instance.inmodal
-    first = (convexity(amodal), simplicity(amodal)) if amodal.known else (math.nan, math.nan)
-    if amodal.known and inmodal.known and amodal.rle == inmodal.rle:
-        second = first
-    else:
-        second = (convexity(inmodal), simplicity(inmodal)) if inmodal.known else (math.nan, math.nan)
+    first = _form(amodal)
+    same = amodal is not None and inmodal is not None and amodal.rle == inmodal.rle
+    second = first if same else _form(inmodal)
     return first[0], second[0], first[1], second[1]
+
+
+def _form(mask: Mask | None) -> tuple[float, float]:
+    return (math.nan, math.nan) if mask is None else (convexity(mask), simplicity(mask))
 
 
 def _mean(values: npt.NDArray[Any]) -> float | None:

@@ -96,10 +96,10 @@ def paste_over(
     amodal mask stays.
     """
     shape = picture.shape[:2]
-    known = [i for i in scene if not i.crowd and _visible(i)]
-    amodal = [(i.amodal if i.amodal.known else i.inmodal).to_array() for i in known]
-    visible = [_visible(i).to_array() for i in known]
-    labels = [(i.category_id, i.category) for i in known]
+    known = [(i, i.whole, i.seen) for i in scene if not i.crowd and i.whole is not None and i.seen]
+    amodal = [whole.to_array() for _, whole, _ in known]
+    visible = [seen.to_array() for _, _, seen in known]
+    labels = [(i.category_id, i.category) for i, _, _ in known]
     for _ in range(pastes if known else 0):
         for _ in range(ATTEMPTS):
             target = int(rng.integers(len(visible)))
@@ -128,10 +128,6 @@ def paste_over(
         i.replace(cluster=int(c), order=int(o)) for i, c, o in zip(instances, order.clusters, order.order, strict=True)
     )
     return picture, made.replace(instances=tuple(ordered))
-
-
-def _visible(instance: Instance) -> Mask:
-    return instance.inmodal if instance.inmodal.known else instance.amodal
 
 
 def _place(
@@ -196,8 +192,8 @@ def _donors(dataset: Dataset) -> list[tuple[int, int]]:
     found = []
     for scene in dataset:
         for index, instance in enumerate(scene):
-            mask = _visible(instance)
-            if instance.crowd or not mask or (instance.amodal.known and instance.occlusion_rate > 0.02):
+            mask = instance.seen
+            if instance.crowd or not mask or (instance.both_known and instance.occlusion_rate > 0.02):
                 continue
             x, y, w, h = mask.box
             away = x > 0 and y > 0 and x + w < mask.width and y + h < mask.height
@@ -210,11 +206,12 @@ def _cutouts(dataset: Dataset, donors: list[tuple[int, int]], rng: np.random.Gen
     while True:
         image_id, index = donors[int(rng.integers(len(donors)))]
         scene = dataset[image_id]
-        instance = scene[index]
-        x, y, w, h = (int(v) for v in _visible(instance).box)
+        instance, seen = scene[index], scene[index].seen
+        assert seen is not None
+        x, y, w, h = (int(v) for v in seen.box)
         window = np.s_[y : y + h, x : x + w]
         pixels = read(scene.image_path)[window]
-        yield Cutout(pixels, _visible(instance).to_array()[window], instance.category_id, instance.category)
+        yield Cutout(pixels, seen.to_array()[window], instance.category_id, instance.category)
 
 
 def _renumbered(scenes: list[Scene]) -> list[Scene]:

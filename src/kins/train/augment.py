@@ -142,7 +142,7 @@ def paste(
     image = image.copy()
     window = image[y0:y1, x0:x1]
     window[:] = np.rint(window * (1 - alpha) + cutout[inside] * alpha).astype(np.uint8)
-    behind = (i.replace(inmodal=i.inmodal - mask) if i.inmodal.known else i for i in scene)
+    behind = (i if i.inmodal is None else i.replace(inmodal=i.inmodal - mask) for i in scene)
     new = Instance(
         id=1 + max((i.id for i in scene), default=0),
         category_id=source.category_id,
@@ -150,22 +150,23 @@ def paste(
         amodal=mask,
         inmodal=mask,
     )
-    left = [i for i in behind if not i.inmodal.known or i.inmodal]
+    left = [i for i in behind if i.inmodal is None or i.inmodal]
     return scene.replace(instances=(*left, new)), image
 
 
 def paste_random(scene: Scene, image: Pixels, donor: Scene, rng: np.random.Generator) -> tuple[Scene, Pixels]:
     """Paste an unoccluded instance of `donor` partly over one of `scene`, scaled to stand a little nearer."""
     border = donor.image.width, donor.image.height
-    whole = [i for i in donor if i.inmodal.known and not i.crowd and _whole(i, *border)]
-    targets = [i for i in scene if not i.crowd and i.amodal.box[3] >= 8]
+    whole = [i for i in donor if i.both_known and not i.crowd and _whole(i, *border)]
+    targets = [i for i in scene if not i.crowd and i.require("amodal").box[3] >= 8]
     if not whole or not targets:
         return scene, image
     source, target = whole[int(rng.integers(len(whole)))], targets[int(rng.integers(len(targets)))]
-    x, y, width, height = (int(value) for value in source.inmodal.box)
+    visible = source.require("inmodal")
+    x, y, width, height = (int(value) for value in visible.box)
     cutout = donor.read_image()[y : y + height, x : x + width]
-    shape = source.inmodal.cropped(x, y, width, height).to_array()
-    tx, ty, twidth, theight = target.amodal.box
+    shape = visible.cropped(x, y, width, height).to_array()
+    tx, ty, twidth, theight = target.require("amodal").box
     ratio = float(np.clip(theight * rng.uniform(0.9, 1.4) / height, 0.3, 3))
     size = max(1, round(width * ratio)), max(1, round(height * ratio))
     cutout = np.asarray(PIL.Image.fromarray(cutout).resize(size, PIL.Image.Resampling.BILINEAR))
@@ -179,7 +180,7 @@ def paste_random(scene: Scene, image: Pixels, donor: Scene, rng: np.random.Gener
 
 
 def _whole(instance: Instance, width: int, height: int) -> bool:
-    x, y, w, h = instance.inmodal.box
+    x, y, w, h = instance.require("inmodal").box
     touches = x < 1 or y < 1 or x + w > width - 1 or y + h > height - 1
     return min(w, h) >= 12 and not touches and instance.occlusion_rate < 0.01
 
@@ -187,10 +188,11 @@ def _whole(instance: Instance, width: int, height: int) -> bool:
 def _moved(scene: Scene, change: Callable[[Mask], Mask], width: int, height: int) -> Scene:
     moved = (
         i.replace(
-            amodal=change(i.amodal) if i.amodal.known else i.amodal,
-            inmodal=change(i.inmodal) if i.inmodal.known else i.inmodal,
+            amodal=None if i.amodal is None else change(i.amodal),
+            inmodal=None if i.inmodal is None else change(i.inmodal),
+            **dict.fromkeys(("amodal_box", "inmodal_box", "amodal_area", "inmodal_area")),  # no longer true
         )
         for i in scene
     )
-    kept = tuple(i for i in moved if (i.inmodal if i.inmodal.known else i.amodal))
+    kept = tuple(i for i in moved if i.seen)
     return scene.replace(image=dataclasses.replace(scene.image, width=width, height=height), instances=kept)

@@ -96,8 +96,8 @@ def make_target(
     """The targets of one image, as `kins.models.regions.Target`; crowds and specks are left out."""
     instances = [i for i in scene if not i.crowd and i.category_id in labels]
     rasterise([mask for i in instances for mask in (i.amodal, i.inmodal)])
-    instances = [i for i in instances if not inmodal or i.inmodal]
-    boxes = torch.tensor([i.amodal.box for i in instances]).view(-1, 4)
+    instances = [i for i in instances if not inmodal or i.require("inmodal")]
+    boxes = torch.tensor([i.require("amodal").box for i in instances]).view(-1, 4)
     boxes = torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], dim=1) * scale.repeat(2)
     keep = ((boxes[:, 2:] - boxes[:, :2]) >= max(data.min_size, 1e-3)).all(dim=1)
     instances = [i for i, kept in zip(instances, keep.tolist(), strict=True) if kept]
@@ -105,17 +105,17 @@ def make_target(
         "boxes": boxes[keep],
         "labels": torch.tensor([labels[i.category_id] for i in instances], dtype=torch.int64),
         "occluded": torch.tensor([_occluded(i, data.occluded_rate) for i in instances], dtype=torch.int64),
-        "amodal": pad_segments([i.amodal.segments for i in instances]),
+        "amodal": pad_segments([i.require("amodal").segments for i in instances]),
         "scale": scale,
     }
     if inmodal:
-        target["inmodal"] = pad_segments([i.inmodal.segments for i in instances])
+        target["inmodal"] = pad_segments([i.require("inmodal").segments for i in instances])
     return target
 
 
 def _occluded(instance: Instance, rate: float) -> bool:
     """Whether part of the instance is hidden, rounding slivers aside."""
-    return instance.inmodal.known and instance.occlusion_rate >= max(rate, 1e-9)
+    return instance.both_known and instance.occlusion_rate >= max(rate, 1e-9)
 
 
 def pad_segments(segments: Sequence[npt.NDArray[np.int64]]) -> Tensor:

@@ -275,7 +275,7 @@ class AnnotationChecker:
             return
         from kins.occlusion import disagreements
 
-        first = instances[0].amodal
+        first = instances[0].require("amodal")
         for front, back, pixels, stored in disagreements(
             Scene(Image(0, "", first.height, first.width), tuple(instances))
         ):

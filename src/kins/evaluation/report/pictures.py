@@ -82,7 +82,7 @@ def _picture(scene: Scene) -> str:
     from kins.draw.scene import draw
 
     scale = min(max(LONG_SIDE / max(scene.image.width, scene.image.height), 1.0), 4.0)
-    what = ("amodal", "inmodal", "hidden") if all(i.inmodal.known for i in scene) else ("amodal",)
+    what = ("amodal", "inmodal", "hidden") if all(i.inmodal is not None for i in scene) else ("amodal",)
     picture = Picture.fromarray(draw(scene, what, scale=scale, legend=False))
     buffer = io.BytesIO()
     picture.save(buffer, "WEBP", quality=82)
