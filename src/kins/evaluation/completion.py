@@ -9,7 +9,7 @@ import numpy as np
 from hotcoco.primitives import lsap
 
 from kins.errors import KinsError
-from kins.evaluation.regions import percent
+from kins.evaluation.precision import percent
 from kins.evaluation.results import without_nan
 from kins.masks import ious
 from kins.occlusion import HEAVY, PARTIAL

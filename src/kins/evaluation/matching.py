@@ -13,10 +13,14 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from kins.evaluation.columns import Bools, Floats, Ints
+from kins.evaluation.columns import AMODAL, Bools, Floats, Ints
+from kins.evaluation.overlap import Pairs
 
 THRESHOLDS: Floats = np.linspace(0.5, 0.95, 10)
 """IoU thresholds of COCO's AP."""
+
+SAME_OBJECT = 0.5
+"""Amodal IoU from which a detection and a ground truth of one class count as the same object."""
 
 Matches = npt.NDArray[np.int32]
 
@@ -132,3 +136,10 @@ def _places(group: Ints, found: Ints) -> tuple[Ints, Ints]:
     count = np.cumsum(new_found) - 1
     place = count - np.maximum.accumulate(np.where(new_group, count, 0))
     return place, choice
+
+
+def matched_pairs(pairs: Pairs, crowd: Bools, detections: int) -> Ints:
+    """Indices into `pairs` of those that COCO's greedy matching joins at an amodal IoU of 0.5; without crowds."""
+    steps = plan(pairs.found, pairs.truth, pairs.iou[AMODAL], crowd, detections, np.array([SAME_OBJECT]))
+    truth = match(steps, crowd)[0]
+    return np.flatnonzero((truth[pairs.found] == pairs.truth) & ~crowd[pairs.truth])

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from kins.evaluation.columns import AMODAL, Bools, Columns, Floats, Ints, Masks
 from kins.evaluation.overlap import Pairs, box_intersection
-from kins.evaluation.regions import precision_recall
+from kins.evaluation.precision import precision_recall
 from kins.occlusion import PARTIAL
 
 Signs = npt.NDArray[np.int8]

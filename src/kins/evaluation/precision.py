@@ -103,3 +103,17 @@ def mean(values: Floats) -> float:
     """Mean over what is defined, in percent; NaN if nothing is."""
     defined = values[~np.isnan(values)]
     return float(100 * defined.mean()) if defined.size else float("nan")
+
+
+def precision_recall(right: int, said: int, true: int) -> dict[str, float]:
+    """Precision, recall and F1 in percent; NaN where there is nothing to divide by."""
+    return {
+        "precision": 100 * right / said if said else float("nan"),
+        "recall": 100 * right / true if true else float("nan"),
+        "F1": 200 * right / (said + true) if said + true else float("nan"),
+    }
+
+
+def percent(values: Floats | Bools) -> float:
+    """Mean in percent, NaN of nothing."""
+    return float(100 * np.mean(values)) if values.size else float("nan")

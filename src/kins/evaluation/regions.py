@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from kins.evaluation.columns import AMODAL, INMODAL, Bools, Floats, Ints
-from kins.evaluation.matching import match, plan
-from kins.evaluation.overlap import Pairs
+from kins.evaluation.precision import percent, precision_recall
+from kins.evaluation.table import Table
 from kins.occlusion import HEAVY, PARTIAL
-
-if TYPE_CHECKING:
-    from kins.evaluation.evaluator import Table
-
-LEAST = 0.5
-"""Amodal IoU from which a detection and a ground truth of one class count as the same object."""
-
-
-def matched_pairs(pairs: Pairs, crowd: Bools, detections: int) -> Ints:
-    """Indices into `pairs` of those that COCO's greedy matching joins at an amodal IoU of 0.5; without crowds."""
-    steps = plan(pairs.found, pairs.truth, pairs.iou[AMODAL], crowd, detections, np.array([LEAST]))
-    truth = match(steps, crowd)[0]
-    return np.flatnonzero((truth[pairs.found] == pairs.truth) & ~crowd[pairs.truth])
 
 
 def region_quality(table: Table, chosen: Ints) -> dict[str, float]:
@@ -69,15 +54,6 @@ def occlusion_classification(table: Table, chosen: Ints) -> dict[str, float]:
     }
 
 
-def precision_recall(right: int, said: int, true: int) -> dict[str, float]:
-    """Precision, recall and F1 in percent; NaN where there is nothing to divide by."""
-    return {
-        "precision": 100 * right / said if said else float("nan"),
-        "recall": 100 * right / true if true else float("nan"),
-        "F1": 200 * right / (said + true) if said + true else float("nan"),
-    }
-
-
 def ranked_precision(score: Floats, truth: Bools) -> float:
     """Sum over recall steps of step times precision; equal scores come together. NaN without a true one."""
     if not truth.any():
@@ -87,8 +63,3 @@ def ranked_precision(score: Floats, truth: Bools) -> float:
     right = np.cumsum(truth[order])[last]
     precision = right / (np.flatnonzero(last) + 1)
     return float((np.diff(right, prepend=0) * precision).sum() / truth.sum())
-
-
-def percent(values: Floats | Bools) -> float:
-    """Mean in percent, NaN of nothing."""
-    return float(100 * np.mean(values)) if values.size else float("nan")

@@ -10,14 +10,14 @@ import numpy as np
 
 from kins.errors import KinsError
 from kins.evaluation.columns import AMODAL, BOX, INMODAL, KINDS, Bools
-from kins.evaluation.matching import match, plan
+from kins.evaluation.matching import match, matched_pairs, plan
 from kins.evaluation.order import order_quality
 from kins.evaluation.precision import Curves, Ranking, curves, mean, ranking
-from kins.evaluation.regions import matched_pairs, occlusion_classification, region_quality
+from kins.evaluation.regions import occlusion_classification, region_quality
 from kins.evaluation.slices import SIZES, Slice
 
 if TYPE_CHECKING:
-    from kins.evaluation.evaluator import Table
+    from kins.evaluation.table import Table
 
 SIZE_NAMES = {"small": "s", "medium": "m", "large": "l"}
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kins.train.loop import Progress
+    from kins.train.log import Progress
 
 
 @contextmanager

@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kins.config import Config
 from kins.files import Name, check_output, write_atomic, write_json
 
-if TYPE_CHECKING:
-    from kins.train.loop import Progress
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """What is known after a step.
+
+    Attributes:
+        step: optimiser steps done.
+        share: of the whole schedule, 0 to 1.
+        losses: this step's, by name; "loss" is their sum.
+        lr: learning rate of this step.
+        images_per_second: over all processes, loading included.
+        seconds_left: estimate.
+        evaluation: figures of an evaluation made after this step, or None.
+    """
+
+    step: int
+    share: float
+    losses: dict[str, float]
+    lr: float
+    images_per_second: float
+    seconds_left: float
+    evaluation: dict[str, float] | None = None
 
 
 def check_run_folder(out: str | Path, inputs: Iterable[Name | None] = ()) -> None:

@@ -11,7 +11,6 @@ best.safetensors (the weights that evaluated best, or the final ones).
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import itertools
 import json
 import logging
@@ -38,7 +37,7 @@ from kins.models.devices import check_compiling, pick_device, pick_precision
 from kins.models.network import AmodalRCNN, assemble
 from kins.predict.predictor import Predictor, with_categories
 from kins.records import Dataset
-from kins.train.log import RunLog
+from kins.train.log import Progress, RunLog
 from kins.train.samples import Batches, TrainingSet, collate
 
 
@@ -48,29 +47,6 @@ class Mixed(MixedPrecision):
 
     def convert_input(self, data: Any) -> Any:
         return data
-
-
-@dataclasses.dataclass(frozen=True)
-class Progress:
-    """What is known after a step.
-
-    Attributes:
-        step: optimiser steps done.
-        share: of the whole schedule, 0 to 1.
-        losses: this step's, by name; "loss" is their sum.
-        lr: learning rate of this step.
-        images_per_second: over all processes, loading included.
-        seconds_left: estimate.
-        evaluation: figures of an evaluation made after this step, or None.
-    """
-
-    step: int
-    share: float
-    losses: dict[str, float]
-    lr: float
-    images_per_second: float
-    seconds_left: float
-    evaluation: dict[str, float] | None = None
 
 
 Report = Callable[[Progress], None]

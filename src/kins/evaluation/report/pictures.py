@@ -9,8 +9,8 @@ import io
 import numpy as np
 
 from kins.evaluation.columns import AMODAL, Floats, Ints
-from kins.evaluation.evaluator import Table
-from kins.evaluation.regions import matched_pairs
+from kins.evaluation.matching import matched_pairs
+from kins.evaluation.table import Table
 from kins.records import Dataset, Scene
 
 LONG_SIDE = 960
