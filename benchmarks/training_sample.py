@@ -26,10 +26,11 @@ from torchvision.transforms.functional import pil_to_tensor
 import kins
 from kins.config import DataConfig
 from kins.masks import Mask
+from kins.models.images import to_network
 from kins.models.targets import draw_targets
 from kins.records import Dataset, Image, Instance, Scene
 from kins.streets import Settings, make_picture
-from kins.train.samples import make_target, to_network
+from kins.train.samples import make_target
 
 HEIGHT, WIDTH, INSTANCES, REGIONS = 375, 1242, 13, 64
 

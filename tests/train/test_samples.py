@@ -10,8 +10,9 @@ from kins.config import AugmentConfig, DataConfig
 from kins.demo.toys import write_shapes
 from kins.errors import KinsError
 from kins.masks import Mask
+from kins.models.images import to_network
 from kins.records import Dataset, Image, Instance, Scene
-from kins.train.samples import Batches, TrainingSet, draws, find_data, label_of, make_target, to_network
+from kins.train.samples import Batches, TrainingSet, draws, find_data, label_of, make_target
 
 DATA = DataConfig(short_side=80, long_side=400, workers=0)
 

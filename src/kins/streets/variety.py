@@ -13,8 +13,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.random import Generator
 
-from kins.streets import people, surroundings
 from kins.streets.camera.camera import Camera
+from kins.streets.things import people, surroundings
 from kins.streets.things.houses import quads
 from kins.streets.things.mesh import MATTE, METAL, PAINT, TEXTURED, Floats, Mesh, box, ellipsoid, join, tube
 from kins.streets.world.backdrop import background

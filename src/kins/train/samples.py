@@ -14,7 +14,7 @@ from torch import Tensor
 from kins.config import AugmentConfig, DataConfig
 from kins.errors import KinsError
 from kins.masks import rasterise
-from kins.models.images import to_network
+from kins.models.images import network_ratio, scaled
 from kins.records import Dataset, Instance, Scene
 from kins.train.augment import augment, photographed, random_window
 
@@ -73,21 +73,6 @@ class TrainingSet(torch.utils.data.Dataset[Sample]):
 
     def _donor(self, rng: np.random.Generator) -> Scene:
         return self.dataset[self.image_ids[int(rng.integers(len(self)))]]
-
-
-def network_ratio(size: Sequence[int], short_side: int, long_side: int) -> float:
-    """What an image of (height, width) is scaled by for the network."""
-    return min(short_side / min(size), long_side / max(size))
-
-
-def scaled(image: npt.NDArray[np.uint8], ratio: float) -> tuple[Tensor, Tensor]:
-    """(h, w, 3) uint8 to (3, H, W) uint8, about `ratio` times as large, and (2,) float32 W / w, H / h."""
-    height, width = image.shape[:2]
-    size = (max(1, round(height * ratio)), max(1, round(width * ratio)))
-    tensor = torch.from_numpy(np.array(image)).permute(2, 0, 1)
-    if size != (height, width):
-        tensor = F.interpolate(tensor[None], size, mode="bilinear", antialias=True, align_corners=False)[0]
-    return tensor.contiguous(), torch.tensor([size[1] / width, size[0] / height])
 
 
 def make_target(
