@@ -48,7 +48,7 @@ def seconds(settings: Settings, pictures: int, workers: int) -> np.ndarray:
 
 def peer(settings: Settings, pictures: int, samples: int) -> np.ndarray:
     """The same of Mitsuba alone, in one process with one thread, loading its scene included."""
-    from kins.streets import render
+    from kins.streets.camera import render
 
     render.SAMPLES["high"], render.DEPTH["high"] = samples, 3
     camera = Camera.kitti(settings.width, settings.height)
