@@ -43,12 +43,20 @@ def test_mosaics_keep_regions_apart(regions: int, channels: int, size: int) -> N
 
 
 @needs_nnpack
-@pytest.mark.parametrize("name", ["asn-mlc", "panet-asn-mlc"])
-def test_a_quickened_network_predicts_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "backbone"),
+    [
+        ("asn-mlc", "resnet18"),
+        ("panet-asn-mlc", "resnet18"),
+        ("asn-mlc", "mobilenet_v2"),
+        ("asn-mlc", "efficientnet_b0"),
+    ],
+)
+def test_a_quickened_network_predicts_the_same(name: str, backbone: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpu, "_has_nnpack", lambda: True)
     torch.manual_seed(0)
     config = ModelConfig(
-        name=name, backbone="resnet18", norm="frozen-batch", channels=128, head_channels=128, proposals_test=300,
+        name=name, backbone=backbone, norm="frozen-batch", channels=128, head_channels=128, proposals_test=300,
         score_threshold=0.0, detections=20,
     )  # fmt: skip
     plain = assemble(config, 3).eval()
