@@ -11,6 +11,7 @@ from tests.evaluation.workloads import CATEGORIES, STATS, coco_evaluation, slice
 
 from kins import Dataset, KinsError, Scene
 from kins.evaluation import SLICES, Evaluator, Results, evaluate
+from kins.evaluation.slices import COCOA_SLICES, parse_slices
 
 KINDS = ("box", "amodal", "inmodal")
 
@@ -39,6 +40,19 @@ def test_agrees_with_pycocotools(seed: int, ties: bool, crowds: bool) -> None:
 @settings(max_examples=12, deadline=None)
 def test_agrees_with_pycocotools_on_anything(seed: int, ties: bool, crowds: bool, scores: float) -> None:
     assert_agrees(*workload(seed, images=4, ties=ties, crowds=crowds, scores=scores))
+
+
+@pytest.mark.parametrize(("kind", "stated"), [("box", "mask"), ("amodal", "box and mask")])
+def test_sizes_are_those_of_what_is_compared(kind: str, stated: str) -> None:
+    """pycocotools takes a box's size from the mask where no box is stated, a mask's from the box where one is."""
+    dataset, predictions = workload(2, images=30)
+    ours = evaluate(dataset, predictions).kinds[kind]
+    theirs, alone = coco_evaluation(dataset, predictions, kind, stated), coco_evaluation(dataset, predictions, kind)
+    sized = [name[-1] in "sml" for name in STATS]
+    for name, value, expected, other in zip(STATS, theirs.stats, alone.stats, sized, strict=True):
+        assert ours[name] == pytest.approx(100 * expected, abs=1e-6, nan_ok=True) or expected < 0
+        assert other or ours[name] == pytest.approx(100 * value, abs=1e-6)
+    assert any(abs(ours[name] - 100 * value) > 0.01 for name, value in zip(STATS, theirs.stats, strict=True))
 
 
 def test_one_image() -> None:
@@ -80,6 +94,23 @@ def test_slices_agree_with_plain_reference(kind: str, seed: int, ties: bool, cro
     for name, inside in levels.items():
         expected = sliced_ap(dataset, predictions, kind, inside)
         assert results.kinds[kind].slices[name]["AP"] == pytest.approx(expected, abs=1e-6, nan_ok=True)
+
+
+def test_slices_of_cocoa() -> None:
+    """Its bounds are 0.00001 and 0.25, and a rate on a bound is in both levels."""
+    slices = parse_slices("cocoa")
+    assert slices == COCOA_SLICES
+    rates = np.array([0.0, 0.00001, 0.005, 0.25, 1.0])
+    assert [part.holds(rates).tolist() for part in slices] == [
+        [True, True, False, False, False],
+        [False, True, True, True, False],
+        [False, False, False, True, True],
+    ]
+    assert [part.name for part in parse_slices("heavy,cocoa-heavy")] == ["heavy", "cocoa-heavy"]
+    dataset, predictions = workload(5, images=8)
+    results = evaluate(dataset, predictions, slices)
+    expected = sliced_ap(dataset, predictions, "amodal", lambda rate: 0.00001 <= rate <= 0.25)
+    assert results.amodal.slices["cocoa-partial"]["AP"] == pytest.approx(expected, abs=1e-6)
 
 
 def perfect(dataset: Dataset) -> Dataset:

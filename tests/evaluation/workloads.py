@@ -94,13 +94,15 @@ def coco_truth(dataset: Dataset, kind: str) -> COCO:
     return coco
 
 
-def coco_evaluation(dataset: Dataset, predictions: Dataset, kind: str) -> COCOeval:
-    """pycocotools' evaluation of one kind, summarised."""
+def coco_evaluation(dataset: Dataset, predictions: Dataset, kind: str, stated: str | None = None) -> COCOeval:
+    """pycocotools' evaluation of one kind, summarised. The results have what is `stated`, else what the kind needs."""
+    stated = stated or ("box" if kind == "box" else "mask")
     results = []
     for scene in predictions:
         for item in scene:
             mask = item.inmodal if kind == "inmodal" else item.amodal
-            shape = {"bbox": list(mask.box)} if kind == "box" else {"segmentation": mask.rle}
+            shape = {"bbox": list(mask.box)} if "box" in stated else {}
+            shape |= {"segmentation": mask.rle} if "mask" in stated else {}
             results.append({"image_id": scene.image.id, "category_id": item.category_id, "score": item.score, **shape})
     truth = coco_truth(dataset, kind)
     with contextlib.redirect_stdout(io.StringIO()):

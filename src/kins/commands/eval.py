@@ -23,7 +23,7 @@ def evaluate(
         typer.Option(
             "--slices",
             metavar="NAMES",
-            help="Occlusion slices: none, partial, heavy, occluded, or ranges of the rate such as 0.5-0.75.",
+            help="Occlusion slices: none, partial, heavy, occluded, cocoa (its levels), or ranges such as 0.5-0.75.",
         ),
     ] = "none,partial,heavy,occluded",
     report: Annotated[

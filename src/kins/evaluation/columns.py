@@ -34,7 +34,9 @@ class Columns:
         known: (3, N) whether the instance has that kind.
         box: (4, N) x, y, width, height of the amodal box: as the file states it, otherwise that of the mask's pixels.
         area: (3, N) what decides between small, medium and large, one row a kind. For ground truth it is the area of
-            the mask, as stated or otherwise counted; a detection's box has its own (width times height), as in COCO.
+            the mask, as stated or otherwise counted. A detection's box has its own (width times height), its mask
+            that of its pixels, whatever else the file states; pycocotools takes the box's area for both where boxes
+            are stated, and the mask's for both where they are not.
         pixels: (3, N) number of pixels, row 0 unused.
         seen: (N,) number of pixels in both masks; pixels[AMODAL] - seen are hidden.
         tight: (2, 4, N) box of the pixels of the amodal and of the inmodal mask.

@@ -37,16 +37,30 @@ SLICES = (
     Slice("heavy", _above(HEAVY), np.inf),
     Slice("occluded", _above(OCCLUDED), np.inf),
 )
-"""Occlusion rates: COCOA's three levels, and `occluded` as later papers on KINS count it."""
+"""Occlusion rates: the three levels of kins.occlusion, and `occluded` as later papers on KINS count it."""
+COCOA_SLICES = (
+    Slice("cocoa-none", -np.inf, 0.00001),
+    Slice("cocoa-partial", 0.00001, HEAVY),
+    Slice("cocoa-heavy", HEAVY, np.inf),
+)
+"""The levels of COCOA's evaluation (Zhu et al., CVPR 2017), which count a rate on a bound in both."""
 
 
 def parse_slices(text: str) -> tuple[Slice, ...]:
-    """From a comma-separated list of names of SLICES or of ranges LOW-HIGH of the rate (above LOW, up to HIGH)."""
-    known = {part.name: part for part in SLICES}
-    slices = []
+    """From a comma-separated list of slices.
+
+    Args:
+        text: names of SLICES and COCOA_SLICES, `cocoa` for all of the latter, or ranges LOW-HIGH of the rate (above
+            LOW, up to HIGH).
+
+    Raises:
+        KinsError: a word that is none of these.
+    """
+    known = {part.name: (part,) for part in (*SLICES, *COCOA_SLICES)} | {"cocoa": COCOA_SLICES}
+    slices: list[Slice] = []
     for word in filter(None, (word.strip() for word in text.split(","))):
         if word in known:
-            slices.append(known[word])
+            slices += known[word]
             continue
         try:
             low, high = (float(number) for number in word.split("-"))

@@ -52,7 +52,9 @@ Floats = npt.NDArray[np.float64]
 
 LEVELS = ("none", "partial", "heavy")
 PARTIAL, HEAVY = 0.01, 0.25
-"""Occlusion levels as COCOA's evaluation splits them: none below 0.01, partial up to and with 0.25, heavy above."""
+"""Occlusion levels: none below 0.01, partial up to and with 0.25, heavy above. COCOA's evaluation (Zhu et al., Semantic
+Amodal Segmentation, CVPR 2017) has the same upper bound, but calls objects unoccluded up to 0.00001 only, which is
+less than what rounded outlines leave."""
 OCCLUDED = 0.15
 """An instance counts as occluded above this rate, as later papers on KINS have it."""
 SAME_OBJECT = 0.5

@@ -34,6 +34,9 @@ LEVEL_NAMES = {
     "partial": "partial (1 to 25 %)",
     "heavy": "heavy (over 25 %)",
     "occluded": "occluded (over 15 %)",
+    "cocoa-none": "COCOA: none (to 0.001 %)",
+    "cocoa-partial": "COCOA: partial (to 25 %)",
+    "cocoa-heavy": "COCOA: heavy (from 25 %)",
 }
 
 
