@@ -1,9 +1,13 @@
 """Data sets: finding, filtering, splitting, joining."""
 
+import base64
+import io
 import subprocess
 import sys
+from html import escape
 
 import numpy as np
+import PIL.Image
 import pytest
 
 import kins
@@ -147,7 +151,39 @@ def test_the_package_imports_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
-def test_lazy_names():
-    assert set(kins.__all__) <= set(dir(kins)) | {name for name in kins.__all__ if getattr(kins, name)}
+def test_the_whole_surface_is_seen_and_there():
+    code = "import kins; print(*dir(kins))"
+    fresh = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    wanted = {"load", "Dataset", "Scene", "Mask", "evaluate", "Predictor", "train", "draw", "generate", "models"}
+    assert wanted <= set(fresh)
+    for name in fresh:
+        assert getattr(kins, name), name
     with pytest.raises(AttributeError):
         kins.nothing_of_that_name  # noqa: B018
+
+
+def test_wings_with_the_name_of_their_main_function_are_called_as_it():
+    scene = dataset()[1]
+    assert (kins.draw(scene) == kins.draw.draw(scene)).all()
+    assert callable(kins.train)
+    assert kins.train.train.__module__ == "kins.train.loop"
+    assert kins.evaluate is kins.evaluation.evaluate
+
+
+def test_records_show_themselves(tmp_path):
+    data = dataset(images_dir=None)
+    assert repr(data[1]) == "Scene(1.png, 8 x 6 pixels, 2 car)"
+    assert repr(data).startswith(f"Dataset(in memory: {len(data)} images, ")
+    many = Dataset({}, {n: f"class {n}" for n in range(20)}, {})
+    assert repr(many).endswith("class 7, ...)")
+    picture = data[1].plot(scale=4, legend=False)
+    assert picture.size == (32, 24)
+    sheet = data.plot(2, width=80)
+    assert sheet.size[0] == 2 * 80 + 3 * 8
+    for thing in (data, data[1]):
+        page = thing._repr_html_()
+        assert page.startswith(f"<p>{escape(repr(thing))}</p><img")
+        image = base64.b64decode(page.partition("base64,")[2].partition('"')[0])
+        assert PIL.Image.open(io.BytesIO(image)).format == "WEBP"
+    hostile = data[1].replace(instances=tuple(i.replace(category="<b>car") for i in data[1]))
+    assert "<b>" not in hostile._repr_html_()

@@ -7,8 +7,8 @@ from pathlib import Path
 import networkx as nx
 
 SOURCE = Path(__file__).parents[1] / "src"
-SUGAR = {("kins.records", "kins.formats"), ("kins.records", "kins.occlusion")}
-"""The one exception: records import these inside of methods, so that there is `dataset.save` and `scene.occlusion`."""
+SUGAR = {("kins.records", "kins.formats"), ("kins.records", "kins.occlusion"), ("kins.records", "kins.draw")}
+"""The one exception: records import these inside of methods, for `dataset.save`, `scene.occlusion` and `scene.plot`."""
 
 
 def modules() -> dict[str, Path]:

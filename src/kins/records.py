@@ -2,12 +2,32 @@
 
 A Dataset has images; a Scene is one image with its instances; an Instance has two masks, the amodal one (the whole
 object, seen or not) and the inmodal one (what is seen).
+
+Example:
+    >>> hidden = kins.Mask.from_box((0, 0, 4, 6), 6, 8)
+    >>> car = kins.Instance(1, 4, "car", amodal=hidden, inmodal=kins.Mask.from_box((0, 0, 3, 6), 6, 8))
+    >>> car.occlusion_rate, car.box
+    (0.25, (0.0, 0.0, 4.0, 6.0))
+    >>> scene = kins.Scene(kins.Image(7, "a.png", height=6, width=8), (car,))
+    >>> scene
+    Scene(a.png, 8 x 6 pixels, 1 car)
+    >>> dataset = kins.Dataset.from_scenes([scene], {4: "car", 7: "van"})
+    >>> dataset
+    Dataset(in memory: 1 image, 2 categories: car, van)
+    >>> dataset["a.png"][0].category
+    'car'
 """
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import io
+import itertools
+import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -22,9 +42,15 @@ from kins.masks import Box, Mask
 from kins.work import in_chunks
 
 if TYPE_CHECKING:
+    import PIL.Image
+
     from kins.occlusion import Occlusion
 
 R = TypeVar("R")
+MOST_NAMES = 8
+"""Names of categories that a data set's representation lists."""
+SHEET_GAP = 8
+"""Pixels between the pictures of a sheet."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -132,6 +158,22 @@ class Scene:
     instances: tuple[Instance, ...] = ()
     image_path: Path | None = None
 
+    def __repr__(self) -> str:
+        counts = Counter(instance.category for instance in self.instances)
+        found = ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "no instances"
+        return f"Scene({self.image.file_name}, {self.image.width} x {self.image.height} pixels, {found})"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(repr(self))}</p>{_html_picture(self.plot())}"
+
+    def plot(self, **options: Any) -> PIL.Image.Image:
+        """The scene as a picture, which notebooks show and which has `save`; options as for kins.draw."""
+        import PIL.Image
+
+        from kins.draw import draw
+
+        return PIL.Image.fromarray(draw(self, **options))
+
     def __iter__(self) -> Iterator[Instance]:
         return iter(self.instances)
 
@@ -228,7 +270,39 @@ class Dataset:
         return self._scene(self.find(key))
 
     def __repr__(self) -> str:
-        return f"Dataset({self.path or 'in memory'}, {len(self)} images, {len(self.categories)} categories)"
+        names = list(self.categories.values())
+        shown = ", ".join(names[:MOST_NAMES]) + (", ..." if len(names) > MOST_NAMES else "")
+        count = f"{len(self)} image{'s' if len(self) != 1 else ''}"
+        kinds = f"{len(names)} categor{'ies' if len(names) != 1 else 'y'}"
+        return f"Dataset({self.path or 'in memory'}: {count}, {kinds}{': ' if names else ''}{shown})"
+
+    def _repr_html_(self) -> str:
+        picture = _html_picture(self.plot(4)) if self.images else ""
+        return f"<p>{escape(repr(self))}</p>{picture}"
+
+    def plot(self, images: int = 9, width: int = 480, **options: Any) -> PIL.Image.Image:
+        """The first images with their masks, side by side as a picture, which notebooks show and which has `save`.
+
+        Args:
+            images: at most so many.
+            width: of each, in pixels.
+            options: as for kins.draw.
+        """
+        import PIL.Image
+
+        scenes = list(itertools.islice(self, images))
+        options = {"labels": False, "legend": False, **options}
+        drawn = [scene.plot(**{"scale": width / scene.image.width, **options}) for scene in scenes]
+        columns = max(1, math.ceil(math.sqrt(len(drawn))))
+        rows = [drawn[start : start + columns] for start in range(0, len(drawn), columns)]
+        heights = [max(picture.height for picture in row) + SHEET_GAP for row in rows]
+        size = columns * (width + SHEET_GAP) + SHEET_GAP, sum(heights) + SHEET_GAP
+        sheet, y = PIL.Image.new("RGB", size, "white"), SHEET_GAP
+        for row, height in zip(rows, heights, strict=True):
+            for column, picture in enumerate(row):
+                sheet.paste(picture, (SHEET_GAP + column * (width + SHEET_GAP), y))
+            y += height
+        return sheet
 
     def find(self, key: int | str) -> Image:
         """The image with this id or file name (a number in text counts as an id if no file has that name)."""
@@ -253,7 +327,15 @@ class Dataset:
         images: Callable[[Image], bool] | None = None,
         categories: Iterable[str] | None = None,
     ) -> Dataset:
-        """Only some instances (by a test or by category name) and images (by a test). The categories listed stay."""
+        """Only some instances (by a test or by category name) and images (by a test). The categories listed stay.
+
+        Example:
+            >>> from kins.demo.toys import write_shapes
+            >>> dataset = write_shapes("pictures", 3)
+            >>> half_hidden = dataset.filter(lambda instance: instance.occlusion_rate > 0.5)
+            >>> all(instance.occlusion_rate > 0.5 for scene in half_hidden for instance in scene)
+            True
+        """
         names = None if categories is None else set(categories)
         if names and (unknown := names - set(self.categories.values())):
             raise KinsError(
@@ -271,7 +353,14 @@ class Dataset:
         return self._with(images={image_id: self.find(image_id) for image_id in image_ids})
 
     def split(self, fraction: float, seed: int = 0) -> tuple[Dataset, Dataset]:
-        """Two data sets with `fraction` of the images in the first, chosen at random but the same for the same seed."""
+        """Two data sets with `fraction` of the images in the first, chosen at random but the same for the same seed.
+
+        Example:
+            >>> from kins.demo.toys import write_shapes
+            >>> most, rest = write_shapes("pictures", 10).split(0.8)
+            >>> len(most), len(rest)
+            (8, 2)
+        """
         if not 0 <= fraction <= 1:
             raise KinsError(f"a split fraction lies between 0 and 1, not at {fraction}")
         ids = list(self.images)
@@ -288,7 +377,9 @@ class Dataset:
         """What a function gives for every scene, in their sequence; computed in several processes where that pays.
 
         Example:
-            rles = dataset.each(lambda scene: [instance.amodal.rle for instance in scene])
+            >>> from kins.demo.toys import write_shapes
+            >>> write_shapes("pictures", 3).each(len, workers=1)
+            [3, 5, 6]
 
         Args:
             function: any callable, closures too; in several processes its results must pickle, and what it changes
@@ -354,6 +445,13 @@ class Dataset:
     ) -> list[str]:
         """Write an annotation file; returns a line for each kind of thing that the format can't hold.
 
+        Example:
+            >>> from kins.demo.toys import write_shapes
+            >>> write_shapes("pictures", 3).save("kins2019.json", format="kins2019")
+            ['occlusion cluster and order (oco_id, ico_id) (14 instances)']
+            >>> len(kins.load("kins2019.json", images="pictures"))
+            3
+
         `masks` says which masks to write where the format is plain COCO, which has one an instance.
         """
         from kins.formats import save
@@ -377,6 +475,13 @@ class Dataset:
             path=self.path,
             left_out=self.left_out,
         )
+
+
+def _html_picture(picture: PIL.Image.Image) -> str:
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", quality=82)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return f'<img style="max-width: 100%" src="data:image/webp;base64,{data}">'
 
 
 class _Mapped(Mapping[int, Sequence[Instance]]):

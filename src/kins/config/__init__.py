@@ -244,7 +244,12 @@ def load_config(source: str | Path, overrides: Sequence[str] = ()) -> Config:
 
 
 def names() -> list[str]:
-    """The configurations that come with kins."""
+    """The configurations that come with kins.
+
+    Example:
+        >>> "tiny" in kins.config.names()
+        True
+    """
     return sorted(p.name.removesuffix(".yaml") for p in _folder().iterdir() if p.name.endswith(".yaml"))
 
 
@@ -273,7 +278,12 @@ def _fields(kind: type[BaseModel], loc: Sequence[int | str]) -> list[str]:
 
 
 def suggest(word: str, known: Any) -> str:
-    """The end of an error message about an unknown word: the nearest known one, or all of them."""
+    """The end of an error message about an unknown word: the nearest known one, or all of them.
+
+    Example:
+        >>> kins.config.suggest("resnet51", ["resnet50", "tiny"])
+        "; did you mean 'resnet50'?"
+    """
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f"; did you mean '{close[0]}'?" if close else f"; use one of {', '.join(known)}"
 

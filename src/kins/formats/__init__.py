@@ -43,6 +43,14 @@ def load(
 
     Raises:
         KinsError: the file can't be read, or is not what it should be; with the place in it.
+
+    Example:
+        >>> from kins.demo.toys import write_shapes
+        >>> write_shapes("pictures", 2).save("truth.json")
+        []
+        >>> dataset = kins.load("truth.json", images="pictures")
+        >>> dataset["000001.png"]
+        Scene(000001.png, 240 x 160 pixels, 3 triangle, 2 box)
     """
     if images is not None and not Path(images).is_dir():
         raise KinsError(f"{images}: no such image folder")
@@ -64,6 +72,11 @@ def save(dataset: Dataset, path: str | Path, format: str, masks: Masks | None = 
     Args:
         format: one of FORMATS.
         masks: which masks to write as plain COCO; the one that there is if None.
+
+    Example:
+        >>> from kins.demo.toys import write_shapes
+        >>> kins.formats.save(write_shapes("pictures", 1), "coco.json", "coco", masks="amodal")
+        ['inmodal mask (3 instances)', 'occlusion cluster and order (oco_id, ico_id) (3 instances)']
     """
     module = _module(format)
     value, losses = coco.write(dataset, masks) if module is coco else module.write(dataset)

@@ -10,6 +10,16 @@ With A_i the amodal and I_i the inmodal mask of instance i:
   occluders. Where two hide parts of each other, the larger weight decides; a cycle is broken at its weakest edge.
 
 Instances are named by their index in the scene throughout.
+
+Example:
+    >>> far = kins.Mask.from_box((2, 2, 6, 4), 10, 20)
+    >>> near = kins.Mask.from_box((6, 0, 8, 10), 10, 20)
+    >>> van, car = kins.Instance(1, 7, "van", far, far - near), kins.Instance(2, 4, "car", near, near)
+    >>> relations = kins.Scene(kins.Image(1, "a.png", 10, 20), (van, car)).occlusion()
+    >>> relations.edges
+    (Edge(occluder=1, occluded=0, pixels=8),)
+    >>> relations.order.tolist(), relations.levels
+    ([1, 0], ['heavy', 'none'])
 """
 
 from __future__ import annotations
@@ -147,7 +157,12 @@ class Occlusion:
 
 
 def level(rate: float) -> str:
-    """The name of an occlusion rate's level."""
+    """The name of an occlusion rate's level.
+
+    Example:
+        >>> [kins.occlusion.level(rate) for rate in (0.0, 0.1, 0.6)]
+        ['none', 'partial', 'heavy']
+    """
     return LEVELS[0] if not rate >= PARTIAL else LEVELS[1] if rate <= HEAVY else LEVELS[2]
 
 
@@ -162,6 +177,13 @@ def occlusion(scene: Scene, slivers: Slivers = ROUNDING, predicted: bool | None 
 
     Raises:
         KinsError: an instance has no amodal or no inmodal mask, or one that is damaged.
+
+    Example:
+        >>> from kins.demo.toys import write_shapes
+        >>> scene = write_shapes("pictures", 1)[0]
+        >>> relations = kins.occlusion.occlusion(scene)
+        >>> relations.order.tolist(), relations.occluders(2)
+        ([0, 1, 2], [0, 1])
     """
     instances = scene.instances
     if predicted is None:
@@ -195,6 +217,13 @@ def occlusion_from_depth(
 
     Args:
         depths: (n,) distance of each instance from the camera, in any unit.
+
+    Example:
+        >>> boxes = [kins.Mask.from_box((x, 0, 6, 6), 6, 20) for x in (0, 4, 12)]
+        >>> cars = tuple(kins.Instance(number, 4, "car", mask) for number, mask in enumerate(boxes))
+        >>> scene = kins.Scene(kins.Image(1, "a.png", 6, 20), cars)
+        >>> kins.occlusion.occlusion_from_depth(scene, [9.5, 4.0, 4.0]).edges
+        (Edge(occluder=1, occluded=0, pixels=12),)
     """
     if len(depths) != len(scene):
         raise KinsError(f"image {scene.image.file_name}: {len(depths)} depths for {len(scene)} instances")
@@ -220,6 +249,12 @@ def occlusion_from_order(
 
     Raises:
         KinsError: an instance that overlaps another has no order, and there is no constraint for that pair.
+
+    Example:
+        >>> from kins.demo.toys import write_shapes
+        >>> scene = write_shapes("pictures", 1)[0]
+        >>> kins.occlusion.occlusion_from_order(scene).order.tolist()
+        [0, 1, 2]
     """
     n = len(scene)
     if constraints is None:
@@ -253,6 +288,13 @@ def disagreements(scene: Scene, relations: Occlusion | None = None) -> list[Disa
 
     Args:
         relations: what to compare with, derived from the masks if None.
+
+    Example:
+        >>> from kins.demo.toys import write_shapes
+        >>> scene = write_shapes("pictures", 1)[0]
+        >>> turned = scene.replace(instances=tuple(i.replace(order=-i.order) for i in scene))
+        >>> len(kins.occlusion.disagreements(scene)), len(kins.occlusion.disagreements(turned))
+        (0, 3)
     """
     if relations is None:
         relations = occlusion(scene)
@@ -271,7 +313,14 @@ def disagreements(scene: Scene, relations: Occlusion | None = None) -> list[Disa
 
 
 def with_order(scene: Scene, relations: Occlusion | None = None) -> Scene:
-    """The scene with `cluster` and `order` of its instances set, derived from the masks unless relations are given."""
+    """The scene with `cluster` and `order` of its instances set, derived from the masks unless relations are given.
+
+    Example:
+        >>> from kins.demo.toys import write_shapes
+        >>> scene = kins.occlusion.with_order(write_shapes("pictures", 1)[0])
+        >>> [(instance.cluster, instance.order) for instance in scene]
+        [(0, 0), (0, 1), (0, 2)]
+    """
     if relations is None:
         relations = occlusion(scene)
     pairs = zip(scene, relations.clusters.tolist(), relations.order.tolist(), strict=True)
