@@ -25,6 +25,7 @@ from kins.occlusion import (
     occlusion,
     occlusion_from_depth,
     occlusion_from_order,
+    relations_of,
     with_order,
 )
 from kins.occlusion.contact import touch
@@ -354,6 +355,24 @@ def test_from_stored_order() -> None:
     with pytest.raises(kins.KinsError, match="instance 1 has no order"):
         occlusion_from_order(lost)
     assert occlusion_from_order(lost, constraints=[(0, 1)]).edges[0] == Edge(0, 1, 200)
+
+
+def test_relations_from_what_there_is() -> None:
+    """By the masks, or else by the order; what an annotator said goes first where that is asked for."""
+    front, back = box(5, 5, 10, 10), box(10, 5, 20, 10)
+    scene = make_scene([(front, front), (back, back & ~front)])
+    stated = make_scene([(front, front), (back, back & ~front)], order=[1, 0])
+    lacking = stated.replace(instances=tuple(i.replace(inmodal=None) for i in stated))
+    nothing = scene.replace(instances=tuple(i.replace(inmodal=None) for i in scene))
+
+    def order(scene: Scene, **options: bool) -> list[int] | None:
+        relations = relations_of(scene, **options)
+        return None if relations is None else relations.order.tolist()
+
+    assert order(scene) == order(stated) == order(scene, stated_first=True) == [0, 1]
+    assert order(stated, stated_first=True) == order(lacking) == [1, 0]
+    assert order(nothing) is None
+    assert order(scene.replace(instances=())) == []
 
 
 def test_depth_constraint_of_a_cocoa_file(tmp_path: Path) -> None:

@@ -34,12 +34,12 @@ def show(
 
     Example: kins show update_test_2020.json --images testing/image_2 --image 000042.png -o picture.png
     """
-    from kins.draw.graph import graph_svg, relations_of
+    from kins.draw.graph import graph_svg
     from kins.draw.scene import WHAT, colors, draw, write_picture
     from kins.errors import KinsError
     from kins.files import check_output, write_markup
     from kins.formats import load
-    from kins.occlusion import with_order
+    from kins.occlusion import relations_of, with_order
 
     if out is None and graph is None:
         raise KinsError("nothing to write: name a picture with -o OUT.png, or a graph with --graph OUT.svg")

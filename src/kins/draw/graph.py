@@ -16,22 +16,13 @@ from PIL import ImageDraw
 from kins.draw.graph_layout import MARGIN, NODE_HEIGHT, NODE_WIDTH, Point, Way, layout
 from kins.errors import KinsError
 from kins.masks import Mask
-from kins.occlusion import Edge, Occlusion, occlusion, occlusion_from_order
+from kins.occlusion import Edge, Occlusion, relations_of
 from kins.records import Instance, Scene
 
 Rgb = npt.NDArray[np.uint8]
 Color = tuple[int, int, int]
 
 INK, GREY, RED = "#181818", "#6B6B6B", "#C0392B"
-
-
-def relations_of(scene: Scene) -> Occlusion | None:
-    """Who hides whom by the masks; where these are not complete by the stored order; None where there is neither."""
-    if all(instance.both_known for instance in scene):
-        return occlusion(scene)
-    if all(instance.amodal is not None and instance.order is not None for instance in scene):
-        return occlusion_from_order(scene)
-    return None
 
 
 def draw_arrows(canvas: Rgb, scene: Scene, colors: Sequence[Color], scale: float) -> Rgb:

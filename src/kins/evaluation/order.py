@@ -1,8 +1,8 @@
 """Order: do the predictions say rightly who hides whom?
 
-An edge is what kins.occlusion finds with Slivers(1, 0.01, 1): i hides j if i's inmodal mask covers at least 1 % of j's
-amodal mask where j is not visible. That is the rate from which an instance counts as occluded at all, and leaves out
-the slivers that rounded outlines make. Where two hide parts of each other the larger part decides.
+An edge is what kins.occlusion finds with EVIDENT: i hides j if i's inmodal mask covers at least 1 % of j's amodal mask
+where j is not visible. That is the rate from which an instance counts as occluded at all, and leaves out the slivers
+that rounded outlines make. Where two hide parts of each other the larger part decides; of equal ones neither.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from kins.evaluation.columns import AMODAL, Bools, Columns, Floats, Ints, Masks
+from kins.evaluation.columns import AMODAL, Bools, Columns, Ints, Masks
 from kins.evaluation.overlap import Pairs, box_intersection
 from kins.evaluation.precision import precision_recall
-from kins.occlusion import PARTIAL
+from kins.occlusion import PARTIAL, Slivers
+from kins.occlusion.contact import hiding
 
 Signs = npt.NDArray[np.int8]
+EVIDENT = Slivers(1, PARTIAL, 1)
+"""Which overlaps make an edge."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -108,15 +111,14 @@ def _signs(table: Columns, masks: Masks, rows: Ints, first: Ints, second: Ints) 
     return np.sign(behind - ahead).astype(np.int8)
 
 
-def _hiding(table: Columns, masks: Masks, front: Ints, back: Ints) -> Floats:
-    """(N,) pixels of `back` that `front` hides, 0 below 1 % of `back`."""
+def _hiding(table: Columns, masks: Masks, front: Ints, back: Ints) -> Ints:
+    """(N,) pixels of `back` that `front` hides, 0 where that makes no edge."""
     area, hidden = table.pixels[AMODAL, back], (table.pixels[AMODAL] - table.seen)[back]
-    least = PARTIAL * area
-    bound = np.minimum(box_intersection(table.tight[1][:, front], table.tight[0][:, back]), hidden)
+    most = np.minimum(box_intersection(table.tight[1][:, front], table.tight[0][:, back]), hidden)
     known = table.known[1:, front].all(0) & table.known[1:, back].all(0)
-    wanted = np.flatnonzero(known & (bound >= least) & (bound > 0))
+    wanted = np.flatnonzero(known & (hiding(most.astype(np.int64), 0, area, EVIDENT) > 0))
     i, j = front[wanted], back[wanted]
-    pixels = np.zeros(front.size)
-    # |I_i & H_j| = |I_i & A_j| - |I_i & A_j & I_j|
-    pixels[wanted] = masks.inmodal.common(i, masks.amodal, j) - masks.inmodal.common(i, masks.inside, j)
-    return np.where(pixels >= least, pixels, 0)
+    covered, visible = masks.inmodal.common(i, masks.amodal, j), masks.inmodal.common(i, masks.inside, j)
+    pixels = np.zeros(front.size, np.int64)
+    pixels[wanted] = hiding(covered, visible, area[wanted], EVIDENT)
+    return pixels

@@ -16,4 +16,5 @@ from kins.occlusion.relations import level as level
 from kins.occlusion.relations import occlusion as occlusion
 from kins.occlusion.relations import occlusion_from_depth as occlusion_from_depth
 from kins.occlusion.relations import occlusion_from_order as occlusion_from_order
+from kins.occlusion.relations import relations_of as relations_of
 from kins.occlusion.relations import with_order as with_order

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,21 @@ ROUNDING = Slivers()
 """What is ignored by default."""
 
 
+def hiding(covered: Ints, visible: Ints | int, area: npt.NDArray[Any], slivers: Slivers) -> Ints:
+    """Weights o_ij of edges: how many pixels of j's hidden region i covers, 0 where they are too few to be occlusion.
+
+    |I_i & H_j| = |I_i & A_j| - |I_i & A_j & I_j|: no hidden region has to be made.
+
+    Args:
+        covered: |I_i & A_j| of some pairs, in any shape.
+        visible: |I_i & A_j & I_j|, of the same shape; 0 where nobody knows what is visible.
+        area: |A_j|.
+        slivers: the least pixels and the least fraction of j; its width is for `without_slivers`.
+    """
+    weights = covered - visible
+    return np.where(weights >= np.maximum(slivers.pixels, slivers.fraction * area), weights, 0)
+
+
 def without_slivers(
     weights: Ints,
     front: Sequence[Mask],
@@ -44,9 +60,7 @@ def without_slivers(
     slivers: Slivers,
     seen: Mapping[int, Mask],
 ) -> Ints:
-    """The weights with slivers set to 0; weights[i, j] counts the pixels of front[i] in back[j], but not in seen[j]."""
-    least = np.maximum(slivers.pixels, slivers.fraction * np.array([mask.area for mask in back]))
-    weights = np.where(weights >= least, weights, 0)
+    """Without the weights of strips: weights[i, j] counts the pixels of front[i] in back[j], but not in seen[j]."""
     if slivers.width < 2 or not weights.any():
         return weights
     outline = 2 * (slivers.width - 1) * (boxes[:, 2:] - boxes[:, :2]).sum(1)  # an overlap's own is not longer

@@ -34,7 +34,7 @@ import numpy.typing as npt
 
 from kins.errors import KinsError
 from kins.masks import Mask, intersections, ious, rasterise
-from kins.occlusion.contact import ROUNDING, Slivers, corners, touch, without_slivers
+from kins.occlusion.contact import ROUNDING, Slivers, corners, hiding, touch, without_slivers
 from kins.records import Instance, Scene
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "occlusion",
     "occlusion_from_depth",
     "occlusion_from_order",
+    "relations_of",
     "with_order",
 ]
 
@@ -192,10 +193,10 @@ def occlusion(scene: Scene, slivers: Slivers = ROUNDING, predicted: bool | None 
     rasterise([*amodal, *inmodal])
     seen = {j: amodal[j] & inmodal[j] for j in range(len(instances)) if amodal[j].rle != inmodal[j].rle}
     both = intersections(inmodal, [*amodal, *seen.values()])
-    covered, visible = both[:, : len(amodal)], both[:, len(amodal) :]
-    weights = np.zeros_like(covered)
-    # |I_i & H_j| = |I_i & A_j| - |I_i & A_j & I_j|: no hidden region has to be made.
-    weights[:, list(seen)] = covered[:, list(seen)] - visible
+    covered = both[:, : len(amodal)]
+    visible = covered.copy()
+    visible[:, list(seen)] = both[:, len(amodal) :]
+    weights = hiding(covered, visible, np.array([mask.area for mask in amodal]), slivers)
     np.fill_diagonal(weights, 0)
     if predicted:
         weights[weights <= intersections(inmodal, inmodal)] = 0
@@ -312,6 +313,22 @@ def disagreements(scene: Scene, relations: Occlusion | None = None) -> list[Disa
     return found
 
 
+def relations_of(scene: Scene, stated_first: bool = False) -> Occlusion | None:
+    """Who hides whom as far as the scene knows it: by the masks; where these are not complete by the stored order.
+
+    Args:
+        stated_first: the other way around: what an annotator said counts more than the masks.
+
+    Returns:
+        None where there are neither both masks nor amodal masks and an order of every instance.
+    """
+    complete = all(instance.both_known for instance in scene)
+    stated = len(scene) > 0 and all(i.amodal is not None and i.order is not None for i in scene)
+    if stated and (stated_first or not complete):
+        return occlusion_from_order(scene)
+    return occlusion(scene) if complete else None
+
+
 def with_order(scene: Scene, relations: Occlusion | None = None) -> Scene:
     """The scene with `cluster` and `order` of its instances set, derived from the masks unless relations are given.
 
@@ -331,7 +348,8 @@ def _from_nearness(scene: Scene, nearer: npt.NDArray[np.bool_], slivers: Slivers
     amodal = scene.masks("amodal")
     overlap = intersections(amodal, amodal)
     boxes = corners(amodal)
-    weights = without_slivers(np.where(nearer, overlap, 0), amodal, amodal, boxes, slivers, {})
+    weights = hiding(np.where(nearer, overlap, 0), 0, np.array([mask.area for mask in amodal]), slivers)
+    weights = without_slivers(weights, amodal, amodal, boxes, slivers, {})
     return _relations(scene.instances, weights, overlap, boxes)
 
 

@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from hotcoco.primitives import lsap
 
 from kins.errors import KinsError
 from kins.masks import Mask, ious, union
-from kins.occlusion import Occlusion, occlusion, occlusion_from_order, with_order
+from kins.occlusion import relations_of, with_order
 from kins.records import Dataset, Instance, Scene
 from kins.work import progress
 
@@ -96,7 +97,7 @@ def compare(first: Dataset, second: Dataset, names: tuple[str, str] = ("first", 
                 agreement.inmodal.append(a.inmodal.iou(b.inmodal))
                 if a.hidden or b.hidden:
                     agreement.hidden.append(a.hidden.iou(b.hidden))
-        relations = _relations(one), _relations(other)
+        relations = relations_of(one, stated_first=True), relations_of(other, stated_first=True)
         if relations[0] is not None and relations[1] is not None and pairs:
             rows = np.array(pairs)
             order = [found.matrix()[np.ix_(rows[:, k], rows[:, k])] for k, found in enumerate(filter(None, relations))]
@@ -184,20 +185,9 @@ def _common(datasets: Sequence[Dataset]) -> Iterator[tuple[Scene, ...]]:
 
 
 def _assign(overlap: npt.NDArray[np.float64], least: float) -> list[tuple[int, int]]:
-    from scipy.optimize import linear_sum_assignment
-
     overlap = np.where(overlap >= least, overlap, 0.0)
-    rows, columns = linear_sum_assignment(overlap, maximize=True)
+    rows, columns = lsap(overlap, maximize=True)
     return [(i, j) for i, j in zip(rows.tolist(), columns.tolist(), strict=True) if overlap[i, j] > 0]
-
-
-def _relations(scene: Scene) -> Occlusion | None:
-    """What the annotator said, or what follows from the masks; None where there is neither."""
-    if len(scene) and all(instance.order is not None for instance in scene):
-        return occlusion_from_order(scene)
-    if all(instance.both_known for instance in scene):
-        return occlusion(scene)
-    return None
 
 
 def _objects(scenes: Sequence[Scene]) -> list[list[Instance]]:
