@@ -104,6 +104,17 @@ def tiny_scenes(draw):
     return Scene(Image(1, "1.png", height, width), tuple(instances))
 
 
+def test_an_arrow_into_the_middle_of_what_it_crosses():
+    """The hidden part lies around the visible one, so that both have the same middle."""
+    ring = box_mask(49, 49, 5, 5) - box_mask(51, 51, 1, 1)
+    instances = (
+        Instance(1, 1, "car", ring, ring),
+        Instance(2, 1, "van", box_mask(49, 49, 5, 5), box_mask(51, 51, 1, 1)),
+    )
+    pair = Scene(Image(1, "1.png", 120, 200), instances)
+    assert (draw(pair, image=GREY, scale=1, arrows=True) != draw(pair, image=GREY, scale=1)).any()
+
+
 @settings(deadline=None, max_examples=150)
 @given(tiny_scenes(), st.sampled_from([None, 0.1, 0.3, 0.99, 1, 1.5, 2, 7.3]))
 def test_tiny_masks_are_drawn_at_every_scale(tiny, scale):

@@ -45,8 +45,8 @@ def draw_arrows(canvas: Rgb, scene: Scene, colors: Sequence[Color], scale: float
     for edge in sorted(_needed(relations), key=lambda edge: edge.pixels):
         at = _centre(_overlap(scene, edge))
         goal = _nearest(scene[edge.occluded], at)
-        distance = max(math.dist(at, goal), 1e-9)
-        along = (goal[0] - at[0]) / distance, (goal[1] - at[1]) / distance
+        distance = math.dist(at, goal)
+        along = ((goal[0] - at[0]) / distance, (goal[1] - at[1]) / distance) if distance else (0.0, 1.0)
         size = min(max(distance * scale / 40, 0.6), 1.0)
         tail, head = -14 * size, distance * scale + 18 * size
         ends = [(scale * at[0] + t * along[0], scale * at[1] + t * along[1]) for t in (tail, head)]
