@@ -134,7 +134,7 @@ def test_a_process_that_dies_is_an_error(file: Path) -> None:
         except kins.KinsError as error:
             print(error)
         """
-    assert fresh(script, file) == ["images: a process died; is there enough memory? Fewer processes need less"]
+    assert fresh(script, file) == [f"{file}: images: a process died; is there enough memory? Fewer processes need less"]
 
 
 @pytest.mark.parametrize(
@@ -155,6 +155,22 @@ def test_nothing_is_forked_once_there_are_threads(file: Path, start: str) -> Non
         print(set(dataset.each(lambda scene: os.getpid(), workers=2)) == {{os.getpid()}})
         """
     assert fresh(script, file) == ["True", "True"]
+
+
+@pytest.mark.parametrize("start", ["pass", "sys.modules['torch'] = sys"])
+def test_slow_work_is_shared_even_where_forking_is_not_safe(tmp_path: Path, start: str) -> None:
+    (tmp_path / "work_of_one.py").write_text("import os\ndef where(items): return items, os.getpid()\n")
+    script = f"""if True:
+        import os, sys
+        sys.path.insert(0, sys.argv[1])
+        from work_of_one import where
+        from kins.work import in_chunks, processes
+        {start}
+        found = list(in_chunks(where, "abcd", "letters", 2, chunk=1, slow=True))
+        print("".join(items for items, _ in found), os.getpid() in {{process for _, process in found}})
+        print(processes(2, 2, slow=True), processes(1, 2, slow=True), processes(2, 2))
+        """
+    assert fresh(script, tmp_path) == ["abcd False", "2 1 1"]
 
 
 def test_few_images_are_not_worth_a_process() -> None:

@@ -29,6 +29,7 @@ def in_chunks(
     label: str,
     workers: int | None = None,
     chunk: int = CHUNK,
+    slow: bool = False,
 ) -> Iterator[R]:
     """`function` of every `chunk` items, in their sequence, from as many processes as `processes` says.
 
@@ -38,22 +39,26 @@ def in_chunks(
     Args:
         label: for the progress bar.
         workers: most processes to use; one for each core if None.
+        slow: a chunk takes seconds. Then two are worth a process, and where forking is not safe, new processes are
+            started in place of them, in which `function` is imported: it must pickle.
 
     Raises:
         KinsError: a process died.
         Exception: what `function` raised first, by the sequence of the items.
     """
     chunks = [items[start : start + chunk] for start in range(0, len(items), chunk)]
-    workers = processes(len(chunks), workers)
+    workers = processes(len(chunks), workers, slow)
     if workers == 1:
         yield from progress(map(function, chunks), label, len(chunks))
         return
+    forked = forking_is_safe()
     global _inherited
     _inherited = function
     try:
         gc.freeze()  # or else the first collection in each process would copy all of it
-        with ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), _start) as pool:
-            yield from progress(pool.map(_run, chunks), label, len(chunks))
+        method = multiprocessing.get_context("fork" if forked else "spawn")
+        with ProcessPoolExecutor(workers, method, _start, (slow,)) as pool:
+            yield from progress(pool.map(_run if forked else function, chunks), label, len(chunks))
     except BrokenProcessPool:
         raise KinsError(f"{label}: a process died; is there enough memory? Fewer processes need less") from None
     finally:
@@ -71,36 +76,46 @@ def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterab
     return track(items, label, total=total, console=Console(stderr=True), transient=True)
 
 
-def processes(chunks: int, workers: int | None = None) -> int:
+def processes(chunks: int, workers: int | None = None, slow: bool = False) -> int:
     """How many processes so many chunks are worth: 1 where there are few, or where forking is not safe.
 
-    It is safe on Linux, outside of other such processes, before torch is imported and as long as no thread has been
-    started since this module was imported: a lock that a thread holds would stay locked in the copy for ever.
+    Args:
+        slow: as in `in_chunks`.
     """
     if workers is not None and workers < 1:
         raise KinsError(f"{workers} processes can't work; 1 is the least")
-    if chunks < 4 or workers == 1 or sys.platform != "linux":
+    if workers == 1 or chunks < (2 if slow else 4) or not (slow or forking_is_safe()):
         return 1
-    if multiprocessing.parent_process() is not None or "torch" in sys.modules:
-        return 1
+    return min(workers or _cores(), chunks)
+
+
+def forking_is_safe() -> bool:
+    """On Linux, outside of other such processes, before torch is imported and as long as no thread has been started
+    since this module was imported: a lock that a thread holds would stay locked in the copy for ever."""
+    if sys.platform != "linux" or multiprocessing.parent_process() is not None or "torch" in sys.modules:
+        return False
     # Both counts, since forking ends NumPy's own threads, which are in the first one.
-    if _threads() > _threads_at_import or threading.active_count() > _python_threads_at_import:
-        return 1
-    return min(workers or len(os.sched_getaffinity(0)), chunks)
+    return _threads() <= _threads_at_import and threading.active_count() <= _python_threads_at_import
 
 
 _inherited: Callable[[Any], Any] | None = None
 """What the processes run: inherited, since sending the data it works on would take longer than the work."""
 
 
-def _start() -> None:
-    gc.disable()
+def _start(slow: bool) -> None:
+    if not slow:
+        gc.disable()
     os.environ["RAYON_NUM_THREADS"] = "1"  # one process for each core is enough
 
 
 def _run(chunk: Any) -> Any:
     assert _inherited is not None
     return _inherited(chunk)
+
+
+def _cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _threads() -> int:

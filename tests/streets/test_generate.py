@@ -17,6 +17,7 @@ from PIL import Image
 
 import kins
 from kins.errors import KinsError
+from kins.files import only_one
 from kins.streets import Settings, generate
 from kins.validate import validate
 
@@ -91,7 +92,51 @@ def test_killed_and_started_again_gives_the_same_bytes(made, tmp_path):
     process.wait()
     assert not (out / "train.json").exists()
     assert kins_command(*COMMAND, str(out), "--workers", "1").returncode == 0
-    assert {n: b for n, b in files(out).items() if not Path(n).name.startswith(".")} == files(made)
+    assert files(out) == files(made)
+
+
+def killed_at_rename(number: int, out: Path) -> None:
+    """The command, ended as by SIGKILL when it is about to give its number-th file its name."""
+    script = f"""if True:
+        import os, signal, sys
+        from kins.cli import main
+        rename, left = os.replace, iter(range({number} - 1))
+        def replace(*arguments):
+            if next(left, None) is None:
+                os.kill(os.getpid(), signal.SIGKILL)
+            rename(*arguments)
+        os.replace = replace
+        sys.argv[0] = "kins"
+        main()
+        """
+    command = [sys.executable, "-c", script, *COMMAND, str(out), "--workers", "1"]
+    assert subprocess.run(command).returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 5, 27])
+def test_nothing_of_a_process_that_was_killed_while_writing_stays(made, tmp_path, number):
+    out = tmp_path / "out"
+    killed_at_rename(number, out)
+    assert len([name for name in files(out) if name not in files(made) and ".parts" not in name]) == (number != 5)
+    generate(out, COUNTS, SETTINGS, workers=1)
+    assert files(out) == files(made)
+
+
+def test_hidden_files_that_are_no_leftovers_are_left_alone(tmp_path):
+    (tmp_path / ".streets.mine.json").write_text("mine")
+    with pytest.raises(KinsError, match="holds other files"):
+        generate(tmp_path, COUNTS, SETTINGS)
+    assert files(tmp_path) == {".streets.mine.json": b"mine"}
+
+
+def test_two_do_not_write_in_one_folder(made, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(made, out)
+    with only_one(out, "streets.json"):
+        done = kins_command(*COMMAND, str(out))
+    assert done.returncode == 2
+    assert done.stderr == f"kins: {out}: another kins synth is writing there; wait for it, or choose another folder\n"
+    assert files(out) == files(made)
 
 
 def test_a_folder_with_other_settings_is_left_alone(made):

@@ -12,6 +12,7 @@ import errno
 import itertools
 import json
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -95,6 +96,12 @@ def temporary_name(path: str | Path) -> Iterator[Path]:
         raise KinsError(f"{path}: can't be written ({reason(error)})") from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def leftovers(folder: Path, stem: str) -> list[Path]:
+    """Temporary names for files of that stem (a pattern) in `folder` of processes that were killed while writing."""
+    name = re.compile(rf"\.{stem}\.[a-z0-9_]{{8}}(\.[^.]*)?")
+    return [path for path in sorted(folder.glob(".*")) if name.fullmatch(path.name)]
 
 
 def write_atomic(path: str | Path, content: bytes | str | Iterable[bytes]) -> None:
@@ -214,10 +221,13 @@ def _target(path: Path) -> Path:
 
 
 @contextmanager
-def only_one(folder: str | Path) -> Iterator[None]:
+def only_one(folder: str | Path, file: str = ".lock", task: str = "training", other: str = "--out") -> Iterator[None]:
     """Holds the folder for this process; the system gives it free when the process ends, however it does.
 
-    The folder is made if missing; its file `.lock` stays. Without effect where the system or its disk knows no locks.
+    The folder is made if missing; its file `file` stays. Without effect where the system or its disk knows no locks.
+
+    Args:
+        task, other: for the message: who may hold the folder, and what to choose another of.
 
     Raises:
         KinsError: another process holds it.
@@ -225,7 +235,7 @@ def only_one(folder: str | Path) -> Iterator[None]:
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+        handle = os.open(folder / file, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise KinsError(f"{folder}: can't be written ({reason(error)})") from None
     try:
@@ -236,7 +246,7 @@ def only_one(folder: str | Path) -> Iterator[None]:
         if error.errno in (errno.EACCES, errno.EAGAIN):
             os.close(handle)
             raise KinsError(
-                f"{folder}: another training is writing there; wait for it, or choose another --out"
+                f"{folder}: another {task} is writing there; wait for it, or choose another {other}"
             ) from None
     try:
         yield

@@ -8,26 +8,24 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import shutil
 import zlib
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Sequence
 from dataclasses import asdict
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 
 from kins.errors import KinsError
-from kins.files import read_bytes, write_atomic, write_json
+from kins.files import leftovers, only_one, read_bytes, write_atomic, write_json
 from kins.formats import load
 from kins.formats.kins2020 import CATEGORIES
 from kins.records import Dataset, Scene
-from kins.streets.picture import Settings, make_picture
-from kins.work import progress
+from kins.streets.picture import Picture, Settings, make_picture
+from kins.work import in_chunks
 
 VERSION = 3
 """Raised whenever the same settings give other bytes."""
+MARK = "streets.json"
 FILES = {"training": "train.json", "testing": "test.json"}
 
 
@@ -38,11 +36,17 @@ def generate(out: Path, counts: dict[str, int], settings: Settings, workers: int
 
     Raises:
         KinsError: `out` holds something else, other settings or more pictures; or can't be written. Nothing is
-            overwritten then.
+            overwritten then. Or another process makes pictures there, or one that made them died.
     """
     if any(count < 0 for count in counts.values()):
         raise KinsError("the numbers of pictures must not be negative")
     _claim(out, settings)
+    with only_one(out, MARK, "kins synth", "folder"):
+        return _generate(out, counts, settings, workers)
+
+
+def _generate(out: Path, counts: dict[str, int], settings: Settings, workers: int | None) -> dict[str, Dataset]:
+    _remove_leftovers(out)
     done = {split: _finished(out, split) for split in FILES}
     for split, scenes in done.items():
         if max(scenes, default=-1) >= counts.get(split, 0):
@@ -51,7 +55,7 @@ def generate(out: Path, counts: dict[str, int], settings: Settings, workers: int
                 "choose another folder"
             )
     jobs = [(s, k) for s, count in counts.items() for k in range(count) if k not in done[s]]
-    for _ in progress(_run(out, settings, jobs, workers or os.cpu_count() or 1), "streets", len(jobs)):
+    for _ in in_chunks(partial(_make, out, settings), jobs, str(out), workers, chunk=1, slow=True):
         pass
     sets = {}
     for split, count in counts.items():
@@ -65,7 +69,7 @@ def generate(out: Path, counts: dict[str, int], settings: Settings, workers: int
 def _claim(out: Path, settings: Settings) -> None:
     """Makes the folder, or makes sure that it is one with the same settings."""
     wanted = {"generator": "kins streets", "version": VERSION, **asdict(settings)}
-    mark = out / "streets.json"
+    mark = out / MARK
     if out.exists() and not out.is_dir():
         raise KinsError(f"{out}: is a file; name a folder")
     if mark.exists():
@@ -81,9 +85,18 @@ def _claim(out: Path, settings: Settings) -> None:
                 f"{mark}: the folder was made with another {', '.join(other)}; choose another folder, or those settings"
             )
         return
-    if out.exists() and any(out.iterdir()):
+    unfinished = leftovers(out, mark.stem)
+    if out.exists() and any(path not in unfinished for path in out.iterdir()):
         raise KinsError(f"{out}: holds other files; choose a new or empty folder")
     write_json(mark, json.dumps(wanted, indent=2) + "\n")
+
+
+def _remove_leftovers(out: Path) -> None:
+    """Whatever processes that were killed had begun to write."""
+    folders = [Path(name).parent for name in _names(0)]
+    for folder in (out, *(out / ".parts" / split for split in FILES), *(out / s / f for s in FILES for f in folders)):
+        for path in leftovers(folder, r"(streets|train|test|\d{6,})"):
+            path.unlink(missing_ok=True)
 
 
 def _finished(out: Path, split: str) -> dict[int, Scene]:
@@ -105,33 +118,14 @@ def _names(index: int) -> tuple[str, str, str]:
     return f"image_2/{index:06d}.png", f"label_2/{index:06d}.txt", f"calib/{index:06d}.txt"
 
 
-def _run(out: Path, settings: Settings, jobs: list[tuple[str, int]], workers: int) -> Iterator[None]:
-    workers = min(workers, len(jobs))
-    if workers <= 1:
-        for job in jobs:
-            _make((out, settings, *job))
-            yield
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        futures = [pool.submit(_make, (out, settings, *job)) for job in jobs]
-        try:
-            for future in futures:
-                future.result()
-                yield
-        except BrokenProcessPool:
-            raise KinsError(
-                f"{out}: a process died, perhaps for want of memory; the same command with fewer --workers goes on"
-            ) from None
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+def _make(out: Path, settings: Settings, jobs: Sequence[tuple[str, int]]) -> None:
+    for split, index in jobs:
+        _write(out, split, index, make_picture(settings, split, index))
 
 
-def _make(job: tuple[Path, Settings, str, int]) -> None:
+def _write(out: Path, split: str, index: int, picture: Picture) -> None:
     import PIL.Image
 
-    out, settings, split, index = job
-    picture = make_picture(settings, split, index)
     png = io.BytesIO()
     # Noise leaves nothing for zlib to match but runs: this is faster than its default strategy, and smaller.
     PIL.Image.fromarray(picture.pixels).save(png, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
