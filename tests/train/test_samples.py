@@ -1,5 +1,6 @@
 """From scenes to training targets."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,22 @@ def test_missing_inmodal_masks_are_fine_only_where_none_are_learned() -> None:
         make_target(scene, torch.ones(2), {4: 1}, DATA)
 
 
+@pytest.mark.parametrize("inmodal", [True, False])
+def test_networks_that_are_compared_learn_from_the_same_objects(inmodal: bool) -> None:
+    """What is hidden altogether is left out of all of them; where nothing is known of the visible part, it is not."""
+    hidden, seen = instance((60, 20, 20, 20), (0, 0, 0, 0)), instance((10, 10, 20, 20), (10, 10, 20, 20))
+    scene = Scene(Image(1, "a.png", 50, 100), (hidden, seen))
+    assert make_target(scene, torch.ones(2), {4: 1}, DATA, inmodal)["boxes"].tolist() == [[10, 10, 30, 30]]
+
+
+def test_images_with_ids_of_any_length(shapes: Dataset) -> None:
+    scenes = [scene.replace(image=dataclasses.replace(scene.image, id=2**70 + scene.image.id)) for scene in shapes]
+    long = Dataset.from_scenes(scenes, shapes.categories, images_dir=shapes.images_dir)
+    image, target = TrainingSet(long, DATA, AugmentConfig(mirror=0))[3, 0]
+    assert torch.equal(image, TrainingSet(shapes, DATA, AugmentConfig(mirror=0))[3, 0][0])
+    assert target["image"] == 3
+
+
 def test_scaling_keeps_to_both_limits() -> None:
     image = np.zeros((375, 1242, 3), np.uint8)
     tensor, scale = to_network(image, 192, 800)
@@ -81,6 +98,13 @@ def test_windows_are_cut_from_the_scaled_image(shapes: Dataset) -> None:
 
 def test_labels_are_contiguous_whatever_the_ids() -> None:
     assert label_of(Dataset({}, {8: "misc", 1: "cyclist", 4: "car"}, {})) == {1: 1, 4: 2, 8: 3}
+
+
+def test_categories_that_can_not_be_learned() -> None:
+    with pytest.raises(KinsError, match="lists no categories"):
+        label_of(Dataset({}, {}, {}))
+    with pytest.raises(KinsError, match=r"category 'car' has the id -4; .* from 0 or 1"):
+        label_of(Dataset({}, {1: "van", -4: "car"}, {}))
 
 
 def test_a_sample_is_a_function_of_its_draw(shapes: Dataset) -> None:

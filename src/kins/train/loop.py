@@ -257,7 +257,8 @@ class Run:
 
     def _stop(self, losses: Mapping[str, Tensor], targets: list[dict[str, Tensor]]) -> None:
         bad = [name for name, value in losses.items() if name != "loss" and not torch.isfinite(value)]
-        names = [self.dataset.images[int(t["image_id"])].file_name for t in targets]
+        images = list(self.dataset.images.values())
+        names = [images[int(t["image"])].file_name for t in targets]
         raise KinsError(
             f"step {self.step + 1}: {', '.join(bad)} is not finite on images {', '.join(names)}; "
             f"lower train.lr or set train.clip and start again (the last checkpoint in {self.out} is kept)"

@@ -68,7 +68,7 @@ class TrainingSet(torch.utils.data.Dataset[Sample]):
         network_image, scale = scaled(image, ratio)
         target = make_target(scene, scale, self.labels, self.data, self.inmodal)
         target["seed"] = torch.tensor(int(rng.integers(2**62)))
-        target["image_id"] = torch.tensor(scene.image.id)
+        target["image"] = torch.tensor(index)  # not its id, which may be longer than 64 bits
         return network_image, target
 
     def _donor(self, rng: np.random.Generator) -> Scene:
@@ -78,10 +78,14 @@ class TrainingSet(torch.utils.data.Dataset[Sample]):
 def make_target(
     scene: Scene, scale: Tensor, labels: dict[int, int], data: DataConfig, inmodal: bool = True
 ) -> dict[str, Tensor]:
-    """The targets of one image, as `kins.models.regions.Target`; crowds and specks are left out."""
+    """The targets of one image, as `kins.models.regions.Target`.
+
+    Crowds, specks and what is known to be hidden altogether are left out, whatever the network learns of the others:
+    networks that are compared learn from the same objects.
+    """
     instances = [i for i in scene if not i.crowd and i.category_id in labels]
     rasterise([mask for i in instances for mask in (i.amodal, i.inmodal)])
-    instances = [i for i in instances if not inmodal or i.require("inmodal")]
+    instances = [i for i in instances if (seen := i.require("inmodal") if inmodal else i.inmodal) is None or seen]
     boxes = torch.tensor([i.require("amodal").box for i in instances]).view(-1, 4)
     boxes = torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], dim=1) * scale.repeat(2)
     keep = ((boxes[:, 2:] - boxes[:, :2]) >= max(data.min_size, 1e-3)).all(dim=1)
@@ -112,7 +116,13 @@ def pad_segments(segments: Sequence[npt.NDArray[np.int64]]) -> Tensor:
 
 
 def label_of(dataset: Dataset) -> dict[int, int]:
-    """Contiguous training labels from 1 by category id; 0 is background."""
+    """Contiguous training labels from 1 by category id; 0 is background. Raises KinsError without categories."""
+    place = f"{dataset.path}: " if dataset.path else ""
+    if not dataset.categories:
+        raise KinsError(f"{place}lists no categories, and so there is nothing to learn")
+    if (lowest := min(dataset.categories)) < 0:
+        name = dataset.categories[lowest]
+        raise KinsError(f"{place}category '{name}' has the id {lowest}; to train, number categories from 0 or 1")
     return {category_id: label for label, category_id in enumerate(sorted(dataset.categories), start=1)}
 
 
