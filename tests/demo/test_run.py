@@ -18,7 +18,7 @@ def test_shapes_from_pictures_to_report(tmp_path):
     assert figures.keys() == {"box AP50", "amodal AP50", "inmodal AP50"}
     assert all(0 <= value <= 100 for value in figures.values())
     assert len(list((tmp_path / "pictures").glob("*.png"))) == len(load(tmp_path / "shapes.json")) == 6
-    assert {"a_segm", "i_segm", "occlusion_score"} <= json.loads((tmp_path / "predictions.json").read_text())[0].keys()
+    assert {"a_segm", "i_segm", "occlusion_score"} <= json.loads((tmp_path / "predictions.json").read_text())["predictions"][0].keys()
     assert "<html" in (tmp_path / "report" / "index.html").read_text()
     check_outputs(tmp_path, "shapes")  # all of it may be made anew
 

@@ -15,6 +15,11 @@ from kins.formats.document import places
 
 TRUTH = Dataset.from_scenes([Scene(Image(7, "7.png", 6, 8)), Scene(Image(3, "3.png", 6, 8))], {1: "car", 4: "van"})
 MASK = np.tri(6, 8, dtype=bool)
+FRAME = {
+    "kins": kins.__version__,
+    "images": [{"id": k, "file_name": f"{k}.png", "height": 6, "width": 8} for k in (7, 3)],
+    "categories": [{"id": 1, "name": "car"}, {"id": 4, "name": "van"}],
+}
 
 
 def detection(**fields):
@@ -51,7 +56,10 @@ def test_written_as_read(tmp_path, values):
     assert list(dataset.images) == [7, 3]
     assert sum(len(scene) for scene in dataset) == len(values)
     assert dataset.save(tmp_path / "out.json", format="predictions") == []
-    assert json.loads((tmp_path / "out.json").read_text()) == values
+    content = json.loads((tmp_path / "out.json").read_text())
+    assert content == FRAME | {"predictions": values}
+    assert kins.load(tmp_path / "out.json").save(tmp_path / "again.json", format="predictions") == []
+    assert (tmp_path / "again.json").read_bytes() == (tmp_path / "out.json").read_bytes()
 
 
 @pytest.mark.parametrize(("which", "other"), [("amodal", "inmodal"), ("inmodal", "amodal")])
@@ -89,6 +97,10 @@ def test_no_detection_at_all(tmp_path):
         ([{"image_id": 7}], r"\[0\]: "),
         ("[[1]]", r"\[0\]: "),
         ('{"images": []}', "not a list of detections"),
+        (FRAME | {"predictions": {}}, r": predictions: "),
+        (FRAME | {"predictions": [detection(), detection(image_id=8)]}, r"predictions\[1\]\.image_id: no image 8"),
+        (FRAME | {"predictions": [detection(score="high")]}, r"predictions\[0\]\.score: "),
+        ({"predictions": [detection()]}, "is not a list of detections"),
         (json.dumps([detection()])[:-3], "ends within "),
         (json.dumps([detection(), detection(score=float("nan"))]), r": \[1\]\.score: NaN"),
         (json.dumps([detection(a_segm=[[1, 2, float("-inf")]])]), r": \[0\]\.a_segm\[0\]\[2\]: Infinity"),
@@ -115,8 +127,54 @@ def test_predictions_need_scores_and_a_ground_truth(tmp_path):
         dataset.map(lambda s: s.replace(instances=tuple(i.replace(score=None) for i in s))).save(
             tmp_path / "out.json", format="predictions"
         )
-    with pytest.raises(KinsError, match="kins eval"):
+    with pytest.raises(KinsError, match="without images and categories; kins eval"):
         kins.load(tmp_path / "pred.json")
+
+
+@pytest.mark.parametrize(("score", "kept"), [(1.0000001192092896, 1), (-1e-7, 0), (0.25, 0.25), (1, 1)])
+def test_scores_a_rounding_error_outside_are_clipped(tmp_path, score, kept):
+    (instance,) = load(tmp_path, [detection(score=score)])[7]
+    assert instance.score == kept
+    dataset = load(tmp_path, FRAME | {"predictions": [detection(score=score)]})
+    assert dataset[7][0].score == kept
+
+
+@pytest.mark.parametrize("score", [1.00001, -1e-5])
+def test_scores_further_outside_are_refused(tmp_path, score):
+    with pytest.raises(KinsError, match=r"\[0\]\.score: .* is not between 0 and 1"):
+        load(tmp_path, [detection(score=score)])
+
+
+def test_a_prediction_file_stands_alone(tmp_path):
+    path = tmp_path / "pred.json"
+    path.write_text(json.dumps(FRAME | {"info": {"weights": "run"}, "predictions": [detection(annotation_id=5)]}))
+    dataset = kins.load(path)
+    assert (dataset.images, dataset.categories, dataset.path) == (TRUTH.images, TRUTH.categories, path)
+    assert dataset.extra["info"] == {"weights": "run"}
+    assert "kins" not in dataset.extra
+    (instance,) = dataset["7.png"]
+    assert (instance.category, instance.score, instance.extra) == ("van", 0.5, {"annotation_id": 5})
+    assert (instance.amodal.to_array() == MASK).all()
+    dataset.save(tmp_path / "again.json", format="predictions")
+    assert json.loads((tmp_path / "again.json").read_text()) == json.loads(path.read_text())
+
+
+def test_categories_of_a_prediction_file_are_matched_by_name(tmp_path):
+    other = [{"id": 1, "name": "van"}, {"id": 2, "name": "car"}, {"id": 9, "name": "tram"}]
+    value = FRAME | {"categories": other, "predictions": [detection(category_id=k) for k in (1, 2)]}
+    found = load(tmp_path, value)[7]
+    assert [(i.category_id, i.category) for i in found] == [(4, "van"), (1, "car")]
+    with pytest.raises(KinsError, match=r"predictions\[0\]\.category_id: no category 9 in the ground truth"):
+        load(tmp_path, value | {"predictions": [detection(category_id=9)]})
+
+
+@pytest.mark.parametrize("change", [{"file_name": "8.png"}, {"width": 9}])
+def test_predictions_of_other_pictures_are_not_compared(tmp_path, change):
+    value = FRAME | {"images": [FRAME["images"][0] | change, FRAME["images"][1]], "predictions": [detection()]}
+    with pytest.raises(KinsError, match=r"image 7 is .* but in the ground truth 7\.png of 8 x 6; is this the right"):
+        load(tmp_path, value)
+    moved = FRAME["images"][0] | {"file_name": "somewhere/7.jpg"}
+    assert len(load(tmp_path, value | {"images": [moved]})[7]) == 1
 
 
 STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"(:?)')

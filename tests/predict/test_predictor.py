@@ -126,7 +126,7 @@ def test_files_are_predicted_and_damaged_ones_skipped(run: Path, shapes: Dataset
     assert [Path(line.split(":")[0]).name for line in summary.skipped] == ["000002.png", "000007.png"]
     found = load_predictions(tmp_path / "pred.json", shapes)
     assert sum(len(scene) for scene in found) == summary.detections > 0
-    entry = json.loads((tmp_path / "pred.json").read_text())[0]
+    entry = json.loads((tmp_path / "pred.json").read_text())["predictions"][0]
     fields = {"image_id", "category_id", "score", "a_bbox", "a_segm", "i_bbox", "i_segm", "occlusion_score"}
     assert entry.keys() == fields | {"oco_id", "ico_id"}
     assert isinstance(entry["a_segm"]["counts"], str)
@@ -226,7 +226,7 @@ def test_a_drawing_that_fails_loses_no_prediction(run: Path, shapes: Dataset, tm
     assert summary.images == 4
     (line,) = summary.skipped
     assert "000001.png: predicted, but not drawn" in line
-    assert len(json.loads((tmp_path / "pred.json").read_text())) == summary.detections > 0
+    assert len(json.loads((tmp_path / "pred.json").read_text())["predictions"]) == summary.detections > 0
     assert len([path for path in (tmp_path / "shown").iterdir() if path.is_file()]) == 3
 
 
@@ -264,4 +264,4 @@ def test_the_commands(shapes: Dataset, tmp_path: Path) -> None:
 def test_the_real_street_photo(run: Path, street_photo: Path, tmp_path: Path) -> None:
     summary = predict_files(run, [street_photo], tmp_path / "pred.json", device="cpu")
     assert summary.images == 1
-    assert {d["a_segm"]["size"][1] for d in json.loads((tmp_path / "pred.json").read_text())} == {1242}
+    assert {d["a_segm"]["size"][1] for d in json.loads((tmp_path / "pred.json").read_text())["predictions"]} == {1242}

@@ -10,22 +10,24 @@ from kins.errors import KinsError
 from kins.files import read_bytes, write_json
 from kins.formats import coco, cocoa, cocoa_cls, kins2019, kins2020, predictions
 from kins.formats.document import Document, checked_text, encode, parse
+from kins.formats.prediction_writer import PredictionWriter as PredictionWriter
 from kins.formats.predictions import load_predictions as load_predictions
 from kins.records import Dataset
 
 Masks = Literal["amodal", "inmodal"]
 
 FORMATS: dict[str, ModuleType] = {
+    "predictions": predictions,
     "kins2020": kins2020,
     "kins2019": kins2019,
     "cocoa": cocoa,
     "cocoa-cls": cocoa_cls,
     "d2sa": cocoa_cls,
     "coco": coco,
-    "predictions": predictions,
 }
 """By name, in the sequence in which they are tried. Each has matches(document), read(document, images_dir) and
-write(dataset) -> (JSON value, lines on what it can't hold); COCO's read and write also take what its masks are."""
+write(dataset) -> (JSON value, lines on what it can't hold). COCO's read and write, and the read of predictions, also
+take what plain COCO masks are."""
 
 
 def load(
@@ -39,7 +41,7 @@ def load(
         path: the annotation file.
         images: folder of the pictures; needed to open them, and where the file does not hold their sizes.
         format: one of FORMATS; recognised by the content if None.
-        masks: what the masks of a plain COCO file are, amodal or inmodal.
+        masks: what the masks of a plain COCO file, or of plain COCO results, are: amodal or inmodal.
 
     Raises:
         KinsError: the file can't be read, or is not what it should be; with the place in it.
@@ -55,13 +57,14 @@ def load(
     if images is not None and not Path(images).is_dir():
         raise KinsError(f"{images}: no such image folder")
     path, folder = Path(path), None if images is None else Path(images)
+    path, folder = Path(path), None if images is None else Path(images)
     content = checked_text(path, read_bytes(path))
     if format in (None, "kins2020") and (usual := kins2020.parse(path, content)):
         return kins2020.read(usual, folder)
-    document = parse(path, content)
+    document = predictions.read_unfinished(path, content) or parse(path, content)
     module = _module(format or recognise(document))
-    if module is coco:
-        return coco.read(document, folder, masks)
+    if module in (coco, predictions):
+        return module.read(document, folder, masks)
     dataset: Dataset = module.read(document, folder)
     return dataset
 

@@ -139,6 +139,17 @@ def read(
     document: Document, images_dir: Path | None, fields: type[Fields], make: Callable[[Annotation], Instance]
 ) -> Dataset:
     """A data set whose instances `make` builds from annotations, lazily. Raises KinsError with file and place."""
+    images, categories, extra, left_out = read_frame(document)
+    annotations = Annotations(document, images, categories, fields, make)
+    if annotations.lost:
+        left_out.append(f"{annotations.lost} annotations of images that the file does not list; see kins validate")
+    return Dataset(
+        images, categories, annotations, extra=extra, images_dir=images_dir, path=document.path, left_out=left_out
+    )
+
+
+def read_frame(document: Document) -> tuple[dict[int, Image], dict[int, str], dict[str, Any], list[str]]:
+    """Images, categories, other top-level fields, and lines on what is left out. Raises KinsError with its place."""
     if document.images is None:
         raise KinsError(f"{document.path}: has no list `images`; annotations of this format need it")
     images: dict[int, Image] = {}
@@ -155,12 +166,7 @@ def read(
     extra = {name: msgspec.json.decode(raw) for name, raw in document.extra.items()}
     if document.categories is not None:
         extra["categories"] = [msgspec.json.decode(raw) for raw in document.categories]
-    annotations = Annotations(document, images, categories, fields, make)
-    if annotations.lost:
-        left_out.append(f"{annotations.lost} annotations of images that the file does not list; see kins validate")
-    return Dataset(
-        images, categories, annotations, extra=extra, images_dir=images_dir, path=document.path, left_out=left_out
-    )
+    return images, categories, extra, left_out
 
 
 class _Category(msgspec.Struct):

@@ -184,20 +184,23 @@ def places(content: bytes, offsets: Sequence[int]) -> Iterator[str]:
 
 
 def encode(value: Any) -> Iterator[bytes]:
-    """JSON in pieces, with a line for each image and annotation so that files can be compared with diff."""
-    if not isinstance(value, dict) or "annotations" not in value:
+    """JSON in pieces, with a line for each image and annotation so that files can be compared with diff.
+
+    Lists in it may also be iterators.
+    """
+    if not isinstance(value, dict) or not {"annotations", "predictions"} & value.keys():
         yield msgspec.json.encode(value) + b"\n"
         return
     start = b"{"
     for key, item in value.items():
         yield start + msgspec.json.encode(key) + b": "
         start = b",\n"
-        if not isinstance(item, list):
+        if not isinstance(item, list | Iterator):
             yield msgspec.json.encode(item)
             continue
-        for index, entry in enumerate(item):
-            yield (b",\n" if index else b"[\n") + (
-                bytes(entry) if isinstance(entry, Raw) else msgspec.json.encode(entry)
-            )
-        yield b"\n]" if item else b"[]"
+        opening = b"[\n"
+        for entry in item:
+            yield opening + (bytes(entry) if isinstance(entry, Raw) else msgspec.json.encode(entry))
+            opening = b",\n"
+        yield b"\n]" if opening == b",\n" else b"[]"
     yield b"}\n"

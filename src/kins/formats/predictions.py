@@ -1,4 +1,4 @@
-"""Predictions: a JSON list of detections with both masks, or plain COCO results of any other toolbox.
+"""Predictions: images, categories and a list of detections with both masks; or plain COCO results, a list alone.
 
 A detection has `image_id`, `category_id`, `score`, and as far as known `a_segm`, `a_bbox`, `i_segm`, `i_bbox`,
 `occlusion_score`, `oco_id`, `ico_id`; a mask completed for a given object has its `annotation_id`. Plain COCO results
@@ -8,20 +8,30 @@ have `segmentation` or `bbox` instead, and the caller says which masks these are
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import msgspec
 
 from kins.errors import KinsError
 from kins.files import read_bytes
+from kins.formats import coco_layout
 from kins.formats.coco_layout import mask_fields, rle
-from kins.formats.document import Document, Raw, checked_text, describe, not_json
+from kins.formats.document import Document, Raw, checked_text, describe, not_json, parse
 from kins.masks import Mask
 from kins.records import Dataset, Image, Instance
 
 Masks = Literal["amodal", "inmodal"]
 Box = tuple[float, float, float, float]
+
+SCORE_TOLERANCE = 1e-6
+"""Scores may leave 0 to 1 by this much and are clipped: probabilities summed in single precision do, by 1.2e-7."""
+
+
+UNFINISHED = b'{"unfinished":'
+"""Begins the file of a PredictionWriter that is not closed yet: a line for the frame, then for each image a line for
+each detection (which begins with ROW), and one for the image when they are complete."""
+ROW = b'{"image_id":'
 
 
 class _Detection(msgspec.Struct, gc=False):
@@ -46,7 +56,8 @@ def load_predictions(path: str | Path, dataset: Dataset, masks: Masks | None = N
     Masks are decoded and checked when they are used. Ids are the positions in the file, counted from 1.
 
     Args:
-        path: a JSON list of detections.
+        path: a prediction file, or a JSON list of detections. The categories of a prediction file are those of the same
+            name in the ground truth; a list's those of the same id.
         dataset: the ground truth: images (their sizes) and categories.
         masks: what `segmentation` and `bbox` of plain COCO results are; None if the file has `a_segm` or `i_segm`.
 
@@ -54,33 +65,28 @@ def load_predictions(path: str | Path, dataset: Dataset, masks: Masks | None = N
         KinsError: not a list of detections, an image or category that the ground truth does not have, a score or
             box that is none; with the place in the file.
     """
-    if masks not in (None, "amodal", "inmodal"):
-        raise KinsError(f"masks of plain results are amodal or inmodal, not {masks!r}")
     path = Path(path)
-    detections = _decode(path)
-    by_image: dict[int, list[int]] = {image_id: [] for image_id in dataset.images}
-    for index, detection in enumerate(detections):
-        indices = by_image.get(detection.image_id)
-        if indices is None:
-            raise _unknown(path, index, "image_id", detections, set(dataset.images), dataset)
-        if detection.category_id not in dataset.categories:
-            raise _unknown(path, index, "category_id", detections, set(dataset.categories), dataset)
-        if not 0 <= detection.score <= 1:
-            raise KinsError(f"{path}: [{index}].score: {detection.score} is not between 0 and 1")
-        if masks is None and (detection.bbox is not None or bytes(detection.segmentation)):
-            raise KinsError(
-                f"{path}: [{index}]: has plain COCO fields (segmentation, bbox); say with --masks whether they are"
-                " amodal or inmodal"
-            )
-        indices.append(index)
-    instances = _Detections(path, detections, by_image, dataset, masks)
-    return Dataset(dataset.images, dataset.categories, instances, images_dir=dataset.images_dir, path=path)
+    content = checked_text(path, read_bytes(path))
+    source = str(dataset.path or "the ground truth")
+    if content.lstrip()[:1] != b"{":
+        labels = {category_id: (category_id, name) for category_id, name in dataset.categories.items()}
+        detections = _Detections(path, "", _decode(path, content), masks)
+    else:
+        document = read_unfinished(path, content) or parse(path, content)
+        if not matches(document):
+            raise KinsError(f"{path}: is not a list of detections, as prediction files are")
+        images, categories, _, _ = coco_layout.read_frame(_frame(document))
+        labels = _by_name(categories, dataset.categories)
+        detections = _Detections(path, "predictions", _rows(document), masks)
+        _check_pair(path, images, dataset, {row.image_id for row in detections.rows}, source)
+    detections.place(dataset.images, labels, source)
+    return Dataset(dataset.images, dataset.categories, detections, images_dir=dataset.images_dir, path=path)
 
 
 def matches(document: Document) -> bool:
-    """Recognised by a list whose first entry has a score."""
+    """Recognised by a list `predictions`, or by a list whose first entry has a score."""
     if document.content is None:
-        return False
+        return "predictions" in document.extra
     try:
         first = msgspec.json.decode(document.content, type=list[Raw])[:1]
         return bool(first) and "score" in msgspec.json.decode(first[0], type=dict[str, Raw])
@@ -88,17 +94,38 @@ def matches(document: Document) -> bool:
         return False
 
 
-def read(document: Document, images_dir: Path | None) -> Dataset:
-    """Predictions have no images of their own: raises KinsError that says so."""
-    raise KinsError(f"{document.path}: is a list of detections, which belong to a ground truth; see kins eval")
+def read(document: Document, images_dir: Path | None, masks: Masks | None = None) -> Dataset:
+    """A data set of the images and categories that a prediction file lists. A list alone has none: raises KinsError."""
+    if document.content is not None:
+        raise KinsError(
+            f"{document.path}: is a list of detections without images and categories; kins eval takes it beside its "
+            "ground truth, and kins convert --to predictions --annotations FILE adds what is missing"
+        )
+    images, categories, extra, left_out = coco_layout.read_frame(_frame(document))
+    detections = _Detections(document.path, "predictions", _rows(document), masks)
+    labels = {category_id: (category_id, name) for category_id, name in categories.items()}
+    detections.place(images, labels, "its own lists")
+    return Dataset(
+        images, categories, detections, extra=extra, images_dir=images_dir, path=document.path, left_out=left_out
+    )
 
 
-def write(dataset: Dataset) -> tuple[list[dict[str, Any]], list[str]]:
+def write(dataset: Dataset) -> tuple[dict[str, Any], list[str]]:
     """The file's JSON value, masks as RLE. Raises KinsError for an instance without a score."""
-    return [_fields(instance, scene.image) for scene in dataset for instance in scene], []
+    value = coco_layout.write(dataset, detection)
+    rows = value.pop("annotations")
+    return head() | value | {"predictions": rows}, []
 
 
-def _fields(instance: Instance, image: Image) -> dict[str, Any]:
+def head() -> dict[str, Any]:
+    """What a prediction file begins with: the version that wrote it."""
+    from kins import __version__
+
+    return {"kins": __version__}
+
+
+def detection(instance: Instance, image: Image) -> dict[str, Any]:
+    """An entry of the list of detections."""
     if instance.score is None:
         raise KinsError(f"instance {instance.id} of image {image.id} has no score; predictions need one")
     fields: dict[str, Any] = {"image_id": image.id, "category_id": instance.category_id, "score": instance.score}
@@ -117,22 +144,36 @@ def _fields(instance: Instance, image: Image) -> dict[str, Any]:
 
 
 class _Detections(Mapping[int, Sequence[Instance]]):
-    """Instances by image id, made on access."""
+    """Instances by image id, made on access.
 
-    def __init__(
-        self,
-        path: Path,
-        detections: list[_Detection],
-        by_image: dict[int, list[int]],
-        dataset: Dataset,
-        masks: Masks | None,
-    ) -> None:
-        self._path = path
-        self._detections = detections
-        self._by_image = by_image
-        self._images = dataset.images
-        self._categories = dataset.categories
+    `name` is that of the list in the file, for messages; `place` puts the detections into images.
+    """
+
+    def __init__(self, path: Path, name: str, rows: list[_Detection], masks: Masks | None) -> None:
+        if masks not in (None, "amodal", "inmodal"):
+            raise KinsError(f"masks of plain results are amodal or inmodal, not {masks!r}")
+        self.rows = rows
+        self._list = f"{path}: {name}"
         self._masks = masks
+
+    def place(self, images: Mapping[int, Image], labels: Mapping[int, tuple[int, str]], source: str) -> None:
+        """Check each detection against images and categories (id and name by the file's id), and sort them by image."""
+        self._images, self._labels = images, labels
+        self._by_image: dict[int, list[int]] = {image_id: [] for image_id in images}
+        for index, row in enumerate(self.rows):
+            indices = self._by_image.get(row.image_id)
+            if indices is None:
+                raise self._unknown(index, "image_id", images, source)
+            if row.category_id not in labels:
+                raise self._unknown(index, "category_id", labels, source)
+            if not -SCORE_TOLERANCE <= row.score <= 1 + SCORE_TOLERANCE:
+                raise KinsError(f"{self._list}[{index}].score: {row.score} is not between 0 and 1")
+            if self._masks is None and (row.bbox is not None or bytes(row.segmentation)):
+                raise KinsError(
+                    f"{self._list}[{index}]: has plain COCO fields (segmentation, bbox); say whether they are amodal or"
+                    " inmodal: --masks of kins eval, --as of other commands"
+                )
+            indices.append(index)
 
     def __getitem__(self, image_id: int) -> Sequence[Instance]:
         image = self._images[image_id]
@@ -145,39 +186,72 @@ class _Detections(Mapping[int, Sequence[Instance]]):
         return len(self._by_image)
 
     def _instance(self, index: int, image: Image) -> Instance:
-        found = self._detections[index]
-        amodal, amodal_box = self._mask(found.a_segm, index, "a_segm", image), found.a_bbox
-        inmodal, inmodal_box = self._mask(found.i_segm, index, "i_segm", image), found.i_bbox
-        if self._masks is not None and (bytes(found.segmentation) or found.bbox is not None):
-            plain = self._mask(found.segmentation, index, "segmentation", image)
+        row = self.rows[index]
+        amodal, amodal_box = self._mask(row.a_segm, index, "a_segm", image), row.a_bbox
+        inmodal, inmodal_box = self._mask(row.i_segm, index, "i_segm", image), row.i_bbox
+        if self._masks is not None and (bytes(row.segmentation) or row.bbox is not None):
+            plain = self._mask(row.segmentation, index, "segmentation", image)
             if self._masks == "amodal":
-                amodal, amodal_box = plain, found.bbox
+                amodal, amodal_box = plain, row.bbox
             else:
-                inmodal, inmodal_box = plain, found.bbox
+                inmodal, inmodal_box = plain, row.bbox
+        category_id, category = self._labels[row.category_id]
         return Instance(
             index + 1,
-            found.category_id,
-            self._categories[found.category_id],
+            category_id,
+            category,
             amodal,
             inmodal,
             amodal_box=amodal_box,
             inmodal_box=inmodal_box,
-            cluster=found.oco_id,
-            order=found.ico_id,
-            score=found.score,
-            occlusion_score=found.occlusion_score,
-            extra={} if found.annotation_id is None else {"annotation_id": found.annotation_id},
+            cluster=row.oco_id,
+            order=row.ico_id,
+            score=min(max(row.score, 0.0), 1.0),
+            occlusion_score=row.occlusion_score,
+            extra={} if row.annotation_id is None else {"annotation_id": row.annotation_id},
             position=index,
         )
 
     def _mask(self, raw: Raw, index: int, name: str, image: Image) -> Mask | None:
         if bytes(raw) in (b"", b"null"):
             return None
-        return Mask(image.height, image.width, None, raw, f"{self._path!s}: [{index}].{name}")
+        return Mask(image.height, image.width, None, raw, f"{self._list}[{index}].{name}")
+
+    def _unknown(self, index: int, field: str, known: Mapping[int, Any], source: str) -> KinsError:
+        value = getattr(self.rows[index], field)
+        count = sum(getattr(row, field) not in known for row in self.rows)
+        what = "image" if field == "image_id" else "category"
+        return KinsError(
+            f"{self._list}[{index}].{field}: no {what} {value} in {source} ({count} such"
+            f" detection{'s' if count > 1 else ''}); is this the right pair of files?"
+        )
 
 
-def _decode(path: Path) -> list[_Detection]:
-    content = checked_text(path, read_bytes(path))
+def read_unfinished(path: Path, content: bytes) -> Document | None:
+    """What PredictionWriter had written when it was interrupted: all whole images. None if it is no such file."""
+    if not content.startswith(UNFINISHED):
+        return None
+    first, _, rest = content.partition(b"\n")
+    try:
+        start = msgspec.json.decode(first, type=dict[str, Raw])
+        categories = msgspec.json.decode(start["categories"], type=list[Raw])
+    except (msgspec.DecodeError, KeyError):
+        raise KinsError(f"{path}: holds no predictions yet, only the beginning of a file") from None
+    images: list[Raw] = []
+    rows: list[bytes] = []
+    whole = 0
+    for line in rest.split(b"\n")[:-1]:
+        if line.startswith(ROW):
+            rows.append(line)
+        else:
+            images.append(Raw(line))
+            whole = len(rows)
+    extra = {"info": start["info"]} if "info" in start else {}
+    return Document(path, images, None, categories, extra | {"predictions": Raw(b"[" + b",".join(rows[:whole]) + b"]")})
+
+
+def _decode(path: Path, content: bytes) -> list[_Detection]:
+    """A plain list."""
     try:
         return msgspec.json.decode(content, type=list[_Detection])
     except msgspec.ValidationError as error:
@@ -188,13 +262,36 @@ def _decode(path: Path) -> list[_Detection]:
         raise not_json(path, content, error) from None
 
 
-def _unknown(
-    path: Path, index: int, field: str, detections: list[_Detection], known: set[int], dataset: Dataset
-) -> KinsError:
-    value = getattr(detections[index], field)
-    count = sum(getattr(detection, field) not in known for detection in detections)
-    what = "image" if field == "image_id" else "category"
-    return KinsError(
-        f"{path}: [{index}].{field}: no {what} {value} in {dataset.path or 'the ground truth'} ({count} such"
-        f" detection{'s' if count > 1 else ''}); is this the right pair of files?"
-    )
+def _rows(document: Document) -> list[_Detection]:
+    rows: list[_Detection] = document.decode(document.extra["predictions"], list[_Detection], "predictions")
+    return rows
+
+
+def _frame(document: Document) -> Document:
+    """The document without its detections."""
+    extra = {name: raw for name, raw in document.extra.items() if name not in ("kins", "predictions")}
+    return Document(document.path, document.images, None, document.categories, extra)
+
+
+def _by_name(categories: Mapping[int, str], truth: Mapping[int, str]) -> dict[int, tuple[int, str]]:
+    """Id and name in the ground truth of each category in the file that the ground truth has."""
+    ids = {name: category_id for category_id, name in reversed(list(truth.items()))}
+    labels = {}
+    for category_id, name in categories.items():
+        if truth.get(category_id) == name:
+            labels[category_id] = category_id, name
+        elif name in ids:
+            labels[category_id] = ids[name], name
+    return labels
+
+
+def _check_pair(path: Path, images: Mapping[int, Image], dataset: Dataset, used: set[int], source: str) -> None:
+    """Raises KinsError where one id means pictures of other sizes or names (but for folder and suffix)."""
+    for image_id in used & images.keys() & dataset.images.keys():
+        mine, theirs = images[image_id], dataset.images[image_id]
+        one, other = ((PurePosixPath(i.file_name).stem, f"{i.width} x {i.height}") for i in (mine, theirs))
+        if one != other:
+            raise KinsError(
+                f"{path}: image {image_id} is {mine.file_name} of {one[1]} pixels, but in {source} {theirs.file_name} "
+                f"of {other[1]}; is this the right pair of files?"
+            )

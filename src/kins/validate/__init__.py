@@ -55,7 +55,7 @@ def validate(
     if report.format not in FORMATS:
         raise KinsError(f"no format {format!r}; there are {', '.join(FORMATS)}")
     if report.format == "predictions":
-        raise KinsError(f"{path}: is a list of detections; kins eval checks them against their ground truth")
+        raise KinsError(f"{path}: holds predictions; kins eval checks them against their ground truth")
     checker = Checker(document, report, None if images is None else Path(images), repaired is not None, workers)
     content = checker.run()
     if repaired is not None:
