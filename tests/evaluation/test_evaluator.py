@@ -1,6 +1,7 @@
 """AP and AR against pycocotools, slices against a plain reference."""
 
 import dataclasses
+import json
 import pickle
 
 import numpy as np
@@ -11,6 +12,7 @@ from tests.evaluation.workloads import CATEGORIES, STATS, coco_evaluation, slice
 
 from kins import Dataset, KinsError, Scene
 from kins.evaluation import SLICES, Evaluator, Results, evaluate
+from kins.evaluation.results import without_nan
 from kins.evaluation.slices import COCOA_SLICES, parse_slices
 
 KINDS = ("box", "amodal", "inmodal")
@@ -187,6 +189,12 @@ def test_amodal_masks_only() -> None:
     whole = evaluate(dataset, predictions)
     assert results.to_dict()["amodal"]["overall"] == whole.to_dict()["amodal"]["overall"]
     assert results.amodal.slices["heavy"]["AP"] < whole.amodal.slices["heavy"]["AP"]
+
+
+def test_json_has_neither_nan_nor_minus_zero() -> None:
+    assert json.dumps(without_nan({"a": [-0.0, np.nan, (np.float64(-0.0), 1)], "b": "-"})) == (
+        '{"a": [0.0, null, [0.0, 1]], "b": "-"}'
+    )
 
 
 def test_scores_out_of_range_are_refused() -> None:

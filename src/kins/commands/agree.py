@@ -1,7 +1,7 @@
 """kins agree."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -88,11 +88,9 @@ def agree(
         typer.echo(f"{out}: consensus, {written['images']} images, {written['instances']} instances")
 
 
-def _cell(value: object, percent: bool) -> str:
-    if value is None:
-        return "-"
+def _cell(value: Any, as_percent: bool) -> str:
+    from kins.statistics.numbers import number, percent
+
     if isinstance(value, list):
-        return " / ".join(map(str, value))
-    if isinstance(value, float):
-        return f"{100 * value:.1f} %" if percent else f"{value:.3f}"
-    return str(value)
+        return " / ".join(map(number, value))
+    return percent(value) if as_percent else number(value, 3)

@@ -53,6 +53,7 @@ def demo(
     from kins.evaluation.tables import print_results
     from kins.formats import load, load_predictions
     from kins.predict.files import predict_files
+    from kins.statistics.numbers import number
     from kins.train.bar import training_bar
     from kins.train.loop import train
 
@@ -83,7 +84,7 @@ def demo(
     figures = {f"{name} AP50": kind["AP50"] for name, kind in results.kinds.items()}
     if "car" in results.amodal.classes:
         figures["amodal AP50 of cars"] = results.amodal.classes["car"]["AP50"]
-    say(f"{made.note[:1].upper()}{made.note[1:]}: " + ", ".join(f"{key} {value:.1f}" for key, value in figures.items()))
+    say(f"{made.note[:1].upper()}{made.note[1:]}: " + ", ".join(f"{key} {number(value)}" for key, value in figures.items()))
     say(f"The report, with curves and pictures: {page}")
     return figures
 

@@ -14,13 +14,12 @@ from PIL import Image as Picture
 from PIL import ImageDraw
 
 from kins.draw.graph_layout import MARGIN, NODE_HEIGHT, NODE_WIDTH, Point, Way, layout
+from kins.draw.palette import Color, Rgb
 from kins.errors import KinsError
 from kins.masks import Mask
 from kins.occlusion import Edge, Occlusion, relations_of
 from kins.records import Instance, Scene
-
-Rgb = npt.NDArray[np.uint8]
-Color = tuple[int, int, int]
+from kins.statistics.numbers import percent
 
 INK, GREY, RED = "#181818", "#6B6B6B", "#C0392B"
 
@@ -183,7 +182,7 @@ def _share(edge: Edge, relations: Occlusion) -> float:
 def _edge_label(way: Way, relations: Occlusion) -> str:
     """On the arrow, on a white ground."""
     x, y = way.label
-    text = f"{way.edge.pixels} px, {_percent(_share(way.edge, relations))}"
+    text = f"{way.edge.pixels} px, {percent(_share(way.edge, relations))}"
     width = 5.1 * len(text) + 6
     return (
         f'<rect x="{x - width / 2:.1f}" y="{y - 6.5:.1f}" width="{width:.1f}" height="13" fill="#FFFFFF"/>'
@@ -192,17 +191,13 @@ def _edge_label(way: Way, relations: Occlusion) -> str:
     )
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %" if share >= 0.0995 else f"{100 * share:.1f} %"
-
-
 def _node(instance: Instance, crop: Rgb, color: Color, order: int, x: float, y: float) -> str:
     buffer = io.BytesIO()
     Picture.fromarray(crop).save(buffer, "JPEG", quality=88)
     data = base64.b64encode(buffer.getvalue()).decode()
     frame = f"rgb{color}"
     known = instance.both_known
-    hidden = f"{_percent(instance.occlusion_rate)} hidden" if known and instance.occlusion_rate else "nothing hidden"
+    hidden = f"{percent(instance.occlusion_rate)} hidden" if known and instance.occlusion_rate else "nothing hidden"
     return (
         f'<g transform="translate({x:.1f} {y:.1f})">'
         f'<rect width="{NODE_WIDTH}" height="{NODE_HEIGHT}" rx="6" fill="#F4F4F4" stroke="{frame}" stroke-width="3"/>'

@@ -1,9 +1,7 @@
 """Pictures of scenes: what is visible (filled), what is hidden (hatched), the outlines of both, names and order.
 
 Drawn with Pillow and NumPy, which every installation has: an array comes out, at any size, in a fraction
-of a second.
-Colours are those of Okabe and Ito (Color Universal Design, 2008), which colour-blind readers can tell apart;
-neighbours get different ones.
+of a second. Neighbours get different colours.
 """
 
 from __future__ import annotations
@@ -19,6 +17,7 @@ import numpy.typing as npt
 from PIL import Image as Picture
 from PIL import ImageDraw, ImageFilter, ImageFont
 
+from kins.draw.palette import COLORS, DARK, Color, Rgb
 from kins.draw.placing import Label, place_labels
 from kins.errors import KinsError
 from kins.files import EXIF, write_atomic
@@ -27,23 +26,11 @@ from kins.records import Instance, Scene
 
 What = Literal["amodal", "inmodal", "hidden", "order"]
 WHAT: tuple[What, ...] = get_args(What)
-Rgb = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
-Color = tuple[int, int, int]
 
-COLORS: tuple[Color, ...] = (
-    (86, 180, 233),
-    (230, 159, 0),
-    (0, 158, 115),
-    (240, 228, 66),
-    (213, 94, 0),
-    (204, 121, 167),
-    (0, 114, 178),
-)
 LONG_SIDE = 1920
 """Pixels to which smaller pictures are enlarged, so that labels are legible and outlines fine."""
 MAX_SCALE = 8.0
-DARK: Color = (24, 24, 24)
 FONT_SIZE = 17
 
 

@@ -202,9 +202,11 @@ def _recall(part: Curves, most: int, classes: slice | int = slice(None)) -> floa
 
 
 def without_nan(value: Any) -> Any:
-    """The same lists and dicts with None for NaN, as JSON wants it."""
+    """The same lists and dicts with None for NaN and 0 for -0, as JSON wants it."""
     if isinstance(value, dict):
         return {name: without_nan(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [without_nan(item) for item in value]
-    return None if isinstance(value, float) and np.isnan(value) else value
+    if isinstance(value, float):
+        return None if np.isnan(value) else value + 0.0
+    return value

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from kins.evaluation.completion import Completion
 from kins.evaluation.results import Results
+from kins.statistics.numbers import difference, number
 
 OVERALL = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100")
 PART = ("instances", "AP", "AP50", "AP75", "AR100")
@@ -59,8 +59,8 @@ def _comparison(runs: Mapping[str, Results]) -> Table:
         cells = []
         for kind in shared:
             value = results.kinds[kind]["AP"]
-            difference = "" if results is base else f" ({value - base.kinds[kind]['AP']:+.1f})"
-            cells.append(number(value) + difference)
+            change = "" if results is base else f" ({difference(value - base.kinds[kind]['AP'])})"
+            cells.append(number(value) + change)
         made.add_row(name, *cells)
     return made
 
@@ -81,10 +81,3 @@ def table(title: str, names: Sequence[str], rows: Sequence[tuple[str, Sequence[f
     for label, values in rows:
         made.add_row(label, *(number(value) for value in values))
     return made
-
-
-def number(value: float) -> str:
-    """One decimal; whole numbers as they are."""
-    if isinstance(value, (int, np.integer)):
-        return str(value)
-    return "–" if value is None or np.isnan(value) else f"{value:.1f}"

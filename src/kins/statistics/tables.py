@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from kins.draw.palette import LEVELS as LEVEL_COLORS
+from kins.draw.palette import SERIES
 from kins.files import EXIF, MARKUP_MARK, temporary_name
 from kins.occlusion import LEVELS
 from kins.statistics import DEFINITIONS, Statistics
+from kins.statistics.numbers import number, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from rich.table import Table
 
-COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
-"""Okabe and Ito's colours, which colour-blind readers can tell apart."""
-LEVEL_COLORS = ("#BFD9EA", "#5BA3CF", "#08519C")
 PER_IMAGE = ((0, 0), (1, 5), (6, 10), (11, 15), (16, 20), (21, 30), (31, None))
 CLUSTER_SIZES = ((1, 1), (2, 2), (3, 3), (4, 4), (5, 9), (10, 19), (20, None))
 ORDERS = ((0, 0), (1, 1), (2, 2), (3, 3), (4, 4), (5, 9), (10, None))
@@ -133,21 +133,19 @@ def _overview(measured: Sequence[Statistics]) -> Table:
         per_image, clusters = statistics.per_image, statistics.cluster_sizes
         columns.append(
             {
-                "images": str(per_image.size),
-                "images without instances": str(int((per_image == 0).sum())),
-                "instances": str(statistics.category.size),
-                "instances per image, mean": f"{per_image.mean():.2f}" if per_image.size else "-",
-                "instances per image, most": str(per_image.max(initial=0)),
-                "occluded instances": str(statistics.occluded.sum()) if known else "-",
-                "share of occluded instances": _percent(
-                    statistics.occluded.sum(), statistics.rate.size if known else 0
-                ),
-                "mean occlusion rate of these": _percent(rates.sum(), rates.size),
-                "clusters": str(clusters.size) if clusters.size else "-",
-                "instances in clusters of two or more": _percent(clusters[clusters > 1].sum(), clusters.sum()),
-                "longest order": str(statistics.longest_orders.max()) if clusters.size else "-",
-                "pairs hiding parts of each other": str(statistics.both_ways) if clusters.size else "-",
-                "cycles broken": str(statistics.cycles) if clusters.size else "-",
+                "images": number(per_image.size),
+                "images without instances": number((per_image == 0).sum()),
+                "instances": number(statistics.category.size),
+                "instances per image, mean": number(per_image.mean() if per_image.size else None, 2),
+                "instances per image, most": number(per_image.max(initial=0)),
+                "occluded instances": number(statistics.occluded.sum() if known else None),
+                "share of occluded instances": percent(statistics.occluded.sum(), statistics.rate.size if known else 0),
+                "mean occlusion rate of these": percent(rates.sum(), rates.size),
+                "clusters": number(clusters.size if clusters.size else None),
+                "instances in clusters of two or more": percent(clusters[clusters > 1].sum(), clusters.sum()),
+                "longest order": number(statistics.longest_orders.max() if clusters.size else None),
+                "pairs hiding parts of each other": number(statistics.both_ways if clusters.size else None),
+                "cycles broken": number(statistics.cycles if clusters.size else None),
             }
         )
     for row in columns[0]:
@@ -162,8 +160,8 @@ def _classes(measured: Sequence[Statistics]) -> Table:
         for statistics in measured:
             chosen = np.ones(statistics.category.size, bool) if name is None else statistics.of(name)
             known = chosen & ~np.isnan(statistics.rate)
-            occluded = _percent((statistics.occluded & chosen).sum(), known.sum())
-            cells += [str(chosen.sum()), _percent(chosen.sum(), chosen.size), occluded]
+            occluded = percent((statistics.occluded & chosen).sum(), known.sum())
+            cells += [number(chosen.sum()), percent(chosen.sum(), chosen.size), occluded]
         if name is None:
             table.add_section()
         table.add_row(name or "all", *cells)
@@ -176,7 +174,7 @@ def _levels(measured: Sequence[Statistics]) -> Table:
         cells = []
         for statistics in measured:
             counts = statistics.level_counts(None if name is None else statistics.of(name))
-            cells += [_percent(count, sum(counts.values())) for count in counts.values()]
+            cells += [percent(count, sum(counts.values())) for count in counts.values()]
         if name is None:
             table.add_section()
         table.add_row(name or "all", *cells)
@@ -190,7 +188,7 @@ def _binned(title: str, measured: Sequence[Statistics], attribute: str, bins: Bi
         for statistics in measured:
             values: npt.NDArray[np.int64] = getattr(statistics, attribute)
             inside = (values >= low) & (values <= (np.inf if high is None else high))
-            cells += [str(inside.sum()) if values.size else "-", _percent(inside.sum(), values.size)]
+            cells += [number(inside.sum() if values.size else None), percent(inside.sum(), values.size)]
         table.add_row(str(low) if low == high else f"{low} or more" if high is None else f"{low} to {high}", *cells)
     return table
 
@@ -198,14 +196,14 @@ def _binned(title: str, measured: Sequence[Statistics], attribute: str, bins: Bi
 def _sizes(measured: Sequence[Statistics]) -> Table:
     table = _table("Sizes", measured, [""], DEFINITIONS["sizes"])
     for name in ("small", "medium", "large"):
-        table.add_row(name, *(_percent(s.size_counts()[name], s.area.size) for s in measured))
+        table.add_row(name, *(percent(s.size_counts()[name], s.area.size) for s in measured))
     for row, attribute in (("area", "area"), ("box width", "width"), ("box height", "height")):
         for quantile in (0.05, 0.5, 0.95):
             cells = []
             for statistics in measured:
                 values = getattr(statistics, attribute)
                 values = values[~np.isnan(values)]
-                cells.append(f"{np.quantile(values, quantile):.0f}" if values.size else "-")
+                cells.append(number(np.quantile(values, quantile) if values.size else None, 0))
             table.add_row(f"{row}, {quantile:.0%} of them up to", *cells)
     return table
 
@@ -220,7 +218,7 @@ def _shapes(measured: Sequence[Statistics]) -> Table:
             for statistics in measured:
                 chosen = {"all": None, "occluded": statistics.occluded}.get(str(name), statistics.of(str(name)))
                 shape = statistics.shape(measure, chosen) or {"amodal": None, "inmodal": None}
-                cells += ["-" if value is None else f"{value:.3f}" for value in shape.values()]
+                cells += [number(value, 3) for value in shape.values()]
             table.add_row(f"{measure}, {name}", *cells)
         table.add_section()
     return table
@@ -228,10 +226,6 @@ def _shapes(measured: Sequence[Statistics]) -> Table:
 
 def _all_classes(measured: Sequence[Statistics]) -> list[str]:
     return list(dict.fromkeys(name for statistics in measured for name in statistics.categories))
-
-
-def _percent(part: Any, whole: Any) -> str:
-    return f"{100 * part / whole:.1f} %" if whole else "-"
 
 
 def _figure(columns: int = 1, width: float = 6.4, height: float = 3.6) -> tuple[Figure, list[Axes]]:
@@ -246,7 +240,7 @@ def _grouped_bars(axes: Axes, labels: Sequence[str], rows: Sequence[Sequence[flo
     width = 0.8 / len(rows)
     for k, (row, name) in enumerate(zip(rows, names, strict=True)):
         at = np.arange(len(labels)) + (k - (len(rows) - 1) / 2) * width
-        axes.bar(at, [100 * value for value in row], width * 0.94, color=COLORS[k % len(COLORS)], label=name)
+        axes.bar(at, [100 * value for value in row], width * 0.94, color=SERIES[k % len(SERIES)], label=name)
     axes.set_xticks(range(len(labels)), labels)
     axes.yaxis.set_major_formatter("{x:g} %")
     if len(rows) > 1:
@@ -326,7 +320,7 @@ def _plot_rates(measured: Sequence[Statistics]) -> Figure | None:
         known = statistics.rate[~np.isnan(statistics.rate)]
         hidden = known[known >= PARTIAL]
         name = f"{statistics.name} ({hidden.size / known.size:.0%} of all)"
-        _steps(axes, hidden, np.linspace(0, 1, 41), known.size, name, COLORS[k % len(COLORS)])
+        _steps(axes, hidden, np.linspace(0, 1, 41), known.size, name, SERIES[k % len(SERIES)])
     axes.axvline(OCCLUDED, color="#555555", linewidth=1, linestyle=":")
     axes.text(
         OCCLUDED + 0.01, axes.get_ylim()[1] * 0.97, f"occluded: > {OCCLUDED}", va="top", color="#555555", fontsize=9
@@ -356,7 +350,7 @@ def _plot_sizes(measured: Sequence[Statistics]) -> Figure | None:
     for k, statistics in enumerate(measured):
         side = np.sqrt(statistics.area[statistics.area > 0])
         name = f"{statistics.name} (median {np.median(side):.0f})"
-        _steps(axes, side, np.geomspace(2, 1024, 46), side.size, name, COLORS[k % len(COLORS)])
+        _steps(axes, side, np.geomspace(2, 1024, 46), side.size, name, SERIES[k % len(SERIES)])
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter("{x:g}")
     for bound in (SMALL, LARGE):
@@ -391,7 +385,7 @@ def _plot_shapes(measured: Sequence[Statistics]) -> Figure | None:
                     histtype="step",
                     linewidth=1.8,
                     linestyle=style,
-                    color=COLORS[k % len(COLORS)],
+                    color=SERIES[k % len(SERIES)],
                     label=f"{statistics.name}, {mask} (mean {known.mean():.2f})",
                 )
         axes.set_xlabel(f"{measure} = {DEFINITIONS[measure]}")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 import kins
+from kins.draw.palette import SERIES
 from kins.errors import KinsError
 from kins.evaluation.bootstrap import bootstrap, interval
 from kins.evaluation.columns import Columns, Masks, columns
@@ -19,11 +20,12 @@ from kins.evaluation.errors import ERRORS, LEVELS, NEAR, confusion, error_shares
 from kins.evaluation.evaluator import BATCH, best_detections
 from kins.evaluation.overlap import Pairs, pairs
 from kins.evaluation.precision import RECALLS
-from kins.evaluation.report.charts import COLORS, DASHES, bars_chart, confusion_chart, curves_chart, standalone
+from kins.evaluation.report.charts import DASHES, bars_chart, confusion_chart, curves_chart, standalone
 from kins.evaluation.report.pictures import choose, image_quality, shown
 from kins.evaluation.results import Results, without_nan
 from kins.files import write_json, write_markup
 from kins.records import Dataset
+from kins.statistics.numbers import difference, number
 from kins.work import progress
 
 SURE = 0.5
@@ -85,13 +87,13 @@ def write_report(
         "worst": shown(first.table, dataset, found[labels[0]], worst, SURE),
         "photos": dataset.images_dir is not None,
         "sure": SURE,
-        "colors": COLORS,
+        "colors": SERIES,
         "dashes": DASHES,
         "version": kins.__version__,
         "samples": samples,
     }
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"figure": _figure, "delta": _delta, "share": _share, "most": _most}
+    environment.filters |= {"figure": number, "delta": _delta, "share": _share, "most": _most}
     template = resources.files(__package__).joinpath("page.html.jinja").read_text()
     page = folder / "index.html"
     write_markup(page, environment.from_string(template).render(context) + "\n")
@@ -129,8 +131,10 @@ def _intervals(results: Mapping[str, Results], samples: int) -> dict[str, Any]:
             if kind in base:
                 for name, values in drawn.items():
                     low, high = interval(values - base[kind][0][name])
-                    difference = part[name] - base[kind][1][name]
-                    made[label][kind][name] |= {"delta": difference, "delta_interval": (low, high)}
+                    made[label][kind][name] |= {
+                        "delta": part[name] - base[kind][1][name],
+                        "delta_interval": (low, high),
+                    }
             elif len(made) == 1:
                 base[kind] = drawn, part
     return made
@@ -214,9 +218,9 @@ def _charts(
     overall = {label: [r.kinds[kind]["AP"] for kind in names] for label, r in results.items()}
     spans = {label: [intervals[label][kind]["AP"]["interval"] for kind in names] for label in results}
     charts["overall"] = bars_chart([KIND_NAMES[k] for k in names], overall, "AP", "AP", spans)
-    for number, found in enumerate(analysis.values()):
+    for run, found in enumerate(analysis.values(), 1):
         if found:
-            suffix = f"-{number + 1}" if several else ""
+            suffix = f"-{run}" if several else ""
             title = "Ground truth (row) detected as (column), %"
             charts[f"confusion{suffix}"] = confusion_chart(found["names"], found["confusion"], title)
     return charts
@@ -246,14 +250,8 @@ def _as_json(results: Mapping[str, Results], intervals: Mapping[str, Any], analy
 _SHOWN = ((0.5, 0), (0.75, 5), (0.9, 8))
 
 
-def _figure(value: Any) -> str:
-    if isinstance(value, int):
-        return f"{value:,}".replace(",", " ")
-    return "–" if value is None or math.isnan(value) else f"{value:.1f}"
-
-
 def _delta(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:+.1f}".replace("-", "−")
+    return difference(value).replace("-", "\N{MINUS SIGN}")
 
 
 def _share(value: float, full: float) -> str:

@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from kins.draw.palette import SERIES
 from kins.evaluation.columns import Floats
+from kins.statistics.numbers import UNKNOWN, number
 
-COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6b6b6b")
-"""Of series, told apart by colour-blind readers too (Okabe and Ito, Color Universal Design, 2008)."""
 DASHES = ("", "6 3", "2 2", "8 3 2 3")
 FONT = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 INK, SOFT, GRID = "var(--ink, #1c2024)", "var(--soft, #5f6770)", "var(--line, #d9dde2)"
@@ -51,7 +51,7 @@ def curves_chart(
             if not math.isnan(v)
         )
         dash = f' stroke-dasharray="{DASHES[index % len(DASHES)]}"' if index else ""
-        color = COLORS[groups.index(group) % len(COLORS)]
+        color = SERIES[groups.index(group) % len(SERIES)]
         parts.append(
             f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="2"{dash}'
             f' stroke-linejoin="round"><title>{escape(name.replace(chr(9), " "))}</title></polyline>'
@@ -89,13 +89,14 @@ def bars_chart(
             value = values[g]
             x = center + bar * (s - len(series) / 2)
             if math.isnan(value):
-                parts.append(_text(x + bar / 2, top + inner_height - 5, "–", anchor="middle", fill=SOFT))
+                parts.append(_text(x + bar / 2, top + inner_height - 5, UNKNOWN, anchor="middle", fill=SOFT))
                 continue
             tall = inner_height * value / 100
             y = top + inner_height - tall
+            label = escape(f"{name}, {group}: {number(value)}")
             parts.append(
                 f'<rect x="{x + 1:.1f}" y="{y:.1f}" width="{bar - 2:.1f}" height="{tall:.1f}" rx="1.5"'
-                f' fill="{COLORS[s % len(COLORS)]}"><title>{escape(name)}, {escape(group)}: {value:.1f}</title></rect>'
+                f' fill="{SERIES[s % len(SERIES)]}"><title>{label}</title></rect>'
             )
             high = value
             if spans and name in spans and not any(map(math.isnan, spans[name][g])):
@@ -105,7 +106,7 @@ def bars_chart(
                 parts.append(_line(across, tops[0], across, tops[1], INK, 1.5))
             if bar >= 17:
                 above = top + inner_height * (1 - max(high, value) / 100) - 5
-                parts.append(_text(x + bar / 2, above, f"{value:.0f}", anchor="middle", size=11, fill=SOFT))
+                parts.append(_text(x + bar / 2, above, number(value, 0), anchor="middle", size=11, fill=SOFT))
     return _svg(width, height, title, parts)
 
 
@@ -128,7 +129,7 @@ def confusion_chart(names: Sequence[str], counts: Sequence[Sequence[int]], title
             x = left + size * c + (6 if c == count else 0)
             value = counts[r][c]
             share = value / total if total else 0.0
-            color = COLORS[0] if r == c else COLORS[1]
+            color = SERIES[0] if r == c else SERIES[1]
             label = f"{name} as {columns[c]}: {value} of {total}"
             cell = f'x="{x}" y="{y}" width="{size - 2}" height="{size - 2}" rx="3"'
             parts.append(
@@ -138,7 +139,7 @@ def confusion_chart(names: Sequence[str], counts: Sequence[Sequence[int]], title
             if value:
                 fill = "#ffffff" if share > 0.55 else INK
                 parts.append(
-                    _text(x + size / 2 - 1, y + size / 2 + 4, f"{100 * share:.0f}", anchor="middle", fill=fill)
+                    _text(x + size / 2 - 1, y + size / 2 + 4, number(100 * share, 0), anchor="middle", fill=fill)
                 )
     width = left + size * (count + 1) + 64
     return _svg(width, top + size * (count + 1) + 8, title, parts)
