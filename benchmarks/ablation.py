@@ -48,8 +48,8 @@ COLUMNS = ("box AP", "amodal AP", "inmodal AP", "heavily hidden, amodal AP", "hi
 
 def run(config: str, overrides: list[str], data: Path, out: Path, test: Path) -> dict[str, float]:
     """The figures of one run, which is trained first if it is not there."""
-    settings = load_config(config, overrides)
-    dataset, _ = find_data(settings.data, data)
+    settings = load_config(config, [*overrides, f"data.root={data}"])
+    dataset, _ = find_data(settings.data)
     log = out / "log.csv"
     rows = list(csv.DictReader(log.open())) if log.exists() else []
     if not rows or int(rows[-1]["step"]) < settings.train.steps:

@@ -1,5 +1,6 @@
 """Configurations: defaults, overrides, and mistakes that are named."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,12 @@ def test_a_file_of_a_few_lines(tmp_path: Path) -> None:
         ("", ["train.lr"], "section.key=value"),
         ("", ["model.tap=7"], "tap: convolution 7 of 4"),
         ("", ["augment.scale=[2,1]"], "scale: .* not a range"),
+        ("", ["train.devices=2"], r"train\.devices: unknown key; did you mean 'device'"),
         ("train: {steps: [}", [], "not a readable YAML file"),
+        ("train: {steps: !!int abc}", [], "not a readable YAML file"),
+        ("train: {steps: 2020-99-99}", [], "not a readable YAML file"),
+        ("", ["train.steps=" + "9" * 5000], "the value is not YAML"),
+        ("", ["train.steps=" + "[" * 5000], "the value is not YAML"),
         ("- 1", [], "mapping of sections"),
     ],
 )
@@ -49,6 +55,43 @@ def test_mistakes_are_named(tmp_path: Path, text: str, overrides: list[str], mes
     (tmp_path / "c.yaml").write_text(text)
     with pytest.raises(KinsError, match=message):
         load_config(tmp_path / "c.yaml", overrides)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "augment.scale=[1, .inf]",
+        "augment.scale=[1, 1.0e+9]",
+        "augment.scale=[1.0e-9, 1]",
+        "augment.window=[400, 1000000]",
+        "data.min_size=.nan",
+        "data.short_side=1000000",
+        "data.workers=100000",
+        "model.anchors=[0, 64, 128, 256, 512]",
+        "model.channels=1000000",
+        "model.head_depth=1000000",
+        "model.hidden=1000000000",
+        "model.regions=1000000000",
+        "train.batch=1000000000",
+        "train.lr=.inf",
+        "train.minutes=.inf",
+        "train.seed=99999999999999999999",
+        "train.steps=99999999999999999999",
+    ],
+)
+def test_numbers_that_no_machine_can_work_with(override: str) -> None:
+    key = override.split("=")[0]
+    with pytest.raises(KinsError, match=rf"^tiny: {key.split('.')[0]}[^\n]*{key.split('.')[1]}[^\n]*$"):
+        load_config("tiny", [override])
+
+
+def test_settings_of_earlier_runs(tmp_path: Path) -> None:
+    """What did nothing and is gone does not keep a run's own config.json from being used again."""
+    written = {**load_config("tiny").model_dump(mode="json"), "data": {"root": "streets"}}
+    (tmp_path / "config.json").write_text(json.dumps({**written, "train": {**written["train"], "devices": 4}}))
+    config = load_config(tmp_path / "config.json")
+    assert config.data.root == "streets"
+    assert config.train == load_config("tiny").train
 
 
 def test_unknown_configuration() -> None:

@@ -155,6 +155,7 @@ def test_a_training_replaces_only_its_own_run(kins):
         refused(kins, f"run/{name}: {FOREIGN}", *arguments, "train.steps=2")
         Path("run", name).unlink()
     assert kins(*arguments, "train.steps=2") == (0, "")
+    assert json.loads(Path("run/config.json").read_text())["data"]["root"] == "data"
     assert kins(*arguments, "train.steps=4") == (0, "")
     assert Path("run/log.csv").read_text().count("\n") == 3  # the header, and the last step of each
     Path("run/config.json").write_text(Path("run/config.json").read_text().rstrip() + "\n")

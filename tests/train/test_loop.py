@@ -263,3 +263,14 @@ def test_coordinates_are_not_rounded_by_mixed_precision() -> None:
     fabric, _ = _fabric(small("train.precision=bf16").train)
     model = fabric.setup(Echo(4, 4))
     assert model(torch.full((1, 4), 776.3)).dtype == torch.float32
+
+
+def test_a_run_that_had_a_setting_which_is_gone_goes_on_and_predicts(shapes: Dataset, tmp_path: Path) -> None:
+    train(small("train.steps=1"), shapes, tmp_path)
+    for name in (weights.LAST, weights.BEST):
+        tensors, facts = weights.load(tmp_path / name)
+        facts["config"]["train"]["devices"] = 4
+        weights.save(tmp_path / name, tensors, facts)
+    Predictor.load(tmp_path)
+    train(small("train.steps=2"), shapes, tmp_path)
+    assert list(logged(tmp_path)) == [1, 2]

@@ -144,10 +144,11 @@ def test_data_is_found_in_the_usual_places(shapes: Dataset, tmp_path: Path) -> N
     assert shapes.images_dir is not None
     (tmp_path / "training").mkdir()
     (tmp_path / "training/image_2").symlink_to(shapes.images_dir)
+    data = DATA.model_copy(update={"root": str(tmp_path)})
     with pytest.raises(KinsError, match=r"holds none of train\.json"):
-        find_data(DATA, tmp_path)
+        find_data(data)
     shapes.save(tmp_path / "train.json")
-    train, test = find_data(DATA, tmp_path)
+    train, test = find_data(data)
     assert len(train) == 5
     assert test is None
     assert train[0].read_image().shape == (160, 240, 3)

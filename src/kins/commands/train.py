@@ -31,11 +31,14 @@ def train(
     from kins.train.loop import train as run
     from kins.train.samples import find_data
 
-    settings = load_config(config, overrides or ())
+    given = list(overrides or ())
+    if data is not None:
+        given.append(f"data.root={json.dumps(str(data))}")
+    settings = load_config(config, given)
     folder = out or Path("runs") / Path(config).stem
     init = settings.train.init
     check_run_folder(folder, [config, *(weight_files(init) if init else ())])
-    dataset, test = find_data(settings.data, data)
+    dataset, test = find_data(settings.data)
     evaluation: dict[str, float] | None = None
     with training_bar() as show:
 

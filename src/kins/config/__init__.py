@@ -41,8 +41,15 @@ NETWORKS = {
 """The paper's networks. Coding without an occlusion head takes the box head's map alone."""
 
 
+MOST = 10**9
+"""Of what is counted in steps or images: more can't be meant, and would keep a machine busy until it is stopped."""
+
+FORMER = {"train": ("devices",)}
+"""Settings that were dropped since, by section. They did nothing; the files of earlier runs have them."""
+
+
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
 
 class ModelConfig(Section):
@@ -72,28 +79,32 @@ class ModelConfig(Section):
         None, description="Normalisation of the backbone; null: frozen-batch with weights, group without."
     )
     trainable_layers: int = Field(5, ge=0, le=5, description="Stages of a pretrained backbone that are trained.")
-    channels: int = Field(256, ge=1, description="Width of the feature pyramid.")
-    head_channels: int = Field(256, ge=2, description="Width of the convolutions in all heads.")
-    head_depth: int = Field(4, ge=1, description="Convolutions of box and occlusion head.")
-    hidden: int = Field(1024, ge=1, description="Width of their fully connected layer.")
-    mask_depth: int = Field(4, ge=2, description="Convolutions of each mask head.")
+    channels: int = Field(256, ge=1, le=8192, description="Width of the feature pyramid.")
+    head_channels: int = Field(256, ge=2, le=8192, description="Width of the convolutions in all heads.")
+    head_depth: int = Field(4, ge=1, le=64, description="Convolutions of box and occlusion head.")
+    hidden: int = Field(1024, ge=1, le=65536, description="Width of their fully connected layer.")
+    mask_depth: int = Field(4, ge=2, le=64, description="Convolutions of each mask head.")
     tap: int = Field(
         1, ge=1, description="Which convolution of the 7x7 heads feeds multi-level coding; 1 is the first."
     )
     extraction: bool = Field(True, description="Multi-level coding: extraction on or off.")
     combination: bool = Field(True, description="Multi-level coding: combination on or off.")
-    occluded_weight: float = Field(8.0, gt=0, description="Weight of the occluded class in the occlusion loss.")
+    occluded_weight: float = Field(8.0, gt=0, le=1e6, description="Weight of the occluded class in the occlusion loss.")
     anchors: tuple[int, int, int, int, int] = Field((32, 64, 128, 256, 512), description="Anchor size of each level.")
-    anchors_sampled: int = Field(256, ge=2, description="Anchors per image in the proposal loss.")
-    canonical_size: int = Field(224, ge=1, description="Box size whose features come from the third pyramid level.")
-    proposals_train: int = Field(
-        2000, ge=1, description="Proposals kept per level before, per image after suppression."
+    anchors_sampled: int = Field(256, ge=2, le=65536, description="Anchors per image in the proposal loss.")
+    canonical_size: int = Field(
+        224, ge=1, le=16384, description="Box size whose features come from the third pyramid level."
     )
-    proposals_test: int = Field(1000, ge=1, description="The same at prediction.")
-    regions: int = Field(512, ge=4, description="Regions sampled per training image, at most a quarter foreground.")
+    proposals_train: int = Field(
+        2000, ge=1, le=65536, description="Proposals kept per level before, per image after suppression."
+    )
+    proposals_test: int = Field(1000, ge=1, le=65536, description="The same at prediction.")
+    regions: int = Field(
+        512, ge=4, le=65536, description="Regions sampled per training image, at most a quarter foreground."
+    )
     score_threshold: float = Field(0.05, ge=0, lt=1)
     nms_threshold: float = Field(0.5, gt=0, le=1)
-    detections: int = Field(100, ge=1, description="Detections per image.")
+    detections: int = Field(100, ge=1, le=65536, description="Detections per image.")
 
     @model_validator(mode="after")
     def _consistent(self) -> ModelConfig:
@@ -101,6 +112,8 @@ class ModelConfig(Section):
             raise ValueError(f"name: unknown network '{self.name}'{suggest(self.name, NETWORKS)}")
         if self.tap > self.head_depth:
             raise ValueError(f"tap: convolution {self.tap} of {self.head_depth} does not exist; lower it")
+        if not all(1 <= size <= 16384 for size in self.anchors):
+            raise ValueError(f"anchors: {list(self.anchors)} are not five sizes of 1 to 16384 pixels")
         if NETWORKS[self.name].coding and not self.combination:
             if not self.extraction:
                 raise ValueError("extraction: coding needs extraction or combination; use a network without -mlc")
@@ -117,15 +130,15 @@ class DataConfig(Section):
     train_images: str | None = Field(None, description="Their images; null: training/image_2, or beside the file.")
     test: str | None = Field(None, description="Annotations for evaluation; null as above; none is allowed.")
     test_images: str | None = None
-    short_side: int = Field(800, ge=32, description="Images are scaled to this short side in pixels ...")
-    long_side: int = Field(3000, ge=32, description="... unless the long side would exceed this.")
+    short_side: int = Field(800, ge=32, le=16384, description="Images are scaled to this short side in pixels ...")
+    long_side: int = Field(3000, ge=32, le=16384, description="... unless the long side would exceed this.")
     occluded_rate: float = Field(
         0.01, ge=0, lt=1, description="Hidden share from which an instance is called occluded."
     )
     min_size: float = Field(
-        2.0, ge=0, description="Amodal boxes thinner than this many pixels of the scaled image are left out."
+        2.0, ge=0, le=16384, description="Amodal boxes thinner than this many pixels of the scaled image are left out."
     )
-    workers: int = Field(2, ge=0, description="Loading processes.")
+    workers: int = Field(2, ge=0, le=256, description="Loading processes.")
 
 
 class AugmentConfig(Section):
@@ -148,22 +161,27 @@ class AugmentConfig(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> AugmentConfig:
-        if not 0 < self.scale[0] <= self.scale[1]:
-            raise ValueError(f"scale: {list(self.scale)} is not a range of positive factors [smallest, largest]")
-        if self.window is not None and min(self.window) < 32:
-            raise ValueError(f"window: {list(self.window)} is not [height, width] of at least 32 pixels each")
+        if not 0.01 <= self.scale[0] <= self.scale[1] <= 10:
+            raise ValueError(f"scale: {list(self.scale)} is not a range of factors [smallest, largest], 0.01 to 10")
+        if self.window is not None and not all(32 <= side <= 16384 for side in self.window):
+            raise ValueError(f"window: {list(self.window)} is not [height, width] of 32 to 16384 pixels each")
         return self
 
 
 class TrainConfig(Section):
     """The schedule."""
 
-    seed: int = Field(0, ge=0)
-    steps: int = Field(12000, ge=1, description="Optimiser steps.")
+    seed: int = Field(0, ge=0, lt=2**63)
+    steps: int = Field(12000, ge=1, le=MOST, description="Optimiser steps.")
     minutes: float | None = Field(
-        None, gt=0, description="Wall-clock budget in place of steps: the schedule follows the clock, not reproducibly."
+        None,
+        gt=0,
+        le=MOST,
+        description="Wall-clock budget in place of steps: the schedule follows the clock, not reproducibly.",
     )
-    batch: int = Field(8, ge=1, description="Images per optimiser step, over all processes and accumulated parts.")
+    batch: int = Field(
+        8, ge=1, le=65536, description="Images per optimiser step, over all processes and accumulated parts."
+    )
     micro_batch: int | None = Field(
         None, ge=1, description="Images per forward pass and process; null: no accumulation."
     )
@@ -175,7 +193,12 @@ class TrainConfig(Section):
         "steps", description="Division by 10 at `drops`, or a half cosine to 0."
     )
     drops: tuple[float, ...] = Field((10 / 12, 11 / 12), description="Where the rate drops, as shares of the schedule.")
-    warmup: int = Field(500, ge=0, description="Steps of linear warm-up.")
+    warmup: int = Field(
+        500,
+        ge=0,
+        le=MOST,
+        description="Steps of linear warm-up; with `minutes` the same share of the time as of `steps`.",
+    )
     clip: float | None = Field(None, gt=0, description="Largest gradient norm.")
     ema: float | None = Field(
         None, gt=0, lt=1, description="Decay of the averaged weights; they are the ones evaluated."
@@ -185,12 +208,11 @@ class TrainConfig(Section):
     )
     channels_last: bool = False
     compile: bool = Field(False, description="torch.compile the backbone.")
-    device: str = Field("auto", description="auto, cpu, cuda or mps.")
-    devices: int = Field(1, ge=1, description="Processes; torchrun sets it.")
-    checkpoint_every: int = Field(500, ge=1, description="Steps between checkpoints.")
-    evaluate_every: int = Field(0, ge=0, description="Steps between evaluations; 0: at the end only.")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1 (the second one) or mps.")
+    checkpoint_every: int = Field(500, ge=1, le=MOST, description="Steps between checkpoints.")
+    evaluate_every: int = Field(0, ge=0, le=MOST, description="Steps between evaluations; 0: at the end only.")
     evaluate_images: int | None = Field(None, ge=1, description="Evaluate on the first so many images; null: all.")
-    log_every: int = Field(20, ge=1)
+    log_every: int = Field(20, ge=1, le=MOST)
     init: str | None = Field(
         None, description="Weights to start from: a run, a weights file, or 'street' for the shipped ones."
     )
@@ -217,8 +239,16 @@ def load_config(source: str | Path, overrides: Sequence[str] = ()) -> Config:
     """Read a configuration.
 
     Args:
-        source: a YAML file, or the name of one that comes with kins ("tiny", "asn_mlc_r50").
+        source: a YAML file, the config.json of a run, or the name of one that comes with kins ("tiny", "asn_mlc_r50").
         overrides: "section.key=value", values in YAML.
+
+    Example:
+        >>> config = kins.config.load_config("tiny", ["train.steps=100", "augment.scale=[0.8, 1.25]"])
+        >>> config.train.steps, config.augment.scale, config.model.name
+        (100, (0.8, 1.25), 'asn-mlc')
+        >>> kins.config.load_config("tiny", ["train.step=100"])
+        Traceback (most recent call last):
+        kins.errors.KinsError: tiny: train.step: unknown key; did you mean 'steps'?
 
     Raises:
         KinsError: no such file or name, not YAML, or a key or value that does not exist; the nearest key is suggested.
@@ -228,7 +258,7 @@ def load_config(source: str | Path, overrides: Sequence[str] = ()) -> Config:
     path = _find(source)
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise KinsError(f"{source}: not a readable YAML file ({' '.join(str(error).split())})") from None
     if not isinstance(values, dict):
         raise KinsError(f"{source}: a configuration is a mapping of sections ({', '.join(Config.model_fields)})")
@@ -238,9 +268,9 @@ def load_config(source: str | Path, overrides: Sequence[str] = ()) -> Config:
             raise KinsError(f"{override}: write an override as section.key=value, for example train.steps=1000")
         try:
             _set(values, key.split("."), yaml.safe_load(text))
-        except yaml.YAMLError:
+        except (ValueError, RecursionError, yaml.YAMLError):
             raise KinsError(f"{override}: the value is not YAML") from None
-    return checked(Config, values, str(source))
+    return stored(values, str(source)) if path.name == "config.json" else checked(Config, values, str(source))
 
 
 def names() -> list[str]:
@@ -266,6 +296,18 @@ def checked(kind: type[C], values: dict[str, Any], where: str) -> C:
         else:
             message = first["msg"].removeprefix("Value error, ")
         raise KinsError(f"{where}: {place + ': ' if place else ''}{message}") from None
+
+
+def stored(values: Any, where: str) -> Config:
+    """The configuration that a run has kept: without settings that were dropped since, new ones at their defaults."""
+    if isinstance(values, dict):
+        values = {
+            section: {key: value for key, value in part.items() if key not in FORMER.get(section, ())}
+            if isinstance(part, dict)
+            else part
+            for section, part in values.items()
+        }
+    return checked(Config, values, where)
 
 
 def _fields(kind: type[BaseModel], loc: Sequence[int | str]) -> list[str]:

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from kins.config import Config, checked
+from kins.config import Config, stored
 from kins.errors import KinsError
 from kins.files import temporary_name
 from kins.models.network import AmodalRCNN, assemble
@@ -73,7 +73,7 @@ def load_model(path: str | Path) -> tuple[AmodalRCNN, Config, dict[int, str]]:
     """Network, configuration and categories (name by id, in the order of the labels) of a run or a weights file."""
     file = find(path)
     tensors, facts = load(file)
-    config = checked(Config, facts["config"], str(file))
+    config = stored(facts["config"], str(file))
     categories = {int(key): name for key, name in facts["categories"].items()}
     model = assemble(config.model.model_copy(update={"weights": None, "norm": _norm(config)}), len(categories))
     try:

@@ -28,7 +28,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from kins.config import NETWORKS, Config, TrainConfig, checked, suggest
+from kins.config import NETWORKS, Config, TrainConfig, stored, suggest
 from kins.errors import KinsError
 from kins.evaluation import Evaluator
 from kins.files import only_one
@@ -316,7 +316,7 @@ class Run:
         """A run goes on only as what it was; the length of the schedule and where it computes may change."""
         free = {"steps", "minutes", "device", "compile", "channels_last", "checkpoint_every", "evaluate_every"}
         free |= {"evaluate_images", "log_every", "init", "micro_batch", "precision"}
-        held = checked(Config, facts["config"], str(self.out))  # settings that it did not know yet at their defaults
+        held = stored(facts["config"], str(self.out))
         was, now = (config.model_dump(mode="json") for config in (held, self.config))
         pairs = [
             (f"{section}.{key}", was[section][key], value)

@@ -169,7 +169,7 @@ def collate(samples: list[Sample]) -> tuple[list[Tensor], list[dict[str, Tensor]
     return list(images), list(targets)
 
 
-def find_data(data: DataConfig, folder: str | Path | None = None) -> tuple[Dataset, Dataset | None]:
+def find_data(data: DataConfig) -> tuple[Dataset, Dataset | None]:
     """The training data and, if there is any, the test data that a configuration names.
 
     Raises:
@@ -177,10 +177,9 @@ def find_data(data: DataConfig, folder: str | Path | None = None) -> tuple[Datas
     """
     from kins.formats import load
 
-    root = folder if folder is not None else data.root
-    if root is None and data.train is None:
+    if data.root is None and data.train is None:
         raise KinsError("no data: name the folder with --data, or the annotations with data.train=FILE")
-    base = Path(root) if root is not None else Path()
+    base = Path(data.root or "")
     train = _first(base, data.train, TRAIN_NAMES)
     if train is None:
         raise KinsError(f"{base}: holds none of {', '.join(TRAIN_NAMES)}; name the annotations with data.train=FILE")
