@@ -135,10 +135,10 @@ def compare(scenes: Sequence[Scene], predictions: Sequence[Scene], categories: I
     rows, place = best_detections(found)
     found, found_masks = found.take(rows), found_masks.take(rows)
     near = pairs(truth, found, truth_masks, found_masks)
-    chosen = matched_pairs(near, truth.crowd, len(found))
-    near.hidden[chosen] = hidden_iou(truth, found, truth_masks, found_masks, near.take(chosen))
-    order = relations(truth, found, truth_masks, found_masks, near, chosen)
-    return Table([scene.image.id for scene in scenes], truth, found, place, near, order)
+    matched = matched_pairs(near, truth.crowd, len(found))
+    near.hidden[matched] = hidden_iou(truth, found, truth_masks, found_masks, near.take(matched))
+    order = relations(truth, found, truth_masks, found_masks, near, np.flatnonzero(matched))
+    return Table([scene.image.id for scene in scenes], truth, found, place, near, matched, order)
 
 
 def best_detections(found: Columns) -> tuple[Ints, Ints]:

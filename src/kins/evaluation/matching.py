@@ -138,8 +138,8 @@ def _places(group: Ints, found: Ints) -> tuple[Ints, Ints]:
     return place, choice
 
 
-def matched_pairs(pairs: Pairs, crowd: Bools, detections: int) -> Ints:
-    """Indices into `pairs` of those that COCO's greedy matching joins at an amodal IoU of 0.5; without crowds."""
+def matched_pairs(pairs: Pairs, crowd: Bools, detections: int) -> Bools:
+    """(P,) which pairs COCO's greedy matching joins at an amodal IoU of 0.5; without crowds."""
     steps = plan(pairs.found, pairs.truth, pairs.iou[AMODAL], crowd, detections, np.array([SAME_OBJECT]))
     truth = match(steps, crowd)[0]
-    return np.flatnonzero((truth[pairs.found] == pairs.truth) & ~crowd[pairs.truth])
+    return np.asarray((truth[pairs.found] == pairs.truth) & ~crowd[pairs.truth])

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from kins.evaluation.columns import AMODAL, INMODAL, Bools, Floats, Ints
+from kins.evaluation.columns import AMODAL, INMODAL, Bools, Floats
 from kins.evaluation.precision import percent, precision_recall
 from kins.evaluation.table import Table
 from kins.occlusion import HEAVY, PARTIAL
 
 
-def region_quality(table: Table, chosen: Ints) -> dict[str, float]:
+def region_quality(table: Table) -> dict[str, float]:
     """Mean IoU in percent over matched pairs.
 
     Returns:
@@ -18,6 +18,7 @@ def region_quality(table: Table, chosen: Ints) -> dict[str, float]:
         hidden region, the IoU of that region with the hidden part of the detection; hidden_partial and hidden_heavy:
         the same over one occlusion level.
     """
+    chosen = table.chosen
     iou, hidden = table.pairs.iou[:, chosen], table.pairs.hidden[chosen]
     rate = table.truth.rate[table.pairs.truth[chosen]]
     known = ~np.isnan(hidden)
@@ -32,12 +33,13 @@ def region_quality(table: Table, chosen: Ints) -> dict[str, float]:
     }
 
 
-def occlusion_classification(table: Table, chosen: Ints) -> dict[str, float]:
+def occlusion_classification(table: Table) -> dict[str, float]:
     """Of matched pairs, whether occlusion_score says that the ground truth is occluded (a rate of at least 0.01).
 
     Accuracy, precision, recall and F1 call a detection occluded from a score of 0.5; AP is the area under the
     precision-recall curve over all scores. In percent; empty where no detection has an occlusion score.
     """
+    chosen = table.chosen
     score = table.found.occlusion_score[table.pairs.found[chosen]]
     rate = table.truth.rate[table.pairs.truth[chosen]]
     known = ~np.isnan(score) & ~np.isnan(rate)

@@ -10,7 +10,7 @@ import numpy as np
 
 from kins.errors import KinsError
 from kins.evaluation.columns import AMODAL, BOX, INMODAL, KINDS, Bools
-from kins.evaluation.matching import match, matched_pairs, plan
+from kins.evaluation.matching import match, plan
 from kins.evaluation.order import order_quality
 from kins.evaluation.precision import Curves, Ranking, curves, mean, ranking
 from kins.evaluation.regions import occlusion_classification, region_quality
@@ -127,15 +127,14 @@ def summarise(table: Table, categories: Mapping[int, str], slices: Sequence[Slic
     if not kinds:
         raise KinsError("nothing to compare: ground truth and predictions have neither boxes nor masks in common")
     instances = int(np.count_nonzero(~table.truth.crowd))
-    chosen = matched_pairs(table.pairs, table.truth.crowd, len(table.found))
     return Results(
         len(table.images),
         instances,
         len(table.found),
         names,
         kinds,
-        region_quality(table, chosen) if "amodal" in kinds else {},
-        occlusion_classification(table, chosen),
+        region_quality(table) if "amodal" in kinds else {},
+        occlusion_classification(table),
         order_quality(table.relations),
         notes,
         table,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kins.errors import KinsError
-from kins.evaluation.columns import Columns, Ints
+from kins.evaluation.columns import Bools, Columns, Ints
 from kins.evaluation.order import Relations
 from kins.evaluation.overlap import Pairs
 
@@ -22,6 +22,7 @@ class Table:
         truth, found: the instances; of detections the best 100 an image and category, best first.
         place: (D,) how many detections of the same image and category score better.
         pairs: those with an IoU of at least 0.5.
+        matched: (P,) which of the pairs COCO's greedy matching joins, see matching.matched_pairs.
         relations: who hides whom among matched instances.
     """
 
@@ -30,7 +31,13 @@ class Table:
     found: Columns
     place: Ints
     pairs: Pairs
+    matched: Bools
     relations: Relations
+
+    @property
+    def chosen(self) -> Ints:
+        """Indices of the matched pairs."""
+        return np.flatnonzero(self.matched)
 
 
 def join(tables: Sequence[Table]) -> Table:
@@ -64,11 +71,13 @@ def join(tables: Sequence[Table]) -> Table:
         np.concatenate([p.iou for p, _, _ in joined], axis=1),
         np.concatenate([p.hidden for p, _, _ in joined]),
     )
+    sequence = np.lexsort((all_pairs.truth, all_pairs.found))
     return Table(
         sorted(ids),
         truth.take(order["truth"]),
         found.take(order["found"]),
         place[order["found"]],
-        all_pairs.take(np.lexsort((all_pairs.truth, all_pairs.found))),
+        all_pairs.take(sequence),
+        np.concatenate([table.matched for table in tables])[sequence],
         Relations.joined([table.relations for table in tables]),
     )

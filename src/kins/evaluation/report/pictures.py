@@ -9,7 +9,6 @@ import io
 import numpy as np
 
 from kins.evaluation.columns import AMODAL, Floats, Ints
-from kins.evaluation.matching import matched_pairs
 from kins.evaluation.table import Table
 from kins.records import Dataset, Scene
 
@@ -41,8 +40,7 @@ def image_quality(table: Table, least_score: float) -> tuple[Floats, Ints]:
     """
     images = len(table.images)
     sure = table.found.score >= least_score
-    chosen = matched_pairs(table.pairs, table.truth.crowd, len(table.found))
-    chosen = chosen[sure[table.pairs.found[chosen]]]
+    chosen = np.flatnonzero(table.matched & sure[table.pairs.found])
     where = table.found.image[table.pairs.found[chosen]]
     total = np.bincount(where, table.pairs.iou[AMODAL, chosen], images)
     matched = np.bincount(where, minlength=images)
