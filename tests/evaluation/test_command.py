@@ -102,7 +102,7 @@ def test_plain_coco_results_against_every_ground_truth(tmp_path: Path, format: s
 
 
 def test_inmodal_results_have_no_amodal_figures(files: tuple[Path, Path], tmp_path: Path) -> None:
-    detections = json.loads(files[1].read_text())
+    detections = json.loads(files[1].read_text())["predictions"]
     plain = [
         {"segmentation": d["i_segm"], **{k: d[k] for k in ("image_id", "category_id", "score")}} for d in detections
     ]
@@ -127,7 +127,7 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_bad_predictions_are_one_line_with_the_place(files: tuple[Path, Path], tmp_path: Path, fault: str) -> None:
     change, message = FAULTS[fault]
-    detections = json.loads(files[1].read_text())
+    detections = json.loads(files[1].read_text())["predictions"]
     detections[1] |= change
     path = tmp_path / "bad.json"
     path.write_text(json.dumps(detections))
@@ -158,10 +158,9 @@ def test_an_empty_list_scores_nothing(files: tuple[Path, Path], tmp_path: Path) 
 
 
 def test_ground_truth_in_the_place_of_predictions(files: tuple[Path, Path]) -> None:
-    for pair in ((files[0], files[0]), (files[1], files[1])):
-        done = run(*pair)
-        assert done.returncode == 2
-        assert "list of detections" in done.stderr
+    done = run(files[0], files[0])
+    assert done.returncode == 2
+    assert "list of detections" in done.stderr
 
 
 def test_slices_can_be_chosen(files: tuple[Path, Path]) -> None:
