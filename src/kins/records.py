@@ -64,7 +64,9 @@ class Image:
     extra: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
-class Instance(msgspec.Struct, frozen=True):  # a dataclass takes ten times as long to make, and there are many
+class Instance(
+    msgspec.Struct, frozen=True, gc=False
+):  # a dataclass takes ten times as long to make, and there are many
     """One object in one image.
 
     Attributes:

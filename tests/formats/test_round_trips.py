@@ -13,6 +13,7 @@ from kins.formats import FORMATS, recognise
 from kins.formats.document import read_document
 
 FILES = {"kins2020": KINS2020, "kins2019": KINS2019, "cocoa-cls": COCOA_CLS, "d2sa": COCOA_CLS}
+UNKNOWN = {"note", "truncation", "flags"}  # of annotations
 ROOMY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 
 
@@ -61,6 +62,33 @@ def test_every_format_is_read_and_written_without_loss(tmp_path, data, name):
         assert mine == theirs
     assert again == value
     same_pixels(kins.load(tmp_path / "out.json", format=name), pixels)
+
+
+def rows(dataset):
+    """All that scenes hold, masks as the file has them."""
+    plain = [
+        i.replace(**{kind: mask and mask.segmentation for kind, mask in (("amodal", i.amodal), ("inmodal", i.inmodal))})
+        for scene in dataset
+        for i in scene
+    ]
+    return dataset.images, dataset.categories, dataset.extra, plain
+
+
+@ROOMY
+@given(data=st.data(), name=st.sampled_from(["kins2020", "kins2019", "cocoa-cls", "coco"]))
+def test_files_as_published_are_read_as_others_are(tmp_path, data, name):
+    value, _ = data.draw({**FILES, "coco": COCO}[name])
+    plain = dict(value)
+    plain["annotations"] = [
+        {key: field for key, field in entry.items() if key not in UNKNOWN} for entry in value["annotations"]
+    ]
+    path, other = write(tmp_path / "in.json", plain), write(tmp_path / "other.json", {**plain, "more": 1})
+    if plain["annotations"] and not set(plain) - {"images", "annotations", "categories", "info", "licenses"}:
+        assert FORMATS[name].usual(path, path.read_bytes(), "amodal")
+    assert not FORMATS[name].usual(other, other.read_bytes(), "amodal")
+    images, categories, extra, found = rows(kins.load(path, format=name, masks="amodal"))
+    *same, more, expected = rows(kins.load(other, format=name, masks="amodal"))
+    assert (images, categories, {**extra, "more": 1}, found) == (*same, more, expected)
 
 
 @ROOMY

@@ -27,7 +27,7 @@ FORMATS: dict[str, ModuleType] = {
 }
 """By name, in the sequence in which they are tried. Each has matches(document), read(document, images_dir) and
 write(dataset) -> (JSON value, lines on what it can't hold). COCO's read and write, and the read of predictions, also
-take what plain COCO masks are."""
+take what plain COCO masks are. Formats with COCO's layout have usual(path, content, masks), for files as published."""
 
 
 def load(
@@ -57,16 +57,21 @@ def load(
     if images is not None and not Path(images).is_dir():
         raise KinsError(f"{images}: no such image folder")
     path, folder = Path(path), None if images is None else Path(images)
-    path, folder = Path(path), None if images is None else Path(images)
     content = checked_text(path, read_bytes(path))
-    if format in (None, "kins2020") and (usual := kins2020.parse(path, content)):
-        return kins2020.read(usual, folder)
-    document = predictions.read_unfinished(path, content) or parse(path, content)
-    module = _module(format or recognise(document))
+    document, module = _decode(path, content, format, masks)
     if module in (coco, predictions):
         return module.read(document, folder, masks)
     dataset: Dataset = module.read(document, folder)
     return dataset
+
+
+def _decode(path: Path, content: bytes, format: str | None, masks: Masks | None) -> tuple[Document, ModuleType]:
+    """The document, and its format."""
+    for module in dict.fromkeys(FORMATS.values()) if format is None else [_module(format)]:
+        if hasattr(module, "usual") and (document := module.usual(path, content, masks)):
+            return document, module
+    document = predictions.read_unfinished(path, content) or parse(path, content)
+    return document, _module(format or recognise(document))
 
 
 def save(dataset: Dataset, path: str | Path, format: str, masks: Masks | None = None) -> list[str]:

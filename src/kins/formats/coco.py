@@ -7,22 +7,29 @@ from typing import Any, Literal
 
 from kins.errors import KinsError
 from kins.formats import coco_layout
-from kins.formats.coco_layout import Box, Losses, Number
-from kins.formats.document import Document, Raw
+from kins.formats.coco_layout import Losses
+from kins.formats.document import Document
 from kins.records import Dataset, Image, Instance
 
 Masks = Literal["amodal", "inmodal"]
 
 
-class _Fields(coco_layout.Fields, gc=False):
-    segmentation: Raw = Raw()
-    bbox: Box | None = None
-    area: Number | None = None
+FIELDS = {
+    "amodal": coco_layout.fields(amodal="segmentation", amodal_box="bbox", amodal_area="area"),
+    "inmodal": coco_layout.fields(inmodal="segmentation", inmodal_box="bbox", inmodal_area="area"),
+}
 
 
 def matches(document: Document) -> bool:
     """Recognised by the fields segmentation or bbox; to be tried after the formats that have these and more."""
     return not {"segmentation", "bbox"}.isdisjoint(document.annotation_fields())
+
+
+def usual(path: Path, content: bytes, masks: Masks | None = None) -> Document | None:
+    """The document of a file that has these fields alone, decoded in one pass; None for others."""
+    if masks not in ("amodal", "inmodal"):
+        return None
+    return coco_layout.usual(path, content, FIELDS[masks], masks, f"{masks}_box")
 
 
 def read(document: Document, images_dir: Path | None, masks: Masks | None = None) -> Dataset:
@@ -32,13 +39,7 @@ def read(document: Document, images_dir: Path | None, masks: Masks | None = None
             f"{document.path}: is plain COCO, with one mask an instance; say with --as whether it is amodal or inmodal"
         )
 
-    def instance(annotation: coco_layout.Annotation) -> Instance:
-        fields, mask = annotation.fields, annotation.mask("segmentation")
-        if masks == "amodal":
-            return annotation.instance(mask, None, amodal_box=fields.bbox, amodal_area=fields.area)
-        return annotation.instance(None, mask, inmodal_box=fields.bbox, inmodal_area=fields.area)
-
-    return coco_layout.read(document, images_dir, _Fields, instance)
+    return coco_layout.read(document, images_dir, FIELDS[masks])
 
 
 def write(dataset: Dataset, masks: Masks | None = None) -> tuple[Any, list[str]]:

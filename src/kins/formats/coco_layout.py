@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 
 from kins.errors import KinsError
-from kins.formats.document import Document, Raw
+from kins.formats.document import MANY, Document, Place, Raw, parse_usual
 from kins.masks import Mask
 from kins.masks.runs import check_size
 from kins.records import Dataset, Image, Instance
@@ -18,9 +18,12 @@ from kins.records import Dataset, Image, Instance
 Number = int | float
 Box = tuple[Number, Number, Number, Number]
 
+FIRST = 2**16
+"""Bytes in which the first annotation shows its fields, if it is not an unusually long one."""
+
 
 class Fields(msgspec.Struct, gc=False):
-    """The fields of an annotation that every format has; a format's own struct adds to them."""
+    """The fields of an annotation that every format has; `fields` adds a format's own."""
 
     id: int
     image_id: int
@@ -28,51 +31,53 @@ class Fields(msgspec.Struct, gc=False):
     iscrowd: int | None = None
 
 
-class Annotation:
-    """One annotation on its way to an Instance."""
+_ABSENT = Raw()
+_OWN: dict[str, tuple[Any, Any]] = {
+    **dict.fromkeys(("amodal", "inmodal"), (Raw, _ABSENT)),
+    **dict.fromkeys(("amodal_box", "inmodal_box"), (Box | None, None)),
+    **dict.fromkeys(("amodal_area", "inmodal_area"), (Number | None, None)),
+    **dict.fromkeys(("cluster", "order"), (int | None, None)),
+}
+"""Fields of an Instance that formats name each in its own way, or don't have: type in a file, and default."""
 
-    __slots__ = ("category", "document", "fields", "image", "position")
 
-    def __init__(
-        self, document: Document, position: int, fields: Any, image: Image, categories: Mapping[int, str]
-    ) -> None:
-        self.document = document
-        self.position = position
-        self.fields = fields
-        self.image = image
-        name = categories.get(fields.category_id)
-        self.category = str(fields.category_id) if name is None else name
+def fields(base: type[Fields] = Fields, **names: str) -> type[Fields]:
+    """What the annotations of a format hold.
 
-    def mask(self, name: str) -> Mask | None:
-        """The mask in a field; None if there is no such field."""
-        raw = getattr(self.fields, name)
-        if bytes(raw) in (b"", b"null"):
-            return None
-        where = f"{self.document.path!s}: annotations[{self.position}].{name}"
-        return Mask(self.image.height, self.image.width, None, raw, where)
+    Args:
+        base: with fields of the format that no instance has.
+        names: the format's name for each of an instance's fields that it has, as `amodal="segmentation"`.
+    """
+    own = [(name, *_OWN[name]) for name in names]
+    absent = {name: default for name, (_, default) in _OWN.items() if name not in names}
+    made = msgspec.defstruct("Fields", own, bases=(base,), rename=names, namespace=absent, gc=False)
+    return cast(type[Fields], made)
 
-    def instance(self, amodal: Mask | None, inmodal: Mask | None, **stated: Any) -> Instance:
-        """The Instance with these masks and what else is stated; fields unknown to the format become `extra`."""
-        fields = self.fields
-        crowd = fields.iscrowd
-        return Instance(
-            fields.id,
-            fields.category_id,
-            self.category,
-            amodal,
-            inmodal,
-            None if crowd is None else bool(crowd),
-            extra={} if type(fields).__struct_config__.forbid_unknown_fields else self._unknown_fields(),
-            position=self.position,
-            **stated,
-        )
 
-    def _unknown_fields(self) -> dict[str, Any]:
-        assert self.document.annotations is not None
-        fields = msgspec.json.decode(self.document.annotations[self.position])
-        for name in self.fields.__struct_fields__:
-            fields.pop(name, None)
-        return fields
+def usual(path: Path, content: bytes, fields: type[Fields], *marks: str) -> Document | None:
+    """The document of a file as published, decoded in one pass for speed; None for any other, sound or not.
+
+    Args:
+        fields: the only ones that annotations may have.
+        marks: the instance's fields by which the format is recognised.
+    """
+    start = content.find(b'"annotations"')
+    names = [f'"{_names(fields)[mark]}"'.encode() for mark in marks]
+    if not any(name in content[start : start + FIRST] for name in names):
+        return None
+    document = parse_usual(path, content, strict(fields))
+    if document is None or document.decoded is None:
+        return None
+    absent = [(mark, getattr(fields(0, 0, 0), mark)) for mark in marks]
+    for entry in document.decoded[:MANY]:
+        if any(getattr(entry, mark) is not default for mark, default in absent):
+            return document
+    return None
+
+
+def _names(fields: type[Fields]) -> dict[str, str]:
+    """The format's names by those of the struct."""
+    return dict(zip(fields.__struct_fields__, fields.__struct_encode_fields__, strict=True))
 
 
 class Annotations(Mapping[int, Sequence[Instance]]):
@@ -88,13 +93,15 @@ class Annotations(Mapping[int, Sequence[Instance]]):
         images: dict[int, Image],
         categories: dict[int, str],
         fields: type[Fields],
-        make: Callable[[Annotation], Instance],
+        change: Callable[[Instance], Instance] | None,
     ) -> None:
         self._document = document
+        self._list = f"{document.path}: annotations"
         self._images = images
         self._categories = categories
-        self._make = make
-        self._entries = _decode(document, fields)
+        self._names = _names(fields)
+        self._change = change
+        self._entries: list[Any] = _decode(document, fields)
         self._by_image: dict[int, list[int]] = {image_id: [] for image_id in images}
         self.lost = 0
         for position, entry in enumerate(self._entries):
@@ -106,10 +113,8 @@ class Annotations(Mapping[int, Sequence[Instance]]):
 
     def __getitem__(self, image_id: int) -> Sequence[Instance]:
         image = self._images[image_id]
-        return tuple(
-            self._make(Annotation(self._document, position, self._entries[position], image, self._categories))
-            for position in self._by_image[image_id]
-        )
+        found = (self._instance(self._entries[position], position, image) for position in self._by_image[image_id])
+        return tuple(found if self._change is None else map(self._change, found))
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._by_image)
@@ -117,13 +122,50 @@ class Annotations(Mapping[int, Sequence[Instance]]):
     def __len__(self) -> int:
         return len(self._by_image)
 
+    def _instance(self, entry: Any, position: int, image: Image) -> Instance:
+        category, crowd = entry.category_id, entry.iscrowd
+        name = self._categories.get(category)
+        return Instance(
+            entry.id,
+            category,
+            str(category) if name is None else name,
+            self._mask(entry.amodal, "amodal", position, image),
+            self._mask(entry.inmodal, "inmodal", position, image),
+            None if crowd is None else bool(crowd),
+            entry.cluster,
+            entry.order,
+            amodal_box=entry.amodal_box,
+            inmodal_box=entry.inmodal_box,
+            amodal_area=entry.amodal_area,
+            inmodal_area=entry.inmodal_area,
+            extra={} if type(entry).__struct_config__.forbid_unknown_fields else self._unknown_fields(position),
+            position=position,
+        )
 
-def strict(fields: type[Fields]) -> Any:
+    def _mask(self, raw: Raw, name: str, position: int, image: Image) -> Mask | None:
+        if not is_given(raw):
+            return None
+        place = Place(self._list, position, self._names[name])
+        return Mask(image.height, image.width, None, raw, place)
+
+    def _unknown_fields(self, position: int) -> dict[str, Any]:
+        assert self._document.annotations is not None
+        found = msgspec.json.decode(self._document.annotations[position])
+        return {name: value for name, value in found.items() if name not in self._names.values()}
+
+
+def is_given(raw: Raw) -> bool:
+    """Whether a file has this field, and not as null."""
+    return len(raw) > 4 or bytes(raw) not in (b"", b"null")
+
+
+def strict(fields: type[Fields]) -> type[Fields]:
     """The same struct without unknown fields: of annotations decoded so, nobody needs to look for them later."""
-    return msgspec.defstruct(fields.__name__, [], bases=(fields,), gc=False, forbid_unknown_fields=True)
+    made = msgspec.defstruct(fields.__name__, [], bases=(fields,), gc=False, forbid_unknown_fields=True)
+    return cast(type[Fields], made)
 
 
-def _decode(document: Document, fields: type[Fields]) -> list[Fields]:
+def _decode(document: Document, fields: type[Fields]) -> list[Any]:
     """Every annotation."""
     if document.decoded is not None:
         return document.decoded
@@ -136,11 +178,18 @@ def _decode(document: Document, fields: type[Fields]) -> list[Fields]:
 
 
 def read(
-    document: Document, images_dir: Path | None, fields: type[Fields], make: Callable[[Annotation], Instance]
+    document: Document,
+    images_dir: Path | None,
+    fields: type[Fields],
+    change: Callable[[Instance], Instance] | None = None,
 ) -> Dataset:
-    """A data set whose instances `make` builds from annotations, lazily. Raises KinsError with file and place."""
+    """A data set whose instances are made from annotations, lazily. Raises KinsError with file and place.
+
+    Args:
+        change: what each instance becomes before anyone sees it.
+    """
     images, categories, extra, left_out = read_frame(document)
-    annotations = Annotations(document, images, categories, fields, make)
+    annotations = Annotations(document, images, categories, fields, change)
     if annotations.lost:
         left_out.append(f"{annotations.lost} annotations of images that the file does not list; see kins validate")
     return Dataset(
@@ -174,6 +223,13 @@ class _Category(msgspec.Struct):
     name: str
 
 
+class _Usual(msgspec.Struct, forbid_unknown_fields=True):
+    id: int
+    file_name: str
+    height: int
+    width: int
+
+
 class _Image(msgspec.Struct):
     id: int
     file_name: str
@@ -183,13 +239,21 @@ class _Image(msgspec.Struct):
     depth_constraint: list[tuple[int, int]] | None = None
 
 
+_decode_usual = msgspec.json.Decoder(_Usual).decode
+
+
 def read_image_entry(document: Document, raw: Raw, place: str) -> Image:
     """One entry of `images`."""
-    entry = document.decode(raw, _Image, place)
+    extra: dict[str, Any] = {}
+    entry: _Usual | _Image
+    try:
+        entry = _decode_usual(raw)
+    except msgspec.DecodeError:
+        entry = document.decode(raw, _Image, place)
+        extra = msgspec.json.decode(raw)
+        for name in _Usual.__struct_fields__:
+            del extra[name]
     check_size(entry.height, entry.width, f"{document.path}: {place}")
-    extra = msgspec.json.decode(raw)
-    for name in ("id", "file_name", "height", "width"):
-        del extra[name]
     return Image(entry.id, entry.file_name, entry.height, entry.width, extra)
 
 

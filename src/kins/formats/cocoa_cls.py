@@ -6,20 +6,21 @@ from pathlib import Path
 from typing import Any
 
 from kins.formats import coco_layout
-from kins.formats.coco_layout import Box, Losses, Number
+from kins.formats.coco_layout import Losses, Number
 from kins.formats.document import Document, Raw
 from kins.records import Dataset, Image, Instance
 
 NAMES = {"visible_mask", "invisible_mask", "occlude_rate"}
 
 
-class _Fields(coco_layout.Fields, gc=False):
-    segmentation: Raw = Raw()
-    bbox: Box | None = None
-    area: Number | None = None
-    visible_mask: Raw = Raw()
+class _Computed(coco_layout.Fields, gc=False):
     invisible_mask: Raw = Raw()
     occlude_rate: Number | None = None
+
+
+FIELDS = coco_layout.fields(
+    _Computed, amodal="segmentation", inmodal="visible_mask", amodal_box="bbox", amodal_area="area"
+)
 
 
 def matches(document: Document) -> bool:
@@ -27,9 +28,14 @@ def matches(document: Document) -> bool:
     return not NAMES.isdisjoint(document.annotation_fields())
 
 
+def usual(path: Path, content: bytes, masks: object = None) -> Document | None:
+    """The document of a file that has these fields alone, decoded in one pass; None for others."""
+    return coco_layout.usual(path, content, FIELDS, "inmodal", "invisible_mask", "occlude_rate")
+
+
 def read(document: Document, images_dir: Path | None) -> Dataset:
     """A data set from the file; an annotation without visible_mask is fully visible."""
-    return coco_layout.read(document, images_dir, _Fields, _instance)
+    return coco_layout.read(document, images_dir, FIELDS, _seen_wholly)
 
 
 def write(dataset: Dataset) -> tuple[Any, list[str]]:
@@ -69,9 +75,6 @@ def visible_fields(instance: Instance, losses: Losses) -> dict[str, Any]:
     }
 
 
-def _instance(annotation: coco_layout.Annotation) -> Instance:
-    fields = annotation.fields
-    amodal, inmodal = annotation.mask("segmentation"), annotation.mask("visible_mask")
-    return annotation.instance(
-        amodal, amodal if inmodal is None else inmodal, amodal_box=fields.bbox, amodal_area=fields.area
-    )
+def _seen_wholly(instance: Instance) -> Instance:
+    """An instance without an inmodal mask is fully visible."""
+    return instance if instance.inmodal is not None else instance.replace(inmodal=instance.amodal)

@@ -16,6 +16,9 @@ from kins.files import read_bytes
 
 Raw = msgspec.Raw
 
+MANY = 1000
+"""Annotations that are looked at to recognise a format."""
+
 
 class _Frame(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """The usual top level. A file with other keys takes a second pass, which keeps them."""
@@ -25,6 +28,23 @@ class _Frame(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     categories: list[Raw] | None = None
     info: Raw = Raw()
     licenses: Raw = Raw()
+
+
+class Place(msgspec.Struct, gc=False):
+    """Where a field stands, as text that is only made where an error needs it: `a.json: annotations[5].bbox`.
+
+    Attributes:
+        entries: the list that its object is in, `a.json: annotations`.
+        position: in the list.
+        name: of the field.
+    """
+
+    entries: str
+    position: int
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.entries}[{self.position}].{self.name}"
 
 
 @dataclasses.dataclass(slots=True)
@@ -50,7 +70,7 @@ class Document:
     def annotation_fields(self) -> set[str]:
         """Names of the fields that occur in the first annotations: what formats are recognised by."""
         names: set[str] = set()
-        for raw in (self.annotations or ())[:1000]:
+        for raw in (self.annotations or ())[:MANY]:
             try:
                 names.update(msgspec.json.decode(raw, type=dict[str, Raw]))
             except msgspec.DecodeError:

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from kins.formats import coco_layout
-from kins.formats.coco_layout import Box, Losses, Number
-from kins.formats.document import Document, Raw
+from kins.formats.coco_layout import Losses
+from kins.formats.document import Document
 from kins.records import Dataset, Image, Instance
 
-
-class _Fields(coco_layout.Fields, gc=False):
-    segmentation: Raw = Raw()
-    bbox: Box | None = None
-    area: Number | None = None
-    inmodal_seg: Raw = Raw()
-    inmodal_bbox: Box | None = None
+FIELDS = coco_layout.fields(
+    amodal="segmentation",
+    inmodal="inmodal_seg",
+    amodal_box="bbox",
+    inmodal_box="inmodal_bbox",
+    amodal_area="area",
+)
 
 
 def matches(document: Document) -> bool:
@@ -27,9 +27,14 @@ def matches(document: Document) -> bool:
     return "inmodal_seg" in document.annotation_fields()
 
 
+def usual(path: Path, content: bytes, masks: object = None) -> Document | None:
+    """The document of a file that has these fields alone, decoded in one pass; None for others."""
+    return coco_layout.usual(path, content, FIELDS, "inmodal")
+
+
 def read(document: Document, images_dir: Path | None) -> Dataset:
     """A data set from the file; it has no order."""
-    return coco_layout.read(document, images_dir, _Fields, _instance)
+    return coco_layout.read(document, images_dir, FIELDS)
 
 
 def write(dataset: Dataset) -> tuple[Any, list[str]]:
@@ -48,14 +53,3 @@ def write(dataset: Dataset) -> tuple[Any, list[str]]:
         return fields
 
     return coco_layout.write(dataset, annotation), losses.lines()
-
-
-def _instance(annotation: coco_layout.Annotation) -> Instance:
-    fields = annotation.fields
-    return annotation.instance(
-        annotation.mask("segmentation"),
-        annotation.mask("inmodal_seg"),
-        amodal_box=fields.bbox,
-        inmodal_box=fields.inmodal_bbox,
-        amodal_area=fields.area,
-    )

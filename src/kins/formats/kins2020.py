@@ -6,23 +6,24 @@ from pathlib import Path
 from typing import Any
 
 from kins.formats import coco_layout
-from kins.formats.coco_layout import Box, Losses, Number
-from kins.formats.document import Document, Raw, parse_usual
+from kins.formats.coco_layout import Losses
+from kins.formats.document import Document
 from kins.records import Dataset, Image, Instance
 
 CATEGORIES = {1: "cyclist", 2: "pedestrian", 3: "rider", 4: "car", 5: "tram", 6: "truck", 7: "van", 8: "misc"}
 """The published files' categories. They hold no instance of 3, which is why seven classes are seen."""
 
 
-class _Fields(coco_layout.Fields, gc=False):
-    a_segm: Raw = Raw()
-    i_segm: Raw = Raw()
-    a_bbox: Box | None = None
-    i_bbox: Box | None = None
-    a_area: Number | None = None
-    i_area: Number | None = None
-    oco_id: int | None = None
-    ico_id: int | None = None
+FIELDS = coco_layout.fields(
+    amodal="a_segm",
+    inmodal="i_segm",
+    amodal_box="a_bbox",
+    inmodal_box="i_bbox",
+    amodal_area="a_area",
+    inmodal_area="i_area",
+    cluster="oco_id",
+    order="ico_id",
+)
 
 
 def matches(document: Document) -> bool:
@@ -32,14 +33,14 @@ def matches(document: Document) -> bool:
     return not {"a_segm", "i_segm"}.isdisjoint(document.annotation_fields())
 
 
-def parse(path: Path, content: bytes) -> Document | None:
-    """The document of a file as published, without unknown fields: decoded in one pass, for speed. None for others."""
-    return parse_usual(path, content, coco_layout.strict(_Fields)) if b'"a_segm"' in content else None
+def usual(path: Path, content: bytes, masks: object = None) -> Document | None:
+    """The document of a file that has these fields alone, decoded in one pass; None for others."""
+    return coco_layout.usual(path, content, FIELDS, "amodal", "inmodal")
 
 
 def read(document: Document, images_dir: Path | None) -> Dataset:
     """A data set from the file."""
-    return coco_layout.read(document, images_dir, _Fields, _instance)
+    return coco_layout.read(document, images_dir, FIELDS)
 
 
 def write(dataset: Dataset) -> tuple[Any, list[str]]:
@@ -51,20 +52,6 @@ def write(dataset: Dataset) -> tuple[Any, list[str]]:
         return _annotation(instance, image)
 
     return coco_layout.write(dataset, annotation), losses.lines()
-
-
-def _instance(annotation: coco_layout.Annotation) -> Instance:
-    fields = annotation.fields
-    return annotation.instance(
-        annotation.mask("a_segm"),
-        annotation.mask("i_segm"),
-        cluster=fields.oco_id,
-        order=fields.ico_id,
-        amodal_box=fields.a_bbox,
-        inmodal_box=fields.i_bbox,
-        amodal_area=fields.a_area,
-        inmodal_area=fields.i_area,
-    )
 
 
 def _annotation(instance: Instance, image: Image) -> dict[str, Any]:

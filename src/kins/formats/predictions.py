@@ -16,8 +16,8 @@ import msgspec
 from kins.errors import KinsError
 from kins.files import read_bytes
 from kins.formats import coco_layout
-from kins.formats.coco_layout import mask_fields, rle
-from kins.formats.document import Document, Raw, checked_text, describe, not_json, parse
+from kins.formats.coco_layout import is_given, mask_fields, rle
+from kins.formats.document import Document, Place, Raw, checked_text, describe, not_json, parse
 from kins.masks import Mask
 from kins.records import Dataset, Image, Instance
 
@@ -168,7 +168,7 @@ class _Detections(Mapping[int, Sequence[Instance]]):
                 raise self._unknown(index, "category_id", labels, source)
             if not -SCORE_TOLERANCE <= row.score <= 1 + SCORE_TOLERANCE:
                 raise KinsError(f"{self._list}[{index}].score: {row.score} is not between 0 and 1")
-            if self._masks is None and (row.bbox is not None or bytes(row.segmentation)):
+            if self._masks is None and (row.bbox is not None or len(row.segmentation)):
                 raise KinsError(
                     f"{self._list}[{index}]: has plain COCO fields (segmentation, bbox); say whether they are amodal or"
                     " inmodal: --masks of kins eval, --as of other commands"
@@ -189,7 +189,7 @@ class _Detections(Mapping[int, Sequence[Instance]]):
         row = self.rows[index]
         amodal, amodal_box = self._mask(row.a_segm, index, "a_segm", image), row.a_bbox
         inmodal, inmodal_box = self._mask(row.i_segm, index, "i_segm", image), row.i_bbox
-        if self._masks is not None and (bytes(row.segmentation) or row.bbox is not None):
+        if self._masks is not None and (len(row.segmentation) or row.bbox is not None):
             plain = self._mask(row.segmentation, index, "segmentation", image)
             if self._masks == "amodal":
                 amodal, amodal_box = plain, row.bbox
@@ -213,9 +213,9 @@ class _Detections(Mapping[int, Sequence[Instance]]):
         )
 
     def _mask(self, raw: Raw, index: int, name: str, image: Image) -> Mask | None:
-        if bytes(raw) in (b"", b"null"):
+        if not is_given(raw):
             return None
-        return Mask(image.height, image.width, None, raw, f"{self._list}[{index}].{name}")
+        return Mask(image.height, image.width, None, raw, Place(self._list, index, name))
 
     def _unknown(self, index: int, field: str, known: Mapping[int, Any], source: str) -> KinsError:
         value = getattr(self.rows[index], field)

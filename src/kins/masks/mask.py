@@ -41,7 +41,7 @@ _decode_polygons = msgspec.json.Decoder(list[list[float]]).decode
 _decode_many_rles = msgspec.json.Decoder(list[_RleText]).decode
 
 
-class Mask:
+class Mask(msgspec.Struct, eq=False, gc=False):  # for there are many: a class of its own takes three times as long
     """The pixels of one object in one image: immutable, run-length encoded, rasterised when first needed.
 
     Arguments of the constructors are checked; a mask read from a file (`from_segmentation`) is checked when its pixels
@@ -51,16 +51,13 @@ class Mask:
         height, width: size of the image in pixels.
     """
 
-    __slots__ = ("_area", "_box", "_rle", "_source", "_where", "height", "width")
-
-    def __init__(self, height: int, width: int, rle: Rle | None, source: Any = None, where: str = "") -> None:
-        self.height = height
-        self.width = width
-        self._rle = rle
-        self._source = source
-        self._where = where
-        self._area: int | None = None
-        self._box: Box | None = None
+    height: int
+    width: int
+    _rle: Rle | None = None
+    _source: Any = None
+    _where: object = ""
+    _area: int | None = None
+    _box: Box | None = None
 
     @classmethod
     def from_array(cls, array: npt.ArrayLike) -> Mask:
@@ -90,11 +87,11 @@ class Mask:
         return mask
 
     @classmethod
-    def from_segmentation(cls, segmentation: Any, height: int, width: int, where: str = "") -> Mask:
+    def from_segmentation(cls, segmentation: Any, height: int, width: int, where: object = "") -> Mask:
         """From a file's value, polygons or RLE, as Python values or as raw JSON; checked when first used.
 
         Args:
-            where: file and place in it, for the error message.
+            where: file and place in it for the error message, as text or as something of which `str` makes it.
         """
         return cls(height, width, None, segmentation, where)
 
@@ -362,7 +359,7 @@ def _check_same_size(a: Mask, b: Mask) -> None:
         raise KinsError(f"masks of different images: {a.width} x {a.height} and {b.width} x {b.height} pixels")
 
 
-def _rasterise(segmentation: Any, height: int, width: int, where: str) -> Rle:
+def _rasterise(segmentation: Any, height: int, width: int, where: object) -> Rle:
     if isinstance(segmentation, dict):
         return _check_rle(segmentation, height, width, where)
     if not isinstance(segmentation, list):
@@ -438,7 +435,7 @@ def _accept_rles(masks: Sequence[Mask]) -> None:
             mask._rle = {"size": [mask.height, mask.width], "counts": text}
 
 
-def _check_rle(rle: Rle, height: int, width: int, where: str) -> Rle:
+def _check_rle(rle: Rle, height: int, width: int, where: object) -> Rle:
     """The RLE in compressed form, after making sure that it describes exactly height x width pixels."""
     counts = rle.get("counts")
     if isinstance(counts, str) and counts.isascii():

@@ -15,7 +15,7 @@ MAX_PIXELS = 2**28
 """Largest image accepted, 16,384 x 16,384: a full-size array of it still fits into memory."""
 
 
-def check_size(height: int, width: int, where: str = "") -> None:
+def check_size(height: int, width: int, where: object = "") -> None:
     """Raises KinsError unless the size is that of an image that can be worked with."""
     if height < 1 or width < 1 or height * width > MAX_PIXELS:
         place = f"{where}: " if where else ""
