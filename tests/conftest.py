@@ -4,8 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run in several processes; threads on top only wait for each other
+settings.register_profile("kins", deadline=None)  # a busy machine is no fault
+settings.load_profile("kins")
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
