@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from kins.errors import KinsError
 
 if TYPE_CHECKING:
+    from kins.complete import Completer as Completer
     from kins.draw import draw as draw
     from kins.evaluation import evaluate as evaluate
     from kins.formats import load as load
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Completer": "kins.complete",
     "Dataset": "kins.records",
     "Image": "kins.records",
     "Instance": "kins.records",
@@ -35,6 +37,7 @@ _HOMES = {
     "load_predictions": "kins.formats",
 }
 _WINGS = (
+    "complete",
     "config",
     "draw",
     "evaluation",
@@ -52,6 +55,7 @@ _WINGS = (
 )
 
 __all__ = [
+    "Completer",
     "Dataset",
     "Image",
     "Instance",

@@ -11,6 +11,7 @@ import typer
 
 from kins import __version__
 from kins.commands.agree import agree
+from kins.commands.complete import complete
 from kins.commands.convert import convert
 from kins.commands.demo import demo
 from kins.commands.eval import evaluate
@@ -32,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (agree, convert, demo, order, predict, show, stats, synth, synth_occlude, train, validate):
+for command in (agree, complete, convert, demo, order, predict, show, stats, synth, synth_occlude, train, validate):
     app.command()(command)
 app.command("eval")(evaluate)
 

@@ -52,7 +52,7 @@ def load(
         []
         >>> dataset = kins.load("truth.json", images="pictures")
         >>> dataset["000001.png"]
-        Scene(000001.png, 240 x 160 pixels, 3 triangle, 2 box)
+        Scene(000001.png, 240 x 160 pixels, 3 box, 1 disc, 1 triangle)
     """
     if images is not None and not Path(images).is_dir():
         raise KinsError(f"{images}: no such image folder")

@@ -12,3 +12,4 @@ from kins.masks.mask import rasterise as rasterise
 from kins.masks.mask import require_sound as require_sound
 from kins.masks.mask import spans as spans
 from kins.masks.mask import union as union
+from kins.masks.shape import hull as hull

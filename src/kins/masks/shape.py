@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from kins.masks import Mask
+from kins.masks.mask import Mask
 
 STEPS = ((1, 0), (0, 1), (1, 1), (1, -1), (2, 1), (2, -1), (1, 2), (1, -2))
 """Directions (x, y) in which outlines are crossed to measure their length."""
@@ -66,20 +66,50 @@ def _weights() -> list[float]:
     return weights
 
 
+def hull(mask: Mask) -> Mask:
+    """The pixels whose centres lie in the convex hull of the mask's pixel centres, on its outline included.
+
+    Example:
+        >>> corner = kins.Mask.from_polygons([[0, 0, 9, 0, 9, 3, 3, 3, 3, 9, 0, 9]], 10, 10)
+        >>> corner.area, kins.masks.hull(corner).area
+        (45, 60)
+    """
+    segments = mask.segments
+    if not len(segments):
+        return mask
+    upper, lower = (np.array(side, np.int64) for side in _outline(segments))
+    columns = np.arange(upper[0, 0], upper[-1, 0] + 1)
+    tops, bottoms = -_below(upper * (1, -1), columns), _below(lower, columns)
+    return Mask.from_segments(np.stack([columns, tops, bottoms + 1], axis=1), mask.height, mask.width)
+
+
+def _below(chain: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """(columns,) the largest whole y at or below a chain of points (x, y), exact."""
+    if len(chain) == 1:
+        return chain[:, 1]
+    piece = np.clip(np.searchsorted(chain[:, 0], columns, side="right") - 1, 0, len(chain) - 2)
+    (x0, y0), (x1, y1) = chain[piece].T, chain[piece + 1].T
+    return np.asarray(y0 + (y1 - y0) * (columns - x0) // (x1 - x0))
+
+
 def _hull_pixels(segments: npt.NDArray[np.int64]) -> int:
     """Number of pixel centres in the convex hull of (S, 3) column, first row, row after the last."""
-    columns, first = np.unique(segments[:, 0], return_index=True)
-    tops = segments[first, 1].tolist()
-    bottoms = (np.append(segments[first[1:] - 1, 2], segments[-1, 2]) - 1).tolist()
-    xs = columns.tolist()
-    upper = _chain(list(zip(xs, tops, strict=True)), 1)
-    lower = _chain(list(zip(xs, bottoms, strict=True)), -1)
+    upper, lower = _outline(segments)
     ring = upper + lower[::-1]
     doubled = on_outline = 0
     for (x0, y0), (x1, y1) in zip(ring, ring[1:] + ring[:1], strict=True):
         doubled += x0 * y1 - x1 * y0
         on_outline += math.gcd(x1 - x0, y1 - y0)
     return (abs(doubled) + on_outline) // 2 + 1  # Pick's theorem: points = area + points on the outline / 2 + 1
+
+
+def _outline(segments: npt.NDArray[np.int64]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """The upper and the lower side of the convex hull of the pixel centres, from left to right."""
+    columns, first = np.unique(segments[:, 0], return_index=True)
+    tops = segments[first, 1].tolist()
+    bottoms = (np.append(segments[first[1:] - 1, 2], segments[-1, 2]) - 1).tolist()
+    xs = columns.tolist()
+    return _chain(list(zip(xs, tops, strict=True)), 1), _chain(list(zip(xs, bottoms, strict=True)), -1)
 
 
 def _chain(points: list[tuple[int, int]], sign: int) -> list[tuple[int, int]]:

@@ -1,0 +1,57 @@
+"""kins complete."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kins.commands.options import Images, Json
+
+
+def complete(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="IN", help="Visible masks: annotations, predictions, or results of another detector."),
+    ],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT.json", help="The prediction file to write.")],
+    images: Images = None,
+    with_: Annotated[
+        str, typer.Option("--with", metavar="METHOD", help="visible, convex or convex-order.")
+    ] = "convex-order",
+    show: Annotated[Path | None, typer.Option("--show", metavar="DIR", help="Also draw each image into DIR.")] = None,
+    categories: Annotated[
+        str | None,
+        typer.Option("--categories", metavar="NAMES", help="Class names of results, with commas, from number 0 on."),
+    ] = None,
+    annotations: Annotated[
+        Path | None,
+        typer.Option("--annotations", metavar="ANN", help="Annotations whose image ids and categories results have."),
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """Complete visible masks to whole objects, and tell who hides whom, whatever found the masks.
+
+    Results of detectron2, MMDetection, Ultralytics and SAM are read, too.
+
+    Example: kins complete coco_instances_results.json --images photos -o whole.json --show pictures
+    """
+    import json
+
+    from kins.complete import Completer
+    from kins.complete.files import complete_files, open_masks
+    from kins.files import check_output
+
+    check_output(out, [source, images, annotations])
+    completer = Completer.load(with_)
+    names = None if categories is None else [name.strip() for name in categories.split(",")]
+    dataset = open_masks(source, images, names, annotations)
+    if show is not None:
+        check_output([show / f"{i.id}-{Path(i.file_name).stem}.png" for i in dataset.images.values()], [source, images])
+    summary = complete_files(dataset, out, completer, show, with_)
+    if json_:
+        found = {"images": summary.images, "instances": summary.instances, "completed": summary.completed}
+        typer.echo(json.dumps(found))
+    else:
+        typer.echo(
+            f"{out}: {summary.instances} instances in {summary.images} images, {summary.completed} of them completed"
+        )

@@ -1,0 +1,95 @@
+"""One protocol for every way of completing masks: visible masks in; whole masks, occlusion score and order out.
+
+A method is a function of a picture and its scene that gives the amodal mask of each instance. What holds for all of
+them is here: a completed mask contains the visible one, and the order follows from who gains pixels where another one
+is visible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from kins.complete import convex
+from kins.errors import KinsError
+from kins.masks import Mask, rasterise
+from kins.occlusion import PARTIAL, with_order
+from kins.records import Scene
+
+Pixels = npt.NDArray[np.uint8]
+Method = Callable[[Pixels | None, Scene], Sequence[Mask]]
+"""A picture (height, width, 3) uint8 RGB, or None where there is none, and its scene, every instance of it with an
+inmodal mask, to the amodal mask of each instance."""
+
+METHODS: dict[str, Method] = {
+    "visible": convex.visible,
+    "convex": convex.convex,
+    "convex-order": convex.convex_order,
+}
+"""Methods that need no weights."""
+
+
+class Completer:
+    """Completes the scenes of any detector or data set.
+
+    Args:
+        method: see Method; a third party's is any function like that.
+        needs_image: whether the method looks at the picture.
+
+    Example:
+        >>> table = kins.Mask.from_polygons([[2, 6, 18, 6, 18, 9, 2, 9]], 12, 20)
+        >>> vase = kins.Mask.from_box((8, 0, 4, 9), 12, 20)
+        >>> found = [kins.Instance(1, 1, "table", inmodal=table - vase), kins.Instance(2, 2, "vase", inmodal=vase)]
+        >>> scene = kins.Scene(kins.Image(1, "a.png", 12, 20), tuple(found))
+        >>> whole = kins.complete.Completer.load("convex-order")(None, scene)
+        >>> whole[0].amodal == table, whole[0].order, whole[1].order
+        (True, 1, 0)
+    """
+
+    def __init__(self, method: Method, needs_image: bool = True) -> None:
+        self.method = method
+        self.needs_image = needs_image
+
+    @classmethod
+    def load(cls, name: str) -> Completer:
+        """By the name of a method. Raises KinsError if there is none of that name."""
+        if name not in METHODS:
+            raise KinsError(f"no method {name!r} to complete masks with; there are {', '.join(METHODS)}")
+        return cls(METHODS[name], needs_image=False)
+
+    def __call__(self, image: Pixels | None, scene: Scene) -> Scene:
+        """The scene with amodal masks, occlusion scores, clusters and order.
+
+        Categories, ids, scores and inmodal masks stay.
+
+        Args:
+            image: (height, width, 3) uint8 RGB; None where the method needs none.
+
+        Raises:
+            KinsError: an instance has no inmodal mask, or a damaged one.
+        """
+        rasterise([instance.inmodal for instance in scene])
+        visible = scene.masks("inmodal")
+        completed = [whole | seen for whole, seen in zip(self.method(image, scene), visible, strict=True)]
+        instances = tuple(
+            instance.replace(
+                amodal=whole,
+                amodal_box=None,
+                amodal_area=None,
+                occlusion_score=occlusion_score(1 - seen.area / whole.area if whole.area else 0.0),
+            )
+            for instance, whole, seen in zip(scene, completed, visible, strict=True)
+        )
+        return with_order(scene.replace(instances=instances))
+
+
+def occlusion_score(rate: float) -> float:
+    """From a hidden share to a score between 0 and 1 that is 0.5 where an instance begins to count as occluded.
+
+    Example:
+        >>> kins.complete.occlusion_score(0.0), kins.complete.occlusion_score(kins.occlusion.PARTIAL)
+        (0.0, 0.5)
+    """
+    return rate / (rate + PARTIAL) if rate > 0 else 0.0
