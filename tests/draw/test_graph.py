@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests import helpers
 from typer.testing import CliRunner
 
 import kins
@@ -18,13 +20,8 @@ from kins.draw.scene import colors, draw
 from kins.masks import Mask
 from kins.records import Dataset, Image, Instance, Scene
 
+box = functools.partial(helpers.box, shape=(200, 300))
 SVG = "{http://www.w3.org/2000/svg}"
-
-
-def box(x: int, y: int, width: int, height: int) -> npt.NDArray[np.bool_]:
-    array = np.zeros((200, 300), bool)
-    array[y : y + height, x : x + width] = True
-    return array
 
 
 def make_scene(masks: list[tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]]) -> Scene:

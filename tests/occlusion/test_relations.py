@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pytest
 import scipy.ndimage
 from hypothesis import given, settings
+from tests.helpers import box
 
 import kins
 from kins.masks import Mask
@@ -34,12 +35,6 @@ from kins.records import Image, Instance, Scene
 HEIGHT, WIDTH = 18, 24
 EVERY_PIXEL = Slivers(1, 0, 1)
 Array = npt.NDArray[np.bool_]
-
-
-def box(x: int, y: int, width: int, height: int, shape: tuple[int, int] = (40, 60)) -> Array:
-    array = np.zeros(shape, bool)
-    array[y : y + height, x : x + width] = True
-    return array
 
 
 def make_scene(masks: list[tuple[Array, Array]], **fields: list[Any]) -> Scene:

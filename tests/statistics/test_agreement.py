@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.helpers import box
 from typer.testing import CliRunner
 
 import kins
@@ -21,12 +22,6 @@ from kins.statistics.agreement import annotators, compare, consensus, match
 
 Array = npt.NDArray[np.bool_]
 CATEGORIES = {1: "car", 2: "van"}
-
-
-def box(x: int, y: int, width: int, height: int) -> Array:
-    array = np.zeros((40, 60), bool)
-    array[y : y + height, x : x + width] = True
-    return array
 
 
 def annotated(*objects: tuple[Array, Array, str], size: tuple[int, int] = (40, 60), name: str = "a.png") -> Dataset:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.ndimage import binary_dilation
 
 import kins
 from kins.demo.toys import write_shapes
@@ -14,7 +13,8 @@ from kins.errors import KinsError
 from kins.files.pictures import read_picture
 from kins.formats import save
 from kins.records import Dataset
-from kins.synth_occlude.datasets import MIN_VISIBLE, synth_occlude
+from kins.synth_occlude.datasets import synth_occlude
+from kins.synth_occlude.paste import MIN_VISIBLE
 from kins.validate import validate
 
 
@@ -59,8 +59,7 @@ def test_pixels_change_where_something_was_pasted_and_nowhere_else(modal, pasted
         for instance in scene.instances[len(before) :]:
             over |= instance.amodal.to_array()
         changed = (scene.read_image() != before.read_image()).any(2)
-        strayed = changed & ~binary_dilation(over, np.ones((9, 9)))
-        assert not strayed[4:-4, 4:-4].any()  # at the border, what was cut off softens the edge too
+        assert not (changed & ~over).any()
         if over.any():
             assert changed[over].mean() > 0.9
 

@@ -8,15 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.helpers import HEIGHT, WIDTH, painted
 
 from kins.config import AugmentConfig
-from kins.masks import Mask
-from kins.records import Image, Instance, Scene
+from kins.records import Scene
 from kins.train.augment import (
     augment,
     crop,
     mirror,
-    paste,
     paste_random,
     photographed,
     random_window,
@@ -24,26 +23,6 @@ from kins.train.augment import (
     retoned,
     tinted,
 )
-
-HEIGHT, WIDTH = 60, 90
-
-
-def painted(seed: int) -> tuple[Scene, np.ndarray]:
-    """Three overlapping ellipses, the last one in front."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[:HEIGHT, :WIDTH] + 0.5
-    picture = np.zeros((HEIGHT, WIDTH), np.uint8)
-    shapes = []
-    for k in range(3):
-        cx, cy, rx, ry = rng.uniform([20, 15, 8, 8], [70, 45, 25, 20])
-        shapes.append(((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2 < 1)
-        picture[shapes[-1]] = 50 * (k + 1)
-    instances = tuple(
-        Instance(k + 1, 4, "car", Mask.from_array(shape), Mask.from_array(picture == 50 * (k + 1)))
-        for k, shape in enumerate(shapes)
-        if (picture == 50 * (k + 1)).any()
-    )
-    return Scene(Image(1, "x.png", HEIGHT, WIDTH), instances), np.repeat(picture[..., None], 3, axis=2)
 
 
 def check(scene: Scene, image: np.ndarray) -> None:
@@ -79,32 +58,6 @@ def test_cropping(seed: int, data: st.DataObject) -> None:
         original = next(i for i in scene if i.id == instance.id)
         assert np.array_equal(instance.amodal.to_array(), original.amodal.to_array()[y : y + h, x : x + w])
     assert {i.id for i in moved} == {k for k in (1, 2, 3) if (window == 50 * k).any()}
-
-
-@settings(max_examples=20, deadline=None)
-@given(st.integers(0, 10**6), st.integers(-15, WIDTH), st.integers(-15, HEIGHT))
-def test_pasting_hides_what_it_covers(seed: int, x: int, y: int) -> None:
-    scene, image = painted(seed)
-    shape = np.ones((20, 16), bool)
-    shape[:5, :5] = False
-    cutout = np.full((20, 16, 3), 255, np.uint8)
-    pasted, picture = paste(scene, image, cutout, shape, x, y, scene[0])
-    covered = np.zeros((HEIGHT + 80, WIDTH + 80), bool)
-    covered[y + 40 : y + 60, x + 40 : x + 56] = shape
-    covered = covered[40 : HEIGHT + 40, 40 : WIDTH + 40]
-    if not covered.any():
-        assert pasted is scene
-        return
-    new = pasted[len(pasted) - 1]
-    assert np.array_equal(new.amodal.to_array(), covered)
-    assert new.inmodal == new.amodal
-    for instance in pasted.instances[:-1]:
-        original = next(i for i in scene if i.id == instance.id)
-        assert instance.amodal == original.amodal
-        assert np.array_equal(instance.inmodal.to_array(), original.inmodal.to_array() & ~covered)
-    assert np.array_equal(picture[~covered], image[~covered])
-    solid = covered & (picture[..., 0] == 255)
-    assert solid.sum() > 0 or covered.sum() < 60
 
 
 def test_random_pasting_comes_from_whole_instances(monkeypatch: pytest.MonkeyPatch) -> None:

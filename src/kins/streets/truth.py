@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from kins.formats.kins2020 import CATEGORIES
 from kins.masks import Mask
+from kins.occlusion import PARTIAL, with_order
 from kins.records import Image, Instance, Scene
 from kins.streets.camera.camera import Camera
 from kins.streets.camera.trace import Floats32, Hits, Tracer
@@ -92,12 +93,7 @@ def make_scene(seen: Sequence[Sighting], image: Image) -> Scene:
                 position=n,
             )
         )
-    scene = Scene(image, tuple(instances))
-    order = scene.occlusion()
-    ordered = [
-        i.replace(cluster=int(c), order=int(o)) for i, c, o in zip(instances, order.clusters, order.order, strict=True)
-    ]
-    return scene.replace(instances=tuple(ordered))
+    return with_order(Scene(image, tuple(instances)))
 
 
 def kitti_labels(seen: Sequence[Sighting], camera: Camera) -> str:
@@ -142,8 +138,6 @@ def _truncation(thing: Thing, camera: Camera) -> float:
 
 
 def _level(sighting: Sighting) -> int:
-    from kins.occlusion import PARTIAL
-
     rate = 1.0 - np.count_nonzero(sighting.inmodal) / np.count_nonzero(sighting.amodal)
     return 0 if rate < PARTIAL else 1 if rate <= LARGELY else 2
 

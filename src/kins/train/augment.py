@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -13,9 +14,11 @@ import PIL.ImageFilter
 
 from kins.config import AugmentConfig
 from kins.masks import Mask
-from kins.records import Instance, Scene
+from kins.records import Scene
+from kins.synth_occlude.paste import Pixels, can_be_cut_out, cut_out, paste_over
 
-Pixels = npt.NDArray[np.uint8]
+MIN_SIDE = 12
+"""Instances of at least so many pixels in width and height are cut out for pasting."""
 
 
 def augment(
@@ -113,76 +116,14 @@ def tinted(image: Pixels, balance: npt.NDArray[np.float64], turn: float) -> Pixe
     return np.clip(np.rint(image.astype(np.float32) @ matrix.T), 0, 255).astype(np.uint8)
 
 
-def paste(
-    scene: Scene, image: Pixels, cutout: Pixels, shape: npt.NDArray[np.bool_], x: int, y: int, source: Instance
-) -> tuple[Scene, Pixels]:
-    """Put a cut-out in front of everything.
-
-    Args:
-        cutout: (h, w, 3) uint8.
-        shape: (h, w) bool, its pixels that count; edges are softened by one pixel.
-        x, y: where its upper left corner comes, perhaps outside of the image.
-        source: the instance it was cut from, for its class.
-
-    Returns:
-        The scene with one instance more, which hides what it covers; what is fully hidden then is left out.
-    """
-    height, width = image.shape[:2]
-    x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + shape.shape[1], width), min(y + shape.shape[0], height)
-    if x1 <= x0 or y1 <= y0:
-        return scene, image
-    inside = slice(y0 - y, y1 - y), slice(x0 - x, x1 - x)
-    front = np.zeros((height, width), bool)
-    front[y0:y1, x0:x1] = shape[inside]
-    mask = Mask.from_array(front)
-    if not mask:
-        return scene, image
-    soft = np.asarray(PIL.Image.fromarray(np.pad(shape, 1).astype(np.uint8) * 255).filter(PIL.ImageFilter.BoxBlur(1)))
-    alpha = np.where(shape, np.maximum(soft[1:-1, 1:-1], 128), 0)[inside][..., None].astype(np.float32) / 255
-    image = image.copy()
-    window = image[y0:y1, x0:x1]
-    window[:] = np.rint(window * (1 - alpha) + cutout[inside] * alpha).astype(np.uint8)
-    behind = (i if i.inmodal is None else i.replace(inmodal=i.inmodal - mask) for i in scene)
-    new = Instance(
-        id=1 + max((i.id for i in scene), default=0),
-        category_id=source.category_id,
-        category=source.category,
-        amodal=mask,
-        inmodal=mask,
-    )
-    left = [i for i in behind if i.inmodal is None or i.inmodal]
-    return scene.replace(instances=(*left, new)), image
-
-
 def paste_random(scene: Scene, image: Pixels, donor: Scene, rng: np.random.Generator) -> tuple[Scene, Pixels]:
-    """Paste an unoccluded instance of `donor` partly over one of `scene`, scaled to stand a little nearer."""
-    border = donor.image.width, donor.image.height
-    whole = [i for i in donor if i.both_known and not i.crowd and _whole(i, *border)]
-    targets = [i for i in scene if not i.crowd and i.require("amodal").box[3] >= 8]
-    if not whole or not targets:
+    """A whole instance of `donor` pasted partly over one of `scene`, as kins.synth_occlude does."""
+    whole = [instance for instance in donor if instance.both_known and can_be_cut_out(instance, MIN_SIDE)]
+    if not whole:
         return scene, image
-    source, target = whole[int(rng.integers(len(whole)))], targets[int(rng.integers(len(targets)))]
-    visible = source.require("inmodal")
-    x, y, width, height = (int(value) for value in visible.box)
-    cutout = donor.read_image()[y : y + height, x : x + width]
-    shape = visible.cropped(x, y, width, height).to_array()
-    tx, ty, twidth, theight = target.require("amodal").box
-    ratio = float(np.clip(theight * rng.uniform(0.9, 1.4) / height, 0.3, 3))
-    size = max(1, round(width * ratio)), max(1, round(height * ratio))
-    cutout = np.asarray(PIL.Image.fromarray(cutout).resize(size, PIL.Image.Resampling.BILINEAR))
-    shape = (
-        np.asarray(PIL.Image.fromarray(shape.astype(np.uint8) * 255).resize(size, PIL.Image.Resampling.BILINEAR)) > 127
-    )
-    side = 1 if rng.random() < 0.5 else -1
-    center = tx + twidth / 2 + side * rng.uniform(0.25, 0.6) * (twidth + size[0]) / 2
-    bottom = ty + theight * (1 + rng.uniform(0, 0.15))
-    return paste(scene, image, cutout, shape, round(center - size[0] / 2), round(bottom - size[1]), source)
-
-
-def _whole(instance: Instance, width: int, height: int) -> bool:
-    x, y, w, h = instance.require("inmodal").box
-    touches = x < 1 or y < 1 or x + w > width - 1 or y + h > height - 1
-    return min(w, h) >= 12 and not touches and instance.occlusion_rate < 0.01
+    picture = donor.read_image()
+    cutouts = (cut_out(whole[int(rng.integers(len(whole)))], picture) for _ in itertools.count())
+    return paste_over(scene, image, cutouts, rng)
 
 
 def _moved(scene: Scene, change: Callable[[Mask], Mask], width: int, height: int) -> Scene:

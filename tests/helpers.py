@@ -1,0 +1,35 @@
+"""What tests of several parts use."""
+
+import numpy as np
+import numpy.typing as npt
+
+from kins.masks import Mask
+from kins.records import Image, Instance, Scene
+
+HEIGHT, WIDTH = 60, 90
+"""Of the painted scenes."""
+
+
+def box(x: int, y: int, width: int, height: int, shape: tuple[int, int] = (40, 60)) -> npt.NDArray[np.bool_]:
+    """A mask of (height, width) `shape` that is a rectangle."""
+    array = np.zeros(shape, bool)
+    array[y : y + height, x : x + width] = True
+    return array
+
+
+def painted(seed: int) -> tuple[Scene, np.ndarray]:
+    """Three overlapping ellipses, the last one in front; instance k shows the grey value 50 k."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:HEIGHT, :WIDTH] + 0.5
+    picture = np.zeros((HEIGHT, WIDTH), np.uint8)
+    shapes = []
+    for k in range(3):
+        cx, cy, rx, ry = rng.uniform([20, 15, 8, 8], [70, 45, 25, 20])
+        shapes.append(((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2 < 1)
+        picture[shapes[-1]] = 50 * (k + 1)
+    instances = tuple(
+        Instance(k + 1, 4, "car", Mask.from_array(shape), Mask.from_array(picture == 50 * (k + 1)))
+        for k, shape in enumerate(shapes)
+        if (picture == 50 * (k + 1)).any()
+    )
+    return Scene(Image(1, "x.png", HEIGHT, WIDTH), instances), np.repeat(picture[..., None], 3, axis=2)
