@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from lightning_fabric.accelerators import CUDAAccelerator
 
 from kins.config import load_config
 from kins.demo.toys import write_shapes
 from kins.errors import KinsError
-from kins.models.devices import autocast, check_compiling, pick_device, pick_precision
+from kins.models.devices import autocast, check_compiling, fabric_devices, pick_device, pick_precision
 from kins.predict.predictor import Predictor
 from kins.train.loop import train
 
@@ -20,6 +21,33 @@ CPU = torch.device("cpu")
 def test_devices_that_are_not_there(name: str) -> None:
     with pytest.raises(KinsError, match=rf"device: '{name}' is n"):
         pick_device(name)
+
+
+@pytest.fixture
+def four_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+
+
+@pytest.mark.usefixtures("four_gpus")
+@pytest.mark.parametrize(
+    ("name", "processes", "devices"),
+    [("cuda:3", 1, [3]), ("cuda", 1, 1), ("cuda", 4, 4), ("auto", 2, 2), ("cpu", 2, 2)],
+)
+def test_the_gpu_that_was_asked_for_is_the_one_that_trains(name: str, processes: int, devices: int | list[int]) -> None:
+    device = pick_device(name)
+    assert fabric_devices(device, processes) == devices
+    if processes == 1 and device.type == "cuda":
+        roots = CUDAAccelerator.parse_devices(fabric_devices(device, processes))
+        assert CUDAAccelerator.get_parallel_devices(roots)[0] == torch.device("cuda", device.index or 0)
+
+
+@pytest.mark.usefixtures("four_gpus")
+def test_gpus_that_can_not_be_had() -> None:
+    with pytest.raises(KinsError, match=r"'cuda:4' is not on this machine; the last one is cuda:3"):
+        pick_device("cuda:4")
+    with pytest.raises(KinsError, match=r"'cuda:3' is one GPU, but there are 2 processes"):
+        fabric_devices(torch.device("cuda:3"), 2)
 
 
 @pytest.mark.parametrize(

@@ -17,16 +17,38 @@ TYPES = {"bf16": torch.bfloat16, "16": torch.float16}
 
 
 def pick_device(name: str) -> torch.device:
-    """ "auto" is the first of cuda, mps, cpu that is there. Raises KinsError if the device is not."""
+    """ "auto" is the first of cuda, mps, cpu that is there; "cuda:3" the fourth GPU.
+
+    Raises KinsError if the device is not there.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     kind = name.split(":")[0]
     if kind not in ("cpu", "cuda", "mps") or (kind != "cpu" and not getattr(torch, kind).is_available()):
         raise KinsError(f"device: '{name}' is not on this machine; use cpu or auto")
     try:
-        return torch.device(name)
+        device = torch.device(name)
     except RuntimeError:
         raise KinsError(f"device: '{name}' is no device; write for example cpu, cuda or cuda:1") from None
+    count = torch.cuda.device_count() if kind == "cuda" else 1
+    if (device.index or 0) >= count:
+        raise KinsError(f"device: '{name}' is not on this machine; the last one is {kind}:{count - 1}")
+    return device
+
+
+def fabric_devices(device: torch.device, processes: int) -> int | list[int]:
+    """What Fabric takes as `devices`: the number of processes on this machine, or the one GPU that was asked for.
+
+    Raises KinsError where several processes are to share one GPU.
+    """
+    if device.type != "cuda" or device.index is None:
+        return processes
+    if processes > 1:
+        raise KinsError(
+            f"train.device: '{device}' is one GPU, but there are {processes} processes; write cuda and choose GPUs "
+            "by the environment variable CUDA_VISIBLE_DEVICES"
+        )
+    return [device.index]
 
 
 def pick_precision(device: torch.device, name: str) -> str:

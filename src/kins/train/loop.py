@@ -33,7 +33,7 @@ from kins.errors import KinsError
 from kins.evaluation import Evaluator
 from kins.files import only_one
 from kins.models import weights
-from kins.models.devices import check_compiling, pick_device, pick_precision
+from kins.models.devices import check_compiling, fabric_devices, pick_device, pick_precision
 from kins.models.network import AmodalRCNN, assemble
 from kins.predict.predictor import Predictor, with_categories
 from kins.records import Dataset
@@ -96,7 +96,7 @@ def _fabric(settings: TrainConfig) -> tuple[Fabric, Precision]:
     local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     fabric = Fabric(
         accelerator=device.type,
-        devices=local,
+        devices=fabric_devices(device, local),
         num_nodes=world // local,
         strategy="ddp" if world > 1 else "auto",
         plugins=plugin,
