@@ -29,7 +29,9 @@ MOBILE = (
 )
 """Those of torchvision's networks that are a sequence of blocks called `features`, and small enough for CPUs."""
 BACKBONES = ("tiny", *RESNETS, *MOBILE)
-STRIDES = {"layer1": "0", "layer2": "1", "layer3": "2", "layer4": "3"}  # strides 4, 8, 16, 32
+LEVELS = {"0": 4, "1": 8, "2": 16, "3": 32}
+"""Strides of the pyramid's levels that regions are pooled from, finest first; the names are torchvision's."""
+LAYERS = dict(zip(("layer1", "layer2", "layer3", "layer4"), LEVELS, strict=True))
 COCO_WEIGHTS = {"resnet50": "MaskRCNN_ResNet50_FPN_Weights"}
 
 Norm = Callable[[int], nn.Module]
@@ -97,7 +99,7 @@ class TinyBody(nn.Module):
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         x = self.stem(x)
         features: dict[str, Tensor] = OrderedDict()
-        for layer, name in STRIDES.items():
+        for layer, name in LAYERS.items():
             x = self.get_submodule(layer)(x)
             features[name] = x
         return features
@@ -121,13 +123,13 @@ class MobileBody(nn.Module):
             if isinstance(module, StochasticDepth):
                 module.p = 0.0  # its choices would be neither an image's own nor repeatable
         self.strides, widths = _probe(self.features)
-        self.channels = [widths[self._last(stride)] for stride in (4, 8, 16, 32)]
+        self.channels = [widths[self._last(stride)] for stride in LEVELS.values()]
 
     def _last(self, stride: int) -> int:
         return max(k for k, found in enumerate(self.strides) if found == stride)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        names = {self._last(stride): str(level) for level, stride in enumerate((4, 8, 16, 32))}
+        names = {self._last(stride): level for level, stride in LEVELS.items()}
         features: dict[str, Tensor] = OrderedDict()
         for index, block in enumerate(self.features):
             x = block(x)
@@ -222,7 +224,7 @@ def backbone(
 def _resnet(name: str, norm: str) -> tuple[nn.Module, list[int]]:
     resnet = torchvision.models.get_model(name, weights=None, norm_layer=NORMS[norm])
     width = resnet.inplanes // 8
-    return IntermediateLayerGetter(resnet, return_layers=STRIDES), [width * 2**i for i in range(4)]
+    return IntermediateLayerGetter(resnet, return_layers=LAYERS), [width * 2**i for i in range(4)]
 
 
 def _mobile(name: str, norm: str) -> tuple[nn.Module, list[int]]:

@@ -8,18 +8,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.ops import MultiScaleRoIAlign, clip_boxes_to_image, nms, roi_align
+from torchvision.ops import clip_boxes_to_image, nms
 
 from kins.files import PROGRAM_MARK, temporary_name
+from kins.models import cpu
 from kins.models.network import AmodalRCNN
-from kins.models.stages.panet import AdaptivePooling
 from kins.models.weights import load_model
 
 
 class FixedSize(nn.Module):
     """The network for prediction with outputs of fixed size, as exporting needs: always `detections` rows, best first.
 
-    The same parts and weights as the network; what is left out there for its score or its overlap has score 0 here.
+    The same parts and weights as the network; rows that nothing is left for have score 0, label 0 and a box of
+    zeros.
 
     Args:
         network: copied by reference, in evaluation mode.
@@ -46,23 +47,13 @@ class FixedSize(nn.Module):
         """(3, height, width) uint8 RGB to boxes (D, 4), labels (D,), scores (D,), occlusion (D,) and mask_<name>
         (D, 28, 28), as `AmodalRoIHeads.predict` but always D rows; boxes are x1, y1, x2, y2 in pixels of the image."""
         network, heads = self.network, self.network.roi_heads
-        normal = network.transform
-        features = network.backbone(F.pad((image - normal.mean) / normal.std, (0, self.pad[0], 0, self.pad[1]))[None])
-        proposals = self._proposals(list(features.values()))
-        vectors, _ = heads.box_head(self._pool(heads.box_roi_pool, features, proposals))
-        class_logits, deltas = heads.box_predictor(vectors)
-        boxes, labels, scores = self._detections(class_logits, deltas, proposals)
-        found = {"boxes": boxes, "labels": labels, "scores": scores}
-        pooled = self._pool(heads.box_roi_pool, features, boxes)
-        kept = [heads.box_head.kept(pooled)]
-        if heads.occlusion_head is not None:
-            occlusion, occlusion_map = heads.occlusion_head(pooled)
-            found["occlusion"] = heads.occlusion_predictor(occlusion).softmax(1)[:, 1]
-            kept = [occlusion_map, *kept]
-        masks = self._pool(heads.mask_pool, features, boxes)
-        for name, head in heads.mask_heads.items():
-            found[f"mask_{name}"] = head(masks, kept, labels).sigmoid()
-        return found
+        with cpu.plain():
+            padded = F.pad(network.transform.normal(image), (0, self.pad[0], 0, self.pad[1]))
+            features = network.backbone(padded[None])
+            proposals = self._proposals(list(features.values()))
+            class_logits, deltas = heads.classify(features, [proposals])
+            boxes, labels, scores = self._detections(class_logits, deltas, proposals)
+            return {"boxes": boxes, "labels": labels, "scores": scores, **heads.describe(features, [boxes], labels)}
 
     def _proposals(self, features: list[Tensor]) -> Tensor:
         rpn = self.network.rpn
@@ -95,22 +86,8 @@ class FixedSize(nn.Module):
         apart = boxes + (labels * (max(self.size) + 1))[:, None]  # boxes of different classes never overlap
         scores = _suppress(apart, scores, heads.nms_thresh)
         scores, best = scores.topk(min(heads.detections_per_img, len(scores)))
-        return boxes[best], labels[best], scores.clamp(min=0)
-
-    def _pool(self, pool: nn.Module, features: dict[str, Tensor], boxes: Tensor) -> Tensor:
-        if isinstance(pool, AdaptivePooling):
-            pooled: Tensor = pool(features, [boxes], [self.size])
-            return pooled
-        assert isinstance(pool, MultiScaleRoIAlign)
-        area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-        level = torch.floor(pool.canonical_level + torch.log2(area.sqrt() / pool.canonical_scale) + 1e-6)
-        level = level.clamp(2, 1 + len(pool.featmap_names)) - 2
-        rois = torch.cat([torch.zeros_like(boxes[:, :1]), boxes], dim=1)
-        result = 0
-        for index, name in enumerate(pool.featmap_names):
-            aligned = roi_align(features[name], rois, pool.output_size, 0.25 / 2**index, pool.sampling_ratio)
-            result = result + aligned * (level == index)[:, None, None, None]
-        return result  # type: ignore[return-value]
+        there = scores > 0
+        return boxes[best] * there[:, None], labels[best] * there, scores * there
 
 
 def _suppress(boxes: Tensor, scores: Tensor, threshold: float) -> Tensor:

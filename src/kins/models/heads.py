@@ -1,8 +1,13 @@
 """Region heads: what runs on every region of interest (RoI)."""
 
+from __future__ import annotations
+
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from kins.models import cpu
 
 
 def conv(inputs: int, outputs: int) -> nn.Sequential:
@@ -13,51 +18,27 @@ def conv(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(layer, nn.ReLU(inplace=True))
 
 
-class Linear(nn.Linear):
-    """A linear layer, on CPUs computed as a 1x1 convolution of a picture one pixel high: oneDNN, which does PyTorch's
-    convolutions there, multiplies many rows up to twice as fast as the BLAS behind its matrix products; not a few."""
-
-    many = 256
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(R, inputs) to (R, outputs)."""
-        if x.device.type != "cpu" or len(x) < self.many:
-            return super().forward(x)
-        return F.conv2d(x.t()[None, :, None], self.weight[:, :, None, None], self.bias)[0, :, 0].t()
-
-
-class Doubling(nn.ConvTranspose2d):
-    """2x2 transposed convolution of stride 2, computed as a 1x1 convolution to four times the channels, whose results
-    are then laid out: the same sums, several times faster on CPUs."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(inputs, outputs, 2, 2)
-
-    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """(R, inputs, s, s) to (R, outputs, 2 s, 2 s), in channels-last layout."""
-        return interleaved(self.quarters(x)).permute(0, 3, 1, 2)
-
-    def quarters(self, x: Tensor) -> Tensor:
-        """(R, inputs, s, s) to (R, s, s, 2, 2, outputs): what each place becomes, not yet laid out."""
-        assert self.bias is not None
-        weight = self.weight.permute(2, 3, 1, 0).flatten(0, 2)[:, :, None, None]  # (4 outputs, inputs, 1, 1)
-        if x.device.type == "cpu":  # laid out as the result is wanted, while it is small
-            x = x.contiguous(memory_format=torch.channels_last)
-        fine = F.conv2d(x, weight, self.bias.repeat(4)).permute(0, 2, 3, 1)
-        return fine.unflatten(-1, (2, 2, self.out_channels))
-
-
-def interleaved(quarters: Tensor) -> Tensor:
-    """(R, s, s, 2, 2, ...) to (R, 2 s, 2 s, ...)."""
-    return quarters.transpose(2, 3).flatten(1, 2).flatten(2, 3)
-
-
 def deconv(inputs: int, outputs: int) -> nn.Sequential:
-    """Doubling and ReLU."""
-    layer = Doubling(inputs, outputs)
+    """2x2 transposed convolution of stride 2 and ReLU: (R, inputs, s, s) to (R, outputs, 2 s, 2 s)."""
+    layer = cpu.Doubling(inputs, outputs)
     nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
     return nn.Sequential(layer, nn.ReLU(inplace=True))
+
+
+class Kept(NamedTuple):
+    """What multi-level coding takes: the maps that the 7x7 heads keep, each (R, channels, 7, 7)."""
+
+    box: Tensor
+    occlusion: Tensor | None = None
+
+    def together(self) -> Tensor:
+        """(R, all channels, 7, 7), in the paper's order."""
+        return self.box if self.occlusion is None else torch.cat([self.occlusion, self.box], dim=1)
+
+    def of(self, regions: Tensor) -> Kept:
+        """Those of some regions alone."""
+        return Kept(self.box[regions], None if self.occlusion is None else self.occlusion[regions])
 
 
 class RegionHead(nn.Module):
@@ -87,7 +68,7 @@ class RegionHead(nn.Module):
         if not 1 <= tap <= depth:
             raise ValueError(f"tap must be one of 1..{depth}, not {tap}")
         self.convs = nn.ModuleList([first, *(conv(channels, channels) for _ in range(depth - 1))])
-        self.fc = Linear(channels * size * size, hidden)
+        self.fc = cpu.Linear(channels * size * size, hidden)
         self.tap = tap
         self.out_channels = hidden
         self.tap_channels = channels
@@ -159,12 +140,12 @@ class MaskHead(nn.Module):
         nn.init.normal_(self.logits.weight, std=0.01)  # begin undecided, not with confident noise
         nn.init.zeros_(self.logits.bias)  # type: ignore[arg-type]
 
-    def forward(self, regions: Tensor, kept: list[Tensor], labels: Tensor) -> Tensor:
+    def forward(self, regions: Tensor, kept: Kept | None, labels: Tensor) -> Tensor:
         """Mask logits of each region's own class.
 
         Args:
             regions: (R, C, 14, 14) RoI feature.
-            kept: the 7x7 heads' maps, each (R, C', 7, 7); unused without coding.
+            kept: the 7x7 heads' maps; needed for coding alone.
             labels: (R,) int64; the other classes' masks, which nobody asks for, are not computed.
 
         Returns:
@@ -175,13 +156,17 @@ class MaskHead(nn.Module):
         *convs, last = self.convs
         for layer in convs:
             x = layer(x)
-        doubling = self.deconv[0]
-        assert isinstance(doubling, Doubling)
-        fine = doubling.quarters(last(x)).relu_()  # (R, s, s, 2, 2, C)
-        weight = self.logits.weight.flatten(1)[labels][:, :, None]
-        logits = (fine.flatten(1, 4) @ weight.to(fine.dtype)).view(fine.shape[:-1])
-        logits = interleaved(logits) + self.logits.bias[labels][:, None, None]  # type: ignore[index]
+        logits = self.own_logits(last(x), labels)
         return logits if self.branch is None else logits + self.branch(x)
+
+    def own_logits(self, x: Tensor, labels: Tensor) -> Tensor:
+        """(R, C, 14, 14), the last convolution's result, to (R, 28, 28)."""
+        if cpu.quicker_for(x):
+            return cpu.doubled_logits(self.deconv[0], self.logits, x, labels)  # type: ignore[arg-type]
+        fine: Tensor = self.deconv(x)
+        weight = self.logits.weight.flatten(1)[labels][:, None]
+        own = (weight.to(fine.dtype) @ fine.flatten(2)).view(-1, *fine.shape[2:])
+        return own + self.logits.bias[labels][:, None, None]  # type: ignore[index]
 
 
 class AllLevels(nn.Module):

@@ -10,6 +10,7 @@ from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from torchvision.models.detection.image_list import ImageList
 
 from kins.config import NETWORKS, ModelConfig
+from kins.models import cpu
 from kins.models.backbone import backbone
 from kins.models.heads import AllLevels, BoxPredictor, MaskHead, RegionHead, conv
 from kins.models.pooling import RegionPooling
@@ -20,7 +21,6 @@ from kins.models.stages.panet import AdaptivePooling, FullyConnectedBranch, Path
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
-LEVELS = ["0", "1", "2", "3"]
 
 
 class AmodalRCNN(GeneralizedRCNN):
@@ -53,11 +53,14 @@ class Normalisation(nn.Module):
         sizes = [(image.shape[-2], image.shape[-1]) for image in images]
         height, width = (-(-max(side) // self.divisible) * self.divisible for side in zip(*sizes, strict=True))
         device = images[0].device
-        layout = torch.channels_last if device.type == "cpu" else torch.contiguous_format  # what the layers there like
+        layout = torch.channels_last if cpu.quicker_for(images[0]) else torch.contiguous_format
         batch = torch.zeros((len(images), 3, height, width), device=device).contiguous(memory_format=layout)
         for place, image in zip(batch, images, strict=True):
-            place[:, : image.shape[-2], : image.shape[-1]] = (image - self.mean) / self.std
+            place[:, : image.shape[-2], : image.shape[-1]] = self.normal(image)
         return ImageList(batch, sizes), targets
+
+    def normal(self, image: Tensor) -> Tensor:
+        return (image - self.mean) / self.std
 
     def postprocess(
         self, result: list[dict[str, Tensor]], image_shapes: list[tuple[int, int]], original: list[tuple[int, int]]
@@ -81,7 +84,7 @@ def assemble(config: ModelConfig, num_classes: int) -> AmodalRCNN:
     def pool(size: int) -> nn.Module:
         if parts.panet:
             return AdaptivePooling(size)
-        return RegionPooling(LEVELS, size, 2, canonical_scale=config.canonical_size)
+        return RegionPooling(size, config.canonical_size)
 
     def region_head() -> RegionHead:
         first = (AllLevels if parts.panet else conv)(config.channels, config.head_channels)

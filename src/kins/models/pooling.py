@@ -1,34 +1,47 @@
-"""RoIAlign. On CPUs it is a weighted sum of rows of the feature map, ten times faster than torchvision's loop."""
+"""RoIAlign (He et al., Mask R-CNN, ICCV 2017) from a feature pyramid."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision import ops
 
+from kins.models import cpu
+from kins.models.backbone import LEVELS
 
-class RegionPooling(ops.MultiScaleRoIAlign):
-    """torchvision's pooling from the pyramid level that fits a region's size.
+
+class RegionPooling(nn.Module):
+    """RoIAlign from the pyramid level that fits a region's size (Lin et al., Feature Pyramid Networks, CVPR 2017, (1)).
 
     Args:
-        featmap_names: the pyramid's levels, of strides 4, 8, 16 and 32.
-        output_size, sampling_ratio, canonical_scale: as torchvision's.
+        size: cells along a side.
+        canonical_size: side of the regions that come from the level of stride 16; half as large, one level finer.
+        samples: points along a cell's side.
     """
 
-    def forward(self, x: dict[str, Tensor], boxes: list[Tensor], image_shapes: list[tuple[int, int]]) -> Tensor:
+    def __init__(self, size: int, canonical_size: int = 224, samples: int = 2) -> None:
+        super().__init__()
+        self.size = size
+        self.canonical_size = canonical_size
+        self.samples = samples
+
+    def forward(self, features: dict[str, Tensor], boxes: list[Tensor]) -> Tensor:
         """Pyramid levels and per-image (R_i, 4) boxes in image pixels to (R, C, size, size)."""
-        maps = [x[name] for name in self.featmap_names]
-        if maps[0].device.type != "cpu":
-            pooled: Tensor = super().forward(x, boxes, image_shapes)
-            return pooled
-        size = self.output_size[0]
-        levels = ops.poolers.LevelMapper(2, 1 + len(maps), self.canonical_scale, self.canonical_level)(boxes)
-        rois = with_image(boxes)
-        result = maps[0].new_empty((len(rois), size, size, maps[0].shape[1]))
-        for level, features in enumerate(maps):
-            chosen = torch.where(levels == level)[0]
-            part = roi_align(features, rois[chosen], size, 0.25 / 2**level, self.sampling_ratio)
-            result.index_copy_(0, chosen, part.permute(0, 2, 3, 1))
-        return result.permute(0, 3, 1, 2)
+        maps = [features[name] for name in LEVELS]
+        regions = with_image(boxes)
+        level = self.level(regions[:, 1:])
+        layout = torch.channels_last if cpu.quicker_for(maps[0]) else torch.contiguous_format
+        shape = (len(regions), maps[0].shape[1], self.size, self.size)
+        result = torch.empty(shape, dtype=maps[0].dtype, device=maps[0].device, memory_format=layout)
+        for index, (values, stride) in enumerate(zip(maps, LEVELS.values(), strict=True)):
+            chosen = torch.where(level == index)[0]
+            result.index_copy_(0, chosen, roi_align(values, regions[chosen], self.size, 1 / stride, self.samples))
+        return result
+
+    def level(self, boxes: Tensor) -> Tensor:
+        """(R,) int64: 0 is the finest level."""
+        side = ops.box_area(boxes).sqrt()
+        octave = torch.floor(torch.log2(side / self.canonical_size) + 1e-6)  # as torchvision rounds
+        return (octave + 2).clamp(0, len(LEVELS) - 1).long()
 
 
 def with_image(boxes: list[Tensor]) -> Tensor:
@@ -37,11 +50,7 @@ def with_image(boxes: list[Tensor]) -> Tensor:
 
 
 def roi_align(features: Tensor, regions: Tensor, size: int, scale: float, samples: int) -> Tensor:
-    """RoIAlign (He et al., Mask R-CNN, 2017) as torchvision's with aligned=False.
-
-    A cell is the mean of samples x samples points, a point is interpolated from four places of the map. So a cell is
-    a weighted sum of 4 samples^2 rows of the map's table (places x channels), which PyTorch computes fast as an
-    embedding bag, if the map is in channels-last layout.
+    """RoIAlign as torchvision's with aligned=False.
 
     Args:
         features: (B, C, H, W).
@@ -51,39 +60,9 @@ def roi_align(features: Tensor, regions: Tensor, size: int, scale: float, sample
         samples: points along a cell's side.
 
     Returns:
-        (R, C, size, size), on a CPU in channels-last layout.
+        (R, C, size, size).
     """
-    if features.device.type != "cpu":
-        aligned: Tensor = ops.roi_align(features, regions, size, scale, samples)
-        return aligned
-    _, channels, height, width = features.shape
-    table = features.permute(0, 2, 3, 1).reshape(-1, channels)
-    image, left, top, right, bottom = regions.unbind(1)
-    columns, across = _points(left * scale, right * scale, size, samples, width)
-    rows, down = _points(top * scale, bottom * scale, size, samples, height)
-    rows = rows + image.long()[:, None, None] * height
-    cells, points = (-1, size, size), 4 * samples**2
-    places = rows[:, :, None, :, None] * width + columns[:, None, :, None, :]
-    weights = down[:, :, None, :, None] * across[:, None, :, None, :] / samples**2
-    sums = F.embedding_bag(
-        places.reshape(-1, points), table, per_sample_weights=weights.reshape(-1, points).to(table.dtype), mode="sum"
-    )
-    return sums.view(*cells, channels).permute(0, 3, 1, 2)
-
-
-def _points(low: Tensor, high: Tensor, size: int, samples: int, limit: int) -> tuple[Tensor, Tensor]:
-    """Where the points of each cell lie along one axis.
-
-    Returns:
-        (R, size, 2 samples) places of the map, and their weights; points off the map by more than one have weight 0.
-    """
-    cell = (high - low).clamp(min=1)[:, None, None] / size
-    first = low[:, None, None] + torch.arange(size, device=low.device)[:, None] * cell
-    points = first + (torch.arange(samples, device=low.device) + 0.5) * cell / samples  # in torchvision's order
-    inside = (points >= -1) & (points <= limit)
-    points = points.clamp(0, limit - 1)
-    before = points.floor()
-    fraction = points - before
-    places = torch.stack([before, (before + 1).clamp(max=limit - 1)], dim=-1).long()
-    weights = torch.stack([1 - fraction, fraction], dim=-1) * inside[..., None]
-    return places.flatten(2), weights.flatten(2)
+    if cpu.quicker_for(features):
+        return cpu.roi_align(features, regions, size, scale, samples)
+    aligned: Tensor = ops.roi_align(features, regions, size, scale, samples)
+    return aligned

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models.detection.roi_heads import RoIHeads, fastrcnn_loss
 
-from kins.models.heads import MaskHead, RegionHead
+from kins.models.heads import Kept, MaskHead, RegionHead
 from kins.models.proposals import SeededSampler, at_least_single, target_seeds
 from kins.models.targets import draw_targets
 
@@ -82,22 +82,15 @@ class AmodalRoIHeads(RoIHeads):
         """See `predict` for the detections (evaluation) and `losses` for the losses (training)."""
         if self.training:
             assert targets is not None
-            return [], self.losses(features, proposals, image_shapes, targets)
+            return [], self.losses(features, proposals, targets)
         return self.predict(features, proposals, image_shapes), {}
 
-    def losses(
-        self,
-        features: dict[str, Tensor],
-        proposals: list[Tensor],
-        image_shapes: list[tuple[int, int]],
-        targets: list[Target],
-    ) -> dict[str, Tensor]:
+    def losses(self, features: dict[str, Tensor], proposals: list[Tensor], targets: list[Target]) -> dict[str, Tensor]:
         """loss_classifier, loss_box_reg, loss_occlusion and loss_mask_<name>, each a scalar."""
         self.fg_bg_sampler.seeds = target_seeds(targets)
         proposals, matched, labels, regression = self.select_training_samples(proposals, targets)
         counts = [len(p) for p in proposals]
-
-        pooled = self.box_roi_pool(features, proposals, image_shapes)
+        pooled = self.box_roi_pool(features, proposals)
         box_vectors, box_map = self.box_head(pooled)
         class_logits, box_deltas = self.box_predictor(box_vectors)
         box_losses = [
@@ -108,8 +101,7 @@ class AmodalRoIHeads(RoIHeads):
         ]
         classifier, box_reg = (_mean(list(values)) for values in zip(*box_losses, strict=True))
         losses = {"loss_classifier": classifier, "loss_box_reg": box_reg}
-
-        kept = [box_map]
+        kept = Kept(box_map)
         if self.occlusion_head is not None and self.occlusion_predictor is not None:
             occlusion_vectors, occlusion_map = self.occlusion_head(pooled)
             logits = at_least_single(self.occlusion_predictor(occlusion_vectors))
@@ -119,17 +111,28 @@ class AmodalRoIHeads(RoIHeads):
                     for logits_i, target, m, label in zip(logits.split(counts), targets, matched, labels, strict=True)
                 ]
             )
-            kept = [occlusion_map, box_map]
+            kept = Kept(box_map, occlusion_map)
+        return losses | self._mask_losses(features, proposals, matched, labels, kept, targets)
 
+    def _mask_losses(
+        self,
+        features: dict[str, Tensor],
+        proposals: list[Tensor],
+        matched: list[Tensor],
+        labels: list[Tensor],
+        kept: Kept,
+        targets: list[Target],
+    ) -> dict[str, Tensor]:
         positive = [torch.where(label > 0)[0] for label in labels]
         foreground = torch.where(torch.cat(labels) > 0)[0]
         boxes = [p[i] for p, i in zip(proposals, positive, strict=True)]
         matched = [m[i] for m, i in zip(matched, positive, strict=True)]
-        masks = self.mask_pool(features, boxes, image_shapes)
-        kept = [k[foreground] for k in kept] if self.coded else []
+        pooled = self.mask_pool(features, boxes)
+        coded = kept.of(foreground) if self.coded else None
         channels = torch.cat(labels)[foreground]
+        losses = {}
         for name, head in self.mask_heads.items():
-            logits = at_least_single(head(masks, kept, channels))
+            logits = at_least_single(head(pooled, coded, channels))
             drawn = torch.cat(
                 [
                     draw_targets(t[name], t["scale"], b, m, logits.shape[-1])
@@ -148,35 +151,50 @@ class AmodalRoIHeads(RoIHeads):
         """Detections of each image, best first.
 
         Returns:
-            For each image boxes (D, 4), labels (D,), scores (D,), occlusion (D,) probability of being
-            occluded (only with an occlusion head), and mask_<name> (D, 28, 28) probabilities over the box.
+            For each image boxes (D, 4), labels (D,), scores (D,), and what `describe` says of them.
         """
-        vectors = self.box_head.after(self.box_head.kept(self.box_roi_pool(features, proposals, image_shapes)))
-        class_logits, box_deltas = self.box_predictor(vectors)
         boxes, scores, labels = self.postprocess_detections(
-            at_least_single(class_logits), at_least_single(box_deltas), proposals, image_shapes
+            *self.classify(features, proposals), proposals, image_shapes
         )
-        counts = [len(b) for b in boxes]
+        described = self.describe(features, boxes, torch.cat(labels))
         results = [
             {"boxes": b, "labels": label, "scores": s} for b, label, s in zip(boxes, labels, scores, strict=True)
         ]
-        kept = []
-        if self.occlusion_head is not None or self.coded:  # the 7x7 heads run again, on the final boxes
-            pooled = self.box_roi_pool(features, boxes, image_shapes)
-            kept = [self.box_head.kept(pooled)] if self.coded else []
-            if self.occlusion_head is not None and self.occlusion_predictor is not None:
-                occlusion_vectors, occlusion_map = self.occlusion_head(pooled)
-                occluded = at_least_single(self.occlusion_predictor(occlusion_vectors)).softmax(1)[:, 1]
-                for result, probability in zip(results, occluded.split(counts), strict=True):
-                    result["occlusion"] = probability
-                kept = [occlusion_map, *kept]
-        masks = self.mask_pool(features, boxes, image_shapes)
-        channels = torch.cat(labels)
-        for name, head in self.mask_heads.items():
-            probabilities = at_least_single(head(masks, kept, channels)).sigmoid()
-            for result, mask in zip(results, probabilities.split(counts), strict=True):
-                result[f"mask_{name}"] = mask
+        for name, values in described.items():
+            for result, part in zip(results, values.split([len(b) for b in boxes]), strict=True):
+                result[name] = part
         return results
+
+    def classify(self, features: dict[str, Tensor], proposals: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Class logits (R, K + 1) and box regressions (R, 4 (K + 1)) of the regions of all images."""
+        vectors = self.box_head.after(self.box_head.kept(self.box_roi_pool(features, proposals)))
+        class_logits, deltas = self.box_predictor(vectors)
+        return at_least_single(class_logits), at_least_single(deltas)
+
+    def describe(self, features: dict[str, Tensor], boxes: list[Tensor], labels: Tensor) -> dict[str, Tensor]:
+        """What the other heads say of the final boxes, on which the 7x7 heads run again for the coding.
+
+        Args:
+            boxes: of each image, (D_i, 4).
+            labels: (D,) int64, of the boxes of all images.
+
+        Returns:
+            occlusion (D,), the probability of being occluded (only with an occlusion head), and mask_<name>
+            (D, 28, 28), probabilities over the box; D counts the boxes of all images.
+        """
+        found: dict[str, Tensor] = {}
+        kept = None
+        if self.occlusion_head is not None or self.coded:
+            pooled = self.box_roi_pool(features, boxes)
+            occlusion_map = None
+            if self.occlusion_head is not None and self.occlusion_predictor is not None:
+                vectors, occlusion_map = self.occlusion_head(pooled)
+                found["occlusion"] = at_least_single(self.occlusion_predictor(vectors)).softmax(1)[:, 1]
+            kept = Kept(self.box_head.kept(pooled), occlusion_map) if self.coded else None
+        masks = self.mask_pool(features, boxes)
+        for name, head in self.mask_heads.items():
+            found[f"mask_{name}"] = at_least_single(head(masks, kept, labels)).sigmoid()
+        return found
 
 
 def occlusion_labels(target: Target, matched: Tensor, labels: Tensor) -> Tensor:

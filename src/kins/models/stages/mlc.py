@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kins.models.heads import conv, deconv
+from kins.models.heads import Kept, conv, deconv
 
 
 class MultiLevelCoding(nn.Module):
@@ -41,9 +41,9 @@ class MultiLevelCoding(nn.Module):
             nn.Sequential(conv(coded + inputs, channels), conv(channels, channels)) if combination else None
         )
 
-    def forward(self, regions: Tensor, kept: list[Tensor]) -> Tensor:
-        """(R, C, 14, 14) RoI feature and the (R, C', 7, 7) maps to (R, C, 14, 14)."""
-        coded = torch.cat(kept, dim=1)
+    def forward(self, regions: Tensor, kept: Kept) -> Tensor:
+        """(R, C, 14, 14) RoI feature and the 7x7 heads' maps to (R, C, 14, 14)."""
+        coded = kept.together()
         if self.extraction is None:
             coded = F.interpolate(coded, size=regions.shape[-2:], mode="bilinear", align_corners=False)
         else:

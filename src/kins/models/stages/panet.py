@@ -5,6 +5,7 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
+from kins.models.backbone import LEVELS
 from kins.models.heads import conv
 from kins.models.pooling import roi_align, with_image
 
@@ -12,19 +13,19 @@ from kins.models.pooling import roi_align, with_image
 class PathAugmentation(nn.Module):
     """Bottom-up path after the feature pyramid: a short way from precise low levels to the high ones."""
 
-    levels = ("0", "1", "2", "3")
-
     def __init__(self, channels: int) -> None:
         super().__init__()
+        higher = range(len(LEVELS) - 1)
         self.down = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(channels, channels, 3, 2, 1), nn.ReLU(inplace=True)) for _ in self.levels[1:]
+            nn.Sequential(nn.Conv2d(channels, channels, 3, 2, 1), nn.ReLU(inplace=True)) for _ in higher
         )
-        self.merge = nn.ModuleList(conv(channels, channels) for _ in self.levels[1:])
+        self.merge = nn.ModuleList(conv(channels, channels) for _ in higher)
 
     def forward(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
-        x = features[self.levels[0]]
-        augmented: dict[str, Tensor] = OrderedDict({self.levels[0]: x})
-        for name, down, merge in zip(self.levels[1:], self.down, self.merge, strict=True):
+        finest, *higher = LEVELS
+        x = features[finest]
+        augmented: dict[str, Tensor] = OrderedDict({finest: x})
+        for name, down, merge in zip(higher, self.down, self.merge, strict=True):
             x = merge(down(x) + features[name])
             augmented[name] = x
         augmented["pool"] = x[:, :, ::2, ::2]
@@ -34,20 +35,16 @@ class PathAugmentation(nn.Module):
 class AdaptivePooling(nn.Module):
     """RoIAlign from every pyramid level; `heads.AllLevels` fuses them after the first layer."""
 
-    strides = (4, 8, 16, 32)
-
-    def __init__(self, size: int, sampling_ratio: int = 2) -> None:
+    def __init__(self, size: int, samples: int = 2) -> None:
         super().__init__()
         self.size = size
-        self.sampling_ratio = sampling_ratio
+        self.samples = samples
 
-    def forward(self, features: dict[str, Tensor], boxes: list[Tensor], sizes: list[tuple[int, int]]) -> Tensor:
+    def forward(self, features: dict[str, Tensor], boxes: list[Tensor]) -> Tensor:
         """Pyramid levels and per-image (R_i, 4) boxes in image pixels to (R, 4, C, size, size)."""
-        maps = [features[name] for name in PathAugmentation.levels]
         regions = with_image(boxes)
         pooled = [
-            roi_align(level, regions, self.size, 1 / stride, self.sampling_ratio)
-            for level, stride in zip(maps, self.strides, strict=True)
+            roi_align(features[name], regions, self.size, 1 / stride, self.samples) for name, stride in LEVELS.items()
         ]
         return torch.stack(pooled, dim=1)
 
