@@ -12,7 +12,7 @@ from tests.evaluation.workloads import coco_evaluation, workload
 
 from kins import Dataset, load, load_predictions
 from kins.cli import main
-from kins.evaluation import evaluate
+from kins.evaluation import analyse, evaluate
 
 
 @dataclasses.dataclass
@@ -49,6 +49,19 @@ def test_tables_and_json(files: tuple[Path, Path]) -> None:
     value = json.loads(run(*files, "--json").stdout)
     dataset, predictions = workload(1)
     assert value["amodal"]["overall"]["AP"] == pytest.approx(evaluate(dataset, predictions).amodal["AP"])
+
+
+def test_errors_are_printed_and_in_the_json(files: tuple[Path, Path]) -> None:
+    assert "AP lost by amodal masks" not in run(*files).stdout
+    printed = run(*files, "--errors").stdout
+    assert "AP lost by amodal masks at an IoU of 0.75" in printed
+    value = json.loads(run(*files, "--json", "--errors").stdout)["analysis"]
+    dataset, predictions = workload(1)
+    expected = analyse(dataset, predictions, evaluate(dataset, predictions))
+    assert expected is not None
+    assert value["errors"]["0.5"]["all"] == pytest.approx(expected.errors["0.5"]["all"])
+    assert value["tide"] == {threshold: pytest.approx(shares) for threshold, shares in expected.tide.items()}
+    assert value["confusion"] == expected.confusion
 
 
 def test_several_runs_and_a_report(files: tuple[Path, Path], tmp_path: Path) -> None:

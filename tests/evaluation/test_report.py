@@ -4,17 +4,20 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
+import hotcoco
 import numpy as np
 import pytest
-from tests.evaluation.workloads import CATEGORIES, workload
+from tests.evaluation.workloads import CATEGORIES, coco_truth, workload
 
-from kins import Dataset, Scene
-from kins.evaluation import evaluate
+from kins import Dataset, Image, Instance, Mask, Scene
+from kins.evaluation import Analysis, analyse, evaluate
 from kins.evaluation.bootstrap import bootstrap, interval
 from kins.evaluation.errors import ERRORS
-from kins.evaluation.report import _analysis, write_report
+from kins.evaluation.precision import RECALLS
+from kins.evaluation.report import write_report
 
 
 def changed(dataset: Dataset, change) -> Dataset:  # type: ignore[no-untyped-def]
@@ -32,8 +35,14 @@ def truth() -> Dataset:
     return workload(4, images=30)[0]
 
 
+def analysed(truth: Dataset, found: Dataset) -> Analysis:
+    analysis = analyse(truth, found, evaluate(truth, found))
+    assert analysis is not None
+    return analysis
+
+
 def gains(truth: Dataset, found: Dataset) -> dict[str, dict[str, float]]:
-    return _analysis(truth, found, evaluate(truth, found))["errors"]["0.5"]
+    return analysed(truth, found).errors["0.5"]
 
 
 def test_errors_of_one_kind_are_told_from_the_others(truth: Dataset) -> None:
@@ -63,17 +72,96 @@ def test_hidden_parts_left_out_are_errors_of_extent(truth: Dataset) -> None:
     assert table["heavy"]["AP"] + table["heavy"]["extent"] == pytest.approx(100)
 
 
+def test_objects_that_are_all_missed_are_the_whole_loss(truth: Dataset) -> None:
+    """Of all classes, or of one: nothing is left that could be wrong once they are mended."""
+    nothing = gains(truth, changed(truth, lambda i: []))["all"]
+    assert nothing == {"AP": 0} | {name: 100 * (name == "missed") for name in ERRORS}
+    no_cars = gains(truth, changed(truth, lambda i: [] if i.category == "car" else [i]))["all"]
+    assert no_cars["AP"] == pytest.approx(200 / 3)
+    assert no_cars["missed"] == pytest.approx(100 / 3)
+
+
+def test_without_ground_truth_there_is_nothing_to_gain() -> None:
+    dataset, found = workload(2, images=3)
+    analysis = analysed(dataset.map(lambda scene: scene.replace(instances=())), found)
+    assert np.isnan(list(analysis.errors["0.5"]["all"].values())).all()
+    assert set(analysis.tide["0.5"].values()) == {0}
+
+
+TIDE_NAMES = {
+    "class": "Cls",
+    "place": "Loc",
+    "both": "Both",
+    "duplicate": "Dupe",
+    "background": "Bkg",
+    "missed": "Miss",
+}
+
+
+@pytest.mark.parametrize("threshold", ["0.5", "0.75"])
+@pytest.mark.parametrize("options", [{}, {"objects": 30, "images": 6}, {"scores": 0.4}])
+def test_errors_as_tide_counts_them(monkeypatch: pytest.MonkeyPatch, threshold: str, options: dict[str, Any]) -> None:
+    """Against another implementation, which reads precision at COCO's recalls."""
+    monkeypatch.setattr("kins.evaluation.errors.TIDE_RECALLS", RECALLS)
+    for seed in (0, 2, 4):
+        dataset, found = workload(seed, **options)
+        truth = coco_truth(dataset, "amodal").dataset
+        results = [
+            {
+                "image_id": scene.image.id,
+                "category_id": item.category_id,
+                "score": item.score,
+                "segmentation": item.amodal.rle,
+            }
+            for scene in found
+            for item in scene
+        ]
+        coco = hotcoco.COCO(json.loads(json.dumps(truth, default=bytes.decode)))
+        oracle = hotcoco.COCOeval(coco, coco.loadRes(json.loads(json.dumps(results, default=bytes.decode))), "segm")
+        oracle.evaluate()
+        expected = oracle.tide_errors(pos_thr=float(threshold), bg_thr=0.1)
+        shares = analysed(dataset, found).tide[threshold]
+        assert shares["AP"] == pytest.approx(100 * expected["ap_base"])
+        assert {name: shares[name] for name in TIDE_NAMES} == pytest.approx(
+            {name: 100 * expected["delta_ap"][theirs] for name, theirs in TIDE_NAMES.items()}
+        )
+        assert shares["place"] + shares["missed"] > 1
+
+
+def test_tide_mends_one_detection_for_an_object() -> None:
+    """Of a wrong class and a wrong place, which want the same object, only the better-scored one counts."""
+    image = Image(1, "1.png", 40, 40)
+    square = Mask.from_box((0, 0, 20, 20), 40, 40)
+    half = Mask.from_box((0, 0, 20, 6), 40, 40)
+    rest = Mask.from_box((30, 30, 5, 5), 40, 40)
+    truth = [Instance(1, 2, "pedestrian", square, square), Instance(2, 4, "car", rest, rest)]
+    found = [
+        Instance(1, 4, "car", square, square, score=0.9),
+        Instance(2, 2, "pedestrian", half, half, score=0.5),
+        Instance(3, 4, "car", rest, rest, score=0.3),
+    ]
+    datasets = [
+        Dataset.from_scenes([Scene(image, tuple(side))], {2: "pedestrian", 4: "car"}) for side in (truth, found)
+    ]
+    analysis = analysed(datasets[0], datasets[1])
+    ours, theirs = analysis.errors["0.5"]["all"], analysis.tide["0.5"]
+    assert ours["AP"] == theirs["AP"] == pytest.approx(25)
+    assert ours["class"] == theirs["class"] == pytest.approx(75)
+    assert ours["place"] == pytest.approx(50)
+    assert theirs["place"] == 0
+
+
 def test_base_of_the_error_table_is_ap50() -> None:
     dataset, predictions = workload(1, ties=True)
     results = evaluate(dataset, predictions)
-    table = _analysis(dataset, predictions, results)["errors"]
+    table = analyse(dataset, predictions, results).errors
     assert table["0.5"]["all"]["AP"] == pytest.approx(results.amodal["AP50"], abs=0.5), "ties may fall otherwise"
     assert table["0.75"]["all"]["AP"] == pytest.approx(results.amodal["AP75"], abs=0.5)
 
 
 def test_confusion(truth: Dataset) -> None:
     found = changed(truth, lambda i: [i.replace(category_id=4)] if i.category_id == 7 else [i])
-    table = np.array(_analysis(truth, found, evaluate(truth, found))["confusion"])
+    table = np.array(analysed(truth, found).confusion)
     counts = [sum(i.category_id == key for scene in truth for i in scene) for key in CATEGORIES]
     expected = np.zeros((4, 4), int)
     expected[0, 0], expected[1, 1], expected[2, 1] = counts

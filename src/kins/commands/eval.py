@@ -34,6 +34,9 @@ def evaluate(
         typer.Option("--completion", help="Predictions are masks for given objects, one each: IoU without detection."),
     ] = False,
     per_class: Annotated[bool, typer.Option("--per-class", help="Also print a table of the classes.")] = False,
+    errors: Annotated[
+        bool, typer.Option("--errors", help="Also say what the lost AP comes from; --report does so anyway.")
+    ] = False,
     images: Images = None,
     from_: From = None,
 ) -> None:
@@ -43,8 +46,8 @@ def evaluate(
     """
     import json
 
+    from kins.evaluation import analyse, evaluate_completion
     from kins.evaluation import evaluate as run
-    from kins.evaluation import evaluate_completion
     from kins.evaluation.report import report_paths, write_report
     from kins.evaluation.slices import parse_slices
     from kins.evaluation.tables import print_completion, print_results
@@ -65,6 +68,9 @@ def evaluate(
             print_completion(scores)
         return
     runs = {name: run(dataset, part, parts, workers=None) for name, part in found.items()}
+    if errors or report:
+        for name, results in runs.items():
+            results.analysis = analyse(dataset, found[name], results, workers=None)
     if report:
         page = write_report(report, dataset, {name: (found[name], results) for name, results in runs.items()})
         typer.echo(f"report: {page}", err=True)

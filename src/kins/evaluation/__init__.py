@@ -1,8 +1,22 @@
 """Evaluation of amodal instance segmentation: `evaluate` for whole data sets, `Evaluator` image by image."""
 
+from kins.evaluation.analysis import analyse
 from kins.evaluation.completion import Completion, evaluate_completion
+from kins.evaluation.errors import Analysis
 from kins.evaluation.evaluator import Evaluator, evaluate
 from kins.evaluation.results import Precision, Results
-from kins.evaluation.slices import SLICES, Slice
+from kins.evaluation.slices import COCOA_SLICES, SLICES, Slice
 
-__all__ = ["SLICES", "Completion", "Evaluator", "Precision", "Results", "Slice", "evaluate", "evaluate_completion"]
+__all__ = [
+    "COCOA_SLICES",
+    "SLICES",
+    "Analysis",
+    "Completion",
+    "Evaluator",
+    "Precision",
+    "Results",
+    "Slice",
+    "analyse",
+    "evaluate",
+    "evaluate_completion",
+]

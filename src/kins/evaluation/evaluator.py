@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from kins.errors import KinsError
-from kins.evaluation.columns import Columns, Ints, columns
+from kins.evaluation.columns import Columns, Ints, Masks, columns
 from kins.evaluation.matching import matched_pairs
 from kins.evaluation.order import relations
 from kins.evaluation.overlap import hidden_iou, pairs
@@ -111,34 +111,41 @@ def _evaluator(dataset: Dataset, predictions: Dataset, slices: Sequence[Slice], 
     evaluator = Evaluator(dataset.categories, slices)
 
     def compared(ids: Sequence[int]) -> Table:
-        scenes = [dataset[image_id] for image_id in ids]
-        images = predictions.images
-        found = [predictions[s.image.id] if s.image.id in images else Scene(s.image) for s in scenes]
-        return compare(scenes, found, dataset.categories)
+        return compare(*scenes_of(dataset, predictions, ids), dataset.categories)
 
     evaluator.adopt(in_chunks(compared, list(dataset.images), "evaluating", workers, BATCH))
     return evaluator
 
 
+def scenes_of(dataset: Dataset, predictions: Dataset, ids: Sequence[int]) -> tuple[list[Scene], list[Scene]]:
+    """Ground truth and predictions of some images; an image that was not predicted has no detections."""
+    scenes = [dataset[image_id] for image_id in ids]
+    return scenes, [predictions[s.image.id] if s.image.id in predictions.images else Scene(s.image) for s in scenes]
+
+
 def compare(scenes: Sequence[Scene], predictions: Sequence[Scene], categories: Iterable[int]) -> Table:
     """A batch of images compared."""
-    truth, truth_masks = columns(scenes, False)
-    found, found_masks = columns(predictions, True)
-    listed = np.array(sorted(categories), np.int64)
-    for table, masks in ((truth, truth_masks), (found, found_masks)):
-        if not np.isin(table.category, listed).all():
-            keep = np.flatnonzero(np.isin(table.category, listed))
-            if table is truth:
-                truth, truth_masks = table.take(keep), masks.take(keep)
-            else:
-                found, found_masks = table.take(keep), masks.take(keep)
-    rows, place = best_detections(found)
-    found, found_masks = found.take(rows), found_masks.take(rows)
+    (truth, truth_masks), (found, found_masks), place = listed_columns(scenes, predictions, categories)
     near = pairs(truth, found, truth_masks, found_masks)
     matched = matched_pairs(near, truth.crowd, len(found))
     near.hidden[matched] = hidden_iou(truth, found, truth_masks, found_masks, near.take(matched))
     order = relations(truth, found, truth_masks, found_masks, near, np.flatnonzero(matched))
     return Table([scene.image.id for scene in scenes], truth, found, place, near, matched, order)
+
+
+def listed_columns(
+    scenes: Sequence[Scene], predictions: Sequence[Scene], categories: Iterable[int]
+) -> tuple[tuple[Columns, Masks], tuple[Columns, Masks], Ints]:
+    """Instances and detections of these categories; of the latter the best, and their places: see `best_detections`."""
+    listed = np.array(sorted(categories), np.int64)
+    sides = []
+    for table, masks in (columns(scenes, False), columns(predictions, True)):
+        keep = np.isin(table.category, listed)
+        rows = np.flatnonzero(keep)
+        sides.append((table, masks) if keep.all() else (table.take(rows), masks.take(rows)))
+    truth, (found, found_masks) = sides
+    rows, place = best_detections(found)
+    return truth, (found.take(rows), found_masks.take(rows)), place
 
 
 def best_detections(found: Columns) -> tuple[Ints, Ints]:

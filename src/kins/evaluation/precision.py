@@ -85,15 +85,15 @@ def curves(rank: Ranking, matched: Matches, label: Ints, ignored: Bools, outside
     return Curves(precision, recall, instances)
 
 
-def interpolated(counted: npt.NDArray[np.intp], instances: int) -> Floats:
+def interpolated(counted: npt.NDArray[np.intp], instances: int, recalls: Floats = RECALLS) -> Floats:
     """(R,) best precision at each recall or a larger one, given the number of detections up to each right one."""
-    precision = np.zeros(RECALLS.size)
+    precision = np.zeros(recalls.size)
     if not counted.size:
         return precision
     true = np.arange(1, counted.size + 1, dtype=np.float64)
     best = true / ((counted - true) + true + np.spacing(1))
     best = np.maximum.accumulate(best[::-1])[::-1]
-    at = np.searchsorted(true / instances, RECALLS, side="left")
+    at = np.searchsorted(true / instances, recalls, side="left")
     reached = at < counted.size
     precision[reached] = best[at[reached]]
     return precision

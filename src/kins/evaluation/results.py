@@ -17,6 +17,7 @@ from kins.evaluation.regions import occlusion_classification, region_quality
 from kins.evaluation.slices import SIZES, Slice
 
 if TYPE_CHECKING:
+    from kins.evaluation.errors import Analysis
     from kins.evaluation.table import Table
 
 SIZE_NAMES = {"small": "s", "medium": "m", "large": "l"}
@@ -54,6 +55,7 @@ class Results:
         order: who hides whom: see order.order_quality.
         notes: what a reader should know, one line each.
         table: the compared images, from which the report takes more.
+        analysis: where precision is lost, if `kins.evaluation.analyse` was asked for it.
     """
 
     images: int
@@ -66,6 +68,7 @@ class Results:
     order: dict[str, float]
     notes: list[str]
     table: Table = dataclasses.field(repr=False)
+    analysis: Analysis | None = dataclasses.field(default=None, repr=False)
 
     @property
     def box(self) -> Precision:
@@ -84,7 +87,7 @@ class Results:
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON; what is not defined is None."""
-        value = {
+        value: dict[str, Any] = {
             "images": self.images,
             "instances": self.instances,
             "detections": self.detections,
@@ -97,6 +100,8 @@ class Results:
             "order": self.order,
             "notes": self.notes,
         }
+        if self.analysis:
+            value["analysis"] = dataclasses.asdict(self.analysis)
         cleaned: dict[str, Any] = without_nan(value)
         return cleaned
 

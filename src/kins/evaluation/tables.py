@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from kins.evaluation.completion import Completion
+from kins.evaluation.errors import ERRORS, Analysis
 from kins.evaluation.results import Results
 from kins.statistics.numbers import difference, number
 
@@ -42,10 +44,21 @@ def print_results(runs: Mapping[str, Results], per_class: bool = False) -> None:
         ):
             if row:
                 console.print(table(title, [key.replace("_", " ") for key in row], [("", list(row.values()))]))
+        if results.analysis:
+            for made in _errors(results.analysis):
+                console.print(made)
         for note in results.notes:
             console.print(f"note: {note}")
     if len(runs) > 1:
         console.print(_comparison(runs))
+
+
+def _errors(analysis: Analysis) -> Iterator[Table]:
+    """What the lost AP comes from, by occlusion level and as TIDE counts, a table for each IoU threshold."""
+    for threshold, levels in analysis.errors.items():
+        columns = {**levels, "as TIDE": analysis.tide[threshold]}
+        rows = [(name, [column.get(name, np.nan) for column in columns.values()]) for name in ("AP", *ERRORS)]
+        yield table(f"AP lost by amodal masks at an IoU of {threshold}", list(columns), rows)
 
 
 def _comparison(runs: Mapping[str, Results]) -> Table:

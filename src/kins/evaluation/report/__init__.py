@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Mapping
@@ -14,11 +15,9 @@ import numpy as np
 import kins
 from kins.draw.palette import SERIES
 from kins.errors import KinsError
+from kins.evaluation.analysis import SURE, analyse
 from kins.evaluation.bootstrap import bootstrap, interval
-from kins.evaluation.columns import Columns, Masks, columns
-from kins.evaluation.errors import ERRORS, LEVELS, NEAR, confusion, error_shares
-from kins.evaluation.evaluator import BATCH, best_detections
-from kins.evaluation.overlap import Pairs, pairs
+from kins.evaluation.errors import ERRORS, LEVELS, Analysis
 from kins.evaluation.precision import RECALLS
 from kins.evaluation.report.charts import DASHES, bars_chart, confusion_chart, curves_chart, standalone
 from kins.evaluation.report.pictures import choose, image_quality, shown
@@ -26,10 +25,7 @@ from kins.evaluation.results import Results, without_nan
 from kins.files import write_json, write_markup
 from kins.records import Dataset
 from kins.statistics.numbers import difference, number
-from kins.work import progress
 
-SURE = 0.5
-"""Score from which detections are drawn and counted in the confusion of classes."""
 KIND_NAMES = {"box": "Amodal boxes", "amodal": "Amodal masks", "inmodal": "Inmodal masks"}
 LEVEL_NAMES = {
     "none": "none (under 1 %)",
@@ -68,7 +64,7 @@ def write_report(
     results = {label: run[1] for label, run in zip(labels, runs.values(), strict=True)}
     found = {label: run[0] for label, run in zip(labels, runs.values(), strict=True)}
     intervals = _intervals(results, samples)
-    analysis = {label: _analysis(dataset, found[label], results[label]) for label in progress(labels, "error analysis")}
+    analysis = {label: results[label].analysis or analyse(dataset, found[label], results[label]) for label in labels}
     charts = _charts(results, intervals, analysis)
     first = results[labels[0]]
     best, worst = choose(*image_quality(first.table, SURE), most_pictures)
@@ -140,54 +136,8 @@ def _intervals(results: Mapping[str, Results], samples: int) -> dict[str, Any]:
     return made
 
 
-def _analysis(dataset: Dataset, predictions: Dataset, results: Results) -> dict[str, Any]:
-    """Errors by occlusion level, and confusion of classes; {} without amodal masks."""
-    if "amodal" not in results.kinds:
-        return {}
-    truth, found, near = _wide(dataset, predictions, results)
-    ids = list(results.categories)
-    return {
-        "errors": {str(t): error_shares(truth, found, near, t) for t in (0.5, 0.75)},
-        "confusion": confusion(truth, found, near, ids, SURE).tolist(),
-        "names": list(results.categories.values()),
-    }
-
-
-def _wide(dataset: Dataset, predictions: Dataset, results: Results) -> tuple[Columns, Columns, Pairs]:
-    """Instances, and their pairs down to a small IoU and of different classes too."""
-    parts: list[tuple[Columns, Columns, Pairs]] = []
-    ids = results.table.images
-    offsets = [0, 0, 0]
-    for start in range(0, len(ids), BATCH):
-        scenes = [dataset[image_id] for image_id in ids[start : start + BATCH]]
-        guesses = [predictions[scene.image.id] for scene in scenes]
-        truth, truth_masks = _known(*columns(scenes, False), results)
-        found, found_masks = columns(guesses, True)
-        rows, _ = best_detections(found)
-        found, found_masks = found.take(rows), found_masks.take(rows)
-        near = pairs(truth, found, truth_masks, found_masks, NEAR, mixed=True)
-        near.found += offsets[0]
-        near.truth += offsets[1]
-        truth.image += offsets[2]
-        found.image += offsets[2]
-        offsets = [offsets[0] + len(found), offsets[1] + len(truth), offsets[2] + len(scenes)]
-        parts.append((truth, found, near))
-    near = Pairs(
-        np.concatenate([p.found for _, _, p in parts]),
-        np.concatenate([p.truth for _, _, p in parts]),
-        np.concatenate([p.iou for _, _, p in parts], axis=1),
-        np.concatenate([p.hidden for _, _, p in parts]),
-    )
-    return Columns.joined([t for t, _, _ in parts]), Columns.joined([f for _, f, _ in parts]), near
-
-
-def _known(table: Columns, masks: Masks, results: Results) -> tuple[Columns, Masks]:
-    rows = np.flatnonzero(np.isin(table.category, list(results.categories)))
-    return table.take(rows), masks.take(rows)
-
-
 def _charts(
-    results: Mapping[str, Results], intervals: Mapping[str, Any], analysis: Mapping[str, Any]
+    results: Mapping[str, Results], intervals: Mapping[str, Any], analysis: Mapping[str, Analysis | None]
 ) -> dict[str, str]:
     """Every figure by name, as SVG."""
     charts: dict[str, str] = {}
@@ -222,24 +172,25 @@ def _charts(
         if found:
             suffix = f"-{run}" if several else ""
             title = "Ground truth (row) detected as (column), %"
-            charts[f"confusion{suffix}"] = confusion_chart(found["names"], found["confusion"], title)
+            charts[f"confusion{suffix}"] = confusion_chart(found.classes, found.confusion, title)
     return charts
 
 
-def _as_json(results: Mapping[str, Results], intervals: Mapping[str, Any], analysis: Mapping[str, Any]) -> Any:
+def _as_json(
+    results: Mapping[str, Results], intervals: Mapping[str, Any], analysis: Mapping[str, Analysis | None]
+) -> Any:
     """Everything on the page as numbers."""
     return without_nan(
         {
             "recall": RECALLS.tolist(),
             "runs": {
                 label: {
-                    **result.to_dict(),
+                    **dataclasses.replace(result, analysis=analysis[label]).to_dict(),
                     "precision_recall": {
                         kind: {str(t): np.nanmean(part.curves.precision[n], axis=1).tolist() for t, n in _SHOWN}
                         for kind, part in result.kinds.items()
                     },
                     "intervals": intervals[label],
-                    "analysis": analysis[label],
                 }
                 for label, result in results.items()
             },

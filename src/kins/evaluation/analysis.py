@@ -1,0 +1,54 @@
+"""Where precision is lost: the shares of the kinds of errors, and which class is taken for which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from kins.evaluation.errors import NEAR, Analysis, confusion, error_shares, tide_shares
+from kins.evaluation.evaluator import BATCH, listed_columns, scenes_of
+from kins.evaluation.order import Relations
+from kins.evaluation.overlap import pairs
+from kins.evaluation.results import Results
+from kins.evaluation.table import Table, join
+from kins.records import Dataset, Scene
+from kins.work import in_chunks
+
+SURE = 0.5
+"""Score from which detections are drawn, and counted in the confusion of classes."""
+THRESHOLDS = (0.5, 0.75)
+
+
+def analyse(dataset: Dataset, predictions: Dataset, results: Results, workers: int | None = 1) -> Analysis | None:
+    """Compare the detections once more, with objects of other classes and down to a small IoU, and tell their errors.
+
+    Args:
+        results: of the same data set and predictions.
+        workers: as in `evaluate`.
+
+    Returns:
+        None without amodal masks. To have it in `results.to_dict()`, set `results.analysis`.
+    """
+    if "amodal" not in results.kinds:
+        return None
+
+    def compared(ids: Sequence[int]) -> Table:
+        return _compared_widely(*scenes_of(dataset, predictions, ids), results.categories)
+
+    table = join(list(in_chunks(compared, results.table.images, "error analysis", workers, BATCH)))
+    compared_with = table.truth, table.found, table.pairs
+    return Analysis(
+        {str(threshold): error_shares(*compared_with, threshold) for threshold in THRESHOLDS},
+        {str(threshold): tide_shares(*compared_with, threshold) for threshold in THRESHOLDS},
+        confusion(*compared_with, list(results.categories), SURE).tolist(),
+        list(results.categories.values()),
+    )
+
+
+def _compared_widely(scenes: Sequence[Scene], predictions: Sequence[Scene], categories: Iterable[int]) -> Table:
+    """A batch of images with the pairs that have a small IoU, of different classes too; nothing is matched."""
+    truth, found, place = listed_columns(scenes, predictions, categories)
+    near = pairs(truth[0], found[0], truth[1], found[1], NEAR, mixed=True)
+    nothing = np.zeros(near.found.size, bool)
+    return Table([s.image.id for s in scenes], truth[0], found[0], place, near, nothing, Relations.joined([]))
