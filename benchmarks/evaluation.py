@@ -163,7 +163,7 @@ def main(images: int, rounds: int) -> None:
         memory = dict.fromkeys(tools, 0.0)
         figures: dict[str, list[float]] = {}
         for _ in range(rounds):
-            kins = [sys.executable, "-m", "kins.cli", "eval", str(folder / "truth.json"), str(folder / "found.json")]
+            kins = [sys.executable, "-m", "kins", "eval", str(folder / "truth.json"), str(folder / "found.json")]
             for tool in tools:
                 commands = [[sys.executable, "-c", PEER, tool, str(a), str(b), kind] for a, b, kind in runs]
                 taken = [timed(command, log) for command in ([[*kins, "--json"]] if tool == "kins" else commands)]

@@ -21,7 +21,7 @@ def run(*arguments, timeout=60):
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
 
     return subprocess.run(
-        [sys.executable, "-m", "kins.cli", *map(str, arguments)],
+        [sys.executable, "-m", "kins", *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=timeout,

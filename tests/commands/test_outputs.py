@@ -169,7 +169,7 @@ def test_a_training_replaces_only_its_own_run(kins):
 def test_two_trainings_in_one_folder(kins):
     """A process with a loader of its own, which lives on for a while when it is killed, and this one."""
     arguments = ["train", "tiny", "--data", "data", "--out", "run", *SMALL]
-    command = [sys.executable, "-m", "kins.cli", *arguments, "train.steps=100000", "data.workers=1"]
+    command = [sys.executable, "-m", "kins", *arguments, "train.steps=100000", "data.workers=1"]
     paths = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])}
     first = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=paths)
     try:

@@ -31,7 +31,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def kins_command(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "kins.cli", *arguments], capture_output=True, text=True, **options)
+    return subprocess.run([sys.executable, "-m", "kins", *arguments], capture_output=True, text=True, **options)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_files_that_were_deleted_are_made_again(made, tmp_path):
 def test_killed_and_started_again_gives_the_same_bytes(made, tmp_path):
     out = tmp_path / "out"
     process = subprocess.Popen(
-        [sys.executable, "-m", "kins.cli", *COMMAND, str(out), "--workers", "1"], start_new_session=True
+        [sys.executable, "-m", "kins", *COMMAND, str(out), "--workers", "1"], start_new_session=True
     )
     while process.poll() is None and not list(out.glob(".parts/training/*.json")):
         time.sleep(0.01)

@@ -102,7 +102,7 @@ def test_same_seed_same_bytes_and_valid(modal, pasted, tmp_path):
 
 def test_command(modal, tmp_path):
     def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, "-m", "kins.cli", *arguments], capture_output=True, text=True)
+        return subprocess.run([sys.executable, "-m", "kins", *arguments], capture_output=True, text=True)
 
     out = tmp_path / "out"
     arguments = ["synth-occlude", str(modal.path), str(out), "--images", str(modal.images_dir)]

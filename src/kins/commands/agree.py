@@ -29,6 +29,7 @@ def agree(
     from itertools import combinations
 
     from kins.files import check_output
+    from kins.files.terminal import console, say, shown
     from kins.formats import load
     from kins.statistics import distinct_names
     from kins.statistics.agreement import annotators, compare, consensus
@@ -51,7 +52,6 @@ def agree(
         typer.echo(json.dumps({"pairs": [one.as_json() for one in found], "consensus": written}))
         return
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     rows = [one.as_json() for one in found]
@@ -65,7 +65,7 @@ def agree(
     table.caption_justify = "left"
     table.add_column("")
     for row in rows:
-        table.add_column(f"{row['first']}\n{row['second']}", justify="right")
+        table.add_column(f"{shown(row['first'])}\n{shown(row['second'])}", justify="right")
     for key, label in (
         ("images", "images in common"),
         ("instances", "instances"),
@@ -80,12 +80,9 @@ def agree(
         ("related_for_one_only", "pairs in an order for one only"),
     ):
         table.add_row(label, *(_cell(row[key], key.endswith(("share", "agreement"))) for row in rows))
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=max(100, 40 + 24 * len(rows)))
-    console.print(table)
+    console(max(100, 40 + 24 * len(rows))).print(table)
     if written:
-        typer.echo(f"{out}: consensus, {written['images']} images, {written['instances']} instances")
+        say(f"{out}: consensus, {written['images']} images, {written['instances']} instances")
 
 
 def _cell(value: Any, as_percent: bool) -> str:

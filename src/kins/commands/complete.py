@@ -40,6 +40,7 @@ def complete(
     from kins.complete import Completer
     from kins.complete.files import complete_files, open_masks
     from kins.files import check_output
+    from kins.files.terminal import say
 
     check_output(out, [source, images, annotations])
     completer = Completer.load(with_)
@@ -52,6 +53,4 @@ def complete(
         found = {"images": summary.images, "instances": summary.instances, "completed": summary.completed}
         typer.echo(json.dumps(found))
     else:
-        typer.echo(
-            f"{out}: {summary.instances} instances in {summary.images} images, {summary.completed} of them completed"
-        )
+        say(f"{out}: {summary.instances} instances in {summary.images} images, {summary.completed} of them completed")

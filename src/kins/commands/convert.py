@@ -24,6 +24,7 @@ def convert(
     Example: kins convert COCO_amodal_val2014.json val.json --to kins2020
     """
     from kins.files import check_output
+    from kins.files.terminal import say
     from kins.formats import load
     from kins.masks import require_sound
 
@@ -32,5 +33,5 @@ def convert(
     for scene in dataset:  # masks that the target holds as they are would be passed on unread, damaged ones too
         require_sound([mask for instance in scene for mask in (instance.amodal, instance.inmodal)])
     for line in dataset.save(target, format=to, masks=as_):
-        typer.echo(f"not kept: {line}", err=True)
-    typer.echo(f"{target}: {len(dataset)} images, {sum(len(scene) for scene in dataset)} instances")
+        say(f"not kept: {line}", err=True)
+    say(f"{target}: {len(dataset)} images, {sum(len(scene) for scene in dataset)} instances")

@@ -34,6 +34,7 @@ def demo(
     Example: kins demo --minutes 10
     """
     from kins.demo.run import demo as run
+    from kins.files.terminal import say
 
     by_heart = shapes or samples is not None
-    run(out, "shapes" if shapes else samples or "streets", minutes or (7 if by_heart else 10), say=typer.echo)
+    run(out, "shapes" if shapes else samples or "streets", minutes or (7 if by_heart else 10), say=say)

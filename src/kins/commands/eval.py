@@ -52,6 +52,7 @@ def evaluate(
     from kins.evaluation.slices import parse_slices
     from kins.evaluation.tables import print_completion, print_results
     from kins.files import check_output
+    from kins.files.terminal import say
     from kins.formats import load, load_predictions
 
     parts = parse_slices(slices)
@@ -73,7 +74,7 @@ def evaluate(
             results.analysis = analyse(dataset, found[name], results, workers=None)
     if report:
         page = write_report(report, dataset, {name: (found[name], results) for name, results in runs.items()})
-        typer.echo(f"report: {page}", err=True)
+        say(f"report: {page}", err=True)
     if json_:
         values = [{"predictions": name, **results.to_dict()} for name, results in runs.items()]
         typer.echo(json.dumps(values[0] if len(values) == 1 else values, indent=2))

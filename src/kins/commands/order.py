@@ -42,6 +42,7 @@ def order(
     import json
 
     from kins.files import check_output
+    from kins.files.terminal import say
     from kins.formats import load
     from kins.occlusion import Slivers
     from kins.occlusion.datasets import derive_order, pair_masks
@@ -58,13 +59,13 @@ def order(
         typer.echo(json.dumps(summary.as_json() | {"not_kept": losses}))
         return
     for line in losses:
-        typer.echo(f"not kept: {line}", err=True)
+        say(f"not kept: {line}", err=True)
     for scene, cycle in summary.cycles:
         ids = [str(scene[k].id) for k in (*cycle.members, cycle.members[0])]
         removed = f"{scene[cycle.removed.occluder].id} before {scene[cycle.removed.occluded].id}"
         left_out = f"left out: {removed}, {cycle.removed.pixels} pixels"
-        typer.echo(f"cycle in {scene.image.file_name}: {' before '.join(ids)}; {left_out}", err=True)
-    typer.echo(
+        say(f"cycle in {scene.image.file_name}: {' before '.join(ids)}; {left_out}", err=True)
+    say(
         f"{target}: {summary.images} images, {summary.instances} instances in {summary.clusters} clusters, "
         f"{summary.edges} occlusions, {summary.both_ways} pairs hide parts of each other, "
         f"{len(summary.cycles)} cycles broken"

@@ -36,6 +36,7 @@ def predict(
     import json
 
     from kins.files import check_output
+    from kins.files.terminal import say
     from kins.predict.files import drawings, find_images, predict_files
     from kins.train.log import weight_files
 
@@ -55,8 +56,8 @@ def predict(
         precision=precision,
     )
     for line in summary.skipped:
-        typer.echo(f"skipped: {line}", err=True)
+        say(f"skipped: {line}", err=True)
     if json_:
         typer.echo(json.dumps({"images": summary.images, "detections": summary.detections, "skipped": summary.skipped}))
     else:
-        typer.echo(f"{out}: {summary.detections} detections in {summary.images} images")
+        say(f"{out}: {summary.detections} detections in {summary.images} images")

@@ -10,7 +10,10 @@ from kins.commands.options import Annotations, As, From, Images
 
 def show(
     annotations: Annotations,
-    image: Annotated[str, typer.Option("--image", metavar="ID_OR_NAME", help="Id or file name of the image.")],
+    image: Annotated[
+        str | None,
+        typer.Option("--image", metavar="ID_OR_NAME", help="Id or file name of the image, if there are several."),
+    ] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", metavar="OUT.png", help="Picture to write.")] = None,
     graph: Annotated[
         Path | None, typer.Option("--graph", metavar="OUT.svg", help="Write the graph of who hides whom.")
@@ -38,6 +41,7 @@ def show(
     from kins.draw.scene import WHAT, colors, draw, write_picture
     from kins.errors import KinsError
     from kins.files import check_output, write_markup
+    from kins.files.terminal import say
     from kins.formats import load
     from kins.occlusion import relations_of, with_order
 
@@ -47,7 +51,10 @@ def show(
         raise KinsError(f"{graph}: the graph is written as SVG; end the name with .svg")
     outputs = [path for path in (out, graph) if path is not None]
     check_output(outputs, [annotations])
-    scene = load(annotations, images=images, format=from_, masks=as_)[image]
+    dataset = load(annotations, images=images, format=from_, masks=as_)
+    if image is None and len(dataset) != 1:
+        raise KinsError(f"{annotations}: has {len(dataset)} images; name one with --image, by its id or file name")
+    scene = next(iter(dataset)) if image is None else dataset[image]
     check_output(outputs, [scene.image_path])
     parts = WHAT if what is None else [part.strip() for part in what.split(",") if part.strip()]
     ordered = "order" in parts and what is not None
@@ -55,7 +62,7 @@ def show(
         scene = with_order(scene, relations)
     if out is not None:
         write_picture(draw(scene, parts, scale=scale, arrows=ordered), out)
-        typer.echo(f"{out}: {scene.image.file_name}, {len(scene)} instances")
+        say(f"{out}: {scene.image.file_name}, {len(scene)} instances")
     if graph is not None:
         write_markup(graph, graph_svg(scene, colors(scene)))
-        typer.echo(f"{graph}: {scene.image.file_name}, {len(scene)} instances")
+        say(f"{graph}: {scene.image.file_name}, {len(scene)} instances")

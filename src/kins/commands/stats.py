@@ -28,6 +28,7 @@ def stats(
     import json
 
     from kins.files import check_output
+    from kins.files.terminal import console, say
     from kins.formats import load
     from kins.statistics import DEFINITIONS, distinct_names, statistics
     from kins.statistics.tables import plot_paths, tables, write_plots
@@ -45,12 +46,8 @@ def stats(
     if json_:
         typer.echo(json.dumps({"definitions": DEFINITIONS, "files": [found.as_json() for found in measured]}))
         return
-    from rich.console import Console
-
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=max(100, 30 + 36 * len(measured)))
+    terminal = console(max(100, 30 + 36 * len(measured)))
     for table in tables(measured):
-        console.print(table)
+        terminal.print(table)
     if written:
-        typer.echo(f"{plots}: {len(written)} files, {', '.join(p.name for p in written if p.suffix == '.png')}")
+        say(f"{plots}: {len(written)} files, {', '.join(p.name for p in written if p.suffix == '.png')}")

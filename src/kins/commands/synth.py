@@ -27,6 +27,7 @@ def synth(
     Example: kins synth streets --train 200 --test 50 --size 621x188 --quality fast
     """
     from kins.errors import KinsError
+    from kins.files.terminal import say
     from kins.streets import Settings, generate
 
     width, _, height = size.partition("x")
@@ -39,4 +40,4 @@ def synth(
         if not dataset:
             continue
         labelled = sum(len(scene) for scene in dataset)
-        typer.echo(f"{out / split}: {len(dataset)} pictures, {labelled} labelled instances")
+        say(f"{out / split}: {len(dataset)} pictures, {labelled} labelled instances")

@@ -23,6 +23,7 @@ def synth_occlude(
 
     Example: kins synth-occlude instances_val2017.json pasted --images val2017
     """
+    from kins.files.terminal import say
     from kins.formats import load
     from kins.synth_occlude.datasets import check_empty
     from kins.synth_occlude.datasets import synth_occlude as paste
@@ -31,4 +32,4 @@ def synth_occlude(
     dataset = paste(load(source, images=images, format=from_, masks=as_ or "inmodal"), out, pastes, seed)
     hidden = sum(instance.occlusion_rate > 0 for scene in dataset for instance in scene)
     count = sum(len(scene) for scene in dataset)
-    typer.echo(f"{out / 'annotations.json'}: {len(dataset)} pictures, {count} instances, {hidden} of them occluded")
+    say(f"{out / 'annotations.json'}: {len(dataset)} pictures, {count} instances, {hidden} of them occluded")

@@ -26,6 +26,7 @@ def train(
     import json
 
     from kins.config import load_config
+    from kins.files.terminal import say
     from kins.train.bar import training_bar
     from kins.train.log import check_run_folder, weight_files
     from kins.train.loop import train as run
@@ -51,6 +52,6 @@ def train(
     if json_:
         typer.echo(json.dumps({"weights": str(weights), "evaluation": evaluation}))
         return
-    typer.echo(f"{weights}: the best weights of this run")
+    say(f"{weights}: the best weights of this run")
     for name, value in (evaluation or {}).items():
-        typer.echo(f"  {name:28} {value:.3f}")
+        say(f"  {name:28} {value:.3f}")

@@ -16,6 +16,7 @@ from PIL import ImageDraw
 from kins.draw.graph_layout import MARGIN, NODE_HEIGHT, NODE_WIDTH, Point, Way, layout
 from kins.draw.palette import Color, Rgb
 from kins.errors import KinsError
+from kins.files.terminal import shown
 from kins.masks import Mask
 from kins.occlusion import Edge, Occlusion, relations_of
 from kins.records import Instance, Scene
@@ -99,7 +100,7 @@ def graph_svg(scene: Scene, colors: Sequence[Color], image: Rgb | None = None) -
         f'font-family="Helvetica, Arial, sans-serif"><defs>{markers}</defs>'
         f'<rect width="100%" height="100%" fill="#FFFFFF"/>'
         f'<text x="{MARGIN}" y="30" font-size="16" font-weight="bold" fill="{INK}">'
-        f"Who hides whom: {escape(scene.image.file_name)}</text>"
+        f"Who hides whom: {escape(shown(scene.image.file_name))}</text>"
         f'<text x="{MARGIN}" y="50" font-size="12" fill="{GREY}">{signs}.</text>' + "\n".join(parts) + "</svg>\n"
     )
 
@@ -205,7 +206,7 @@ def _node(instance: Instance, crop: Rgb, color: Color, order: int, x: float, y: 
         f'href="data:image/jpeg;base64,{data}"/>'
         f'<rect width="26" height="22" rx="5" fill="{INK}"/>'
         f'<text x="13" y="16" font-size="13" font-weight="bold" text-anchor="middle" fill="#FFFFFF">{order}</text>'
-        f'<text x="2" y="{NODE_HEIGHT + 17}" font-size="13" fill="{INK}">{escape(_shorten(instance.category))} '
+        f'<text x="2" y="{NODE_HEIGHT + 17}" font-size="13" fill="{INK}">{escape(_shorten(shown(instance.category)))} '
         f'<tspan fill="{GREY}" font-size="11">#{instance.id}</tspan></text>'
         f'<text x="2" y="{NODE_HEIGHT + 32}" font-size="11" fill="{GREY}">{hidden if known else ""}</text></g>'
     )

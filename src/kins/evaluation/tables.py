@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from rich import box
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from kins.evaluation.completion import Completion
 from kins.evaluation.errors import ERRORS, Analysis
 from kins.evaluation.results import Results
+from kins.files.terminal import console, shown
 from kins.statistics.numbers import difference, number
 
 OVERALL = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100")
@@ -22,35 +23,33 @@ KIND_NAMES = {"box": "amodal boxes", "amodal": "amodal masks", "inmodal": "inmod
 
 def print_results(runs: Mapping[str, Results], per_class: bool = False) -> None:
     """Print the tables of one or several runs on standard output."""
-    console = Console(highlight=False)
+    terminal = console()
     for name, results in runs.items():
-        console.print(
-            f"[bold]{name}[/bold]: {results.images} images, {results.instances} instances,"
-            f" {results.detections} detections; figures in percent"
-        )
+        counts = f": {results.images} images, {results.instances} instances, {results.detections} detections"
+        terminal.print(Text.assemble((shown(name), "bold"), counts, "; figures in percent"))
         rows = [(KIND_NAMES[kind], [part.overall[f] for f in OVERALL]) for kind, part in results.kinds.items()]
-        console.print(table("", OVERALL, rows))
+        terminal.print(table("", OVERALL, rows))
         for kind, part in results.kinds.items():
             if part.slices:
                 rows = [(key, [row[f] for f in PART]) for key, row in part.slices.items()]
-                console.print(table(f"{KIND_NAMES[kind]} by occlusion", PART, rows))
+                terminal.print(table(f"{KIND_NAMES[kind]} by occlusion", PART, rows))
             if per_class:
                 rows = [(key, [row[f] for f in PART]) for key, row in part.classes.items()]
-                console.print(table(f"{KIND_NAMES[kind]} by class", PART, rows))
+                terminal.print(table(f"{KIND_NAMES[kind]} by class", PART, rows))
         for title, row in (
             ("mean IoU of matched regions", results.regions),
             ("occluded or not, matched objects", results.occlusion),
             ("who hides whom, matched objects", results.order),
         ):
             if row:
-                console.print(table(title, [key.replace("_", " ") for key in row], [("", list(row.values()))]))
+                terminal.print(table(title, [key.replace("_", " ") for key in row], [("", list(row.values()))]))
         if results.analysis:
             for made in _errors(results.analysis):
-                console.print(made)
+                terminal.print(made)
         for note in results.notes:
-            console.print(f"note: {note}")
+            terminal.print(f"note: {shown(note)}")
     if len(runs) > 1:
-        console.print(_comparison(runs))
+        terminal.print(_comparison(runs))
 
 
 def _errors(analysis: Analysis) -> Iterator[Table]:
@@ -74,7 +73,7 @@ def _comparison(runs: Mapping[str, Results]) -> Table:
             value = results.kinds[kind]["AP"]
             change = "" if results is base else f" ({difference(value - base.kinds[kind]['AP'])})"
             cells.append(number(value) + change)
-        made.add_row(name, *cells)
+        made.add_row(shown(name), *cells)
     return made
 
 
@@ -82,7 +81,7 @@ def print_completion(scores: Mapping[str, Completion]) -> None:
     """Print the figures of mask completion, a column for each file, on standard output."""
     names = [field.name for field in dataclasses.fields(Completion)]
     rows = [(name.replace("_", " "), [getattr(score, name) for score in scores.values()]) for name in names]
-    Console(highlight=False).print(table("mean IoU of completed masks, percent", list(scores), rows))
+    console().print(table("mean IoU of completed masks, percent", list(scores), rows))
 
 
 def table(title: str, names: Sequence[str], rows: Sequence[tuple[str, Sequence[float]]]) -> Table:
@@ -90,7 +89,7 @@ def table(title: str, names: Sequence[str], rows: Sequence[tuple[str, Sequence[f
     made = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     made.add_column("")
     for name in names:
-        made.add_column(name, justify="right")
+        made.add_column(shown(name), justify="right")
     for label, values in rows:
-        made.add_row(label, *(number(value) for value in values))
+        made.add_row(shown(label), *(number(value) for value in values))
     return made

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from kins.errors import KinsError, install_line
+
 _SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 
 
@@ -19,7 +21,7 @@ def _load() -> ctypes.CDLL:
     try:
         library = ctypes.CDLL(str(path))
     except OSError as error:
-        raise ImportError(f"kins is not completely installed ({error}); install it with pip or with make") from None
+        raise KinsError(f"the compiled part is missing ({error}); this brings it: {install_line(again=True)}") from None
     library.fill.argtypes = [ctypes.c_void_p] * 4 + [ctypes.c_int64, ctypes.c_void_p]
     library.fill.restype = ctypes.c_void_p
     library.fill_json.argtypes = [ctypes.c_char_p] + [ctypes.c_void_p] * 3

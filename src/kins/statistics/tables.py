@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from kins.draw.palette import LEVELS as LEVEL_COLORS
 from kins.draw.palette import SERIES
 from kins.files import EXIF, MARKUP_MARK, temporary_name
+from kins.files.terminal import shown
 from kins.occlusion import LEVELS
 from kins.statistics import DEFINITIONS, Statistics
 from kins.statistics.numbers import number, percent
@@ -40,6 +42,7 @@ Bins = Sequence[tuple[int, int | None]]
 
 def tables(measured: Sequence[Statistics]) -> list[Table]:
     """All tables, a column or a group of columns for each data set."""
+    measured = [_printable(statistics) for statistics in measured]
     return [
         _overview(measured),
         _classes(measured),
@@ -52,10 +55,17 @@ def tables(measured: Sequence[Statistics]) -> list[Table]:
     ]
 
 
+def _printable(statistics: Statistics) -> Statistics:
+    """With names that are safe to print."""
+    names = [shown(name) for name in statistics.categories]
+    return dataclasses.replace(statistics, name=shown(statistics.name), categories=names)
+
+
 def write_plots(measured: Sequence[Statistics], folder: str | Path) -> list[Path]:
     """Write each plot as PNG and SVG into the folder; returns their paths. Raises KinsError if that fails."""
     import matplotlib
 
+    measured = [_printable(statistics) for statistics in measured]
     matplotlib.use("Agg")
     with matplotlib.rc_context(
         {
@@ -68,6 +78,7 @@ def write_plots(measured: Sequence[Statistics], folder: str | Path) -> list[Path
             "grid.color": "#E3E3E3",
             "legend.frameon": False,
             "svg.fonttype": "none",
+            "text.parse_math": False,
             "figure.constrained_layout.use": True,
         }
     ):

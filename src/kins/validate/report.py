@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Literal, NamedTuple
 
+from kins.files.terminal import shown
+
 Severity = Literal["error", "warning", "info"]
 
 
@@ -165,18 +167,22 @@ class Report:
 
     def as_text(self, limit: int = 3) -> str:
         """For people: each kind with its count, its first places, and what to do."""
-        head = f"{self.path}: {self.format or 'unknown format'}, {self.images} images, {self.instances} instances"
+        head = (
+            f"{shown(self.path)}: {self.format or 'unknown format'}, {self.images} images, {self.instances} instances"
+        )
         lines = [head]
         for problem in self.problems:
             severity, what, advice = problem.kind
             lines += ["", f"{severity}: {what} ({problem.count}x, {problem.code})"]
-            lines += [f"    {place}: {detail}".removesuffix(": ") for place, detail in problem.places[:limit]]
+            lines += [
+                f"    {shown(place)}: {shown(detail)}".removesuffix(": ") for place, detail in problem.places[:limit]
+            ]
             if problem.count > limit:
                 lines.append(f"    ... and {problem.count - limit} more; --json lists all")
             lines.append(f"    to do: {advice}")
         if self.repairs:
             lines += ["", f"repaired ({len(self.repairs)}):"]
-            lines += [f"    {place}: {done}" for place, done in self.repairs[: 10 * limit]]
+            lines += [f"    {shown(place)}: {shown(done)}" for place, done in self.repairs[: 10 * limit]]
             if len(self.repairs) > 10 * limit:
                 lines.append(f"    ... and {len(self.repairs) - 10 * limit} more; --json lists all")
         verdict = "valid" if self.valid else "not valid"

@@ -14,7 +14,7 @@ import numpy as np
 
 import kins
 from kins.draw.palette import SERIES
-from kins.errors import KinsError
+from kins.errors import missing
 from kins.evaluation.analysis import SURE, analyse
 from kins.evaluation.bootstrap import bootstrap, interval
 from kins.evaluation.errors import ERRORS, LEVELS, Analysis
@@ -58,7 +58,7 @@ def write_report(
     try:
         from jinja2 import Environment
     except ImportError:
-        raise KinsError("the report needs jinja2; install kins[report]") from None
+        raise missing("jinja2") from None
     folder = Path(folder)
     labels = _labels(list(runs))
     results = {label: run[1] for label, run in zip(labels, runs.values(), strict=True)}

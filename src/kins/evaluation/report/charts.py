@@ -9,6 +9,7 @@ from html import escape
 
 from kins.draw.palette import SERIES
 from kins.evaluation.columns import Floats
+from kins.files.terminal import shown
 from kins.statistics.numbers import UNKNOWN, number
 
 DASHES = ("", "6 3", "2 2", "8 3 2 3")
@@ -54,7 +55,7 @@ def curves_chart(
         color = SERIES[groups.index(group) % len(SERIES)]
         parts.append(
             f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="2"{dash}'
-            f' stroke-linejoin="round"><title>{escape(name.replace(chr(9), " "))}</title></polyline>'
+            f' stroke-linejoin="round"><title>{escape(shown(name.replace(chr(9), " ")))}</title></polyline>'
         )
     return _svg(width, height, title, parts)
 
@@ -93,7 +94,7 @@ def bars_chart(
                 continue
             tall = inner_height * value / 100
             y = top + inner_height - tall
-            label = escape(f"{name}, {group}: {number(value)}")
+            label = escape(shown(f"{name}, {group}: {number(value)}"))
             parts.append(
                 f'<rect x="{x + 1:.1f}" y="{y:.1f}" width="{bar - 2:.1f}" height="{tall:.1f}" rx="1.5"'
                 f' fill="{SERIES[s % len(SERIES)]}"><title>{label}</title></rect>'
@@ -134,7 +135,7 @@ def confusion_chart(names: Sequence[str], counts: Sequence[Sequence[int]], title
             cell = f'x="{x}" y="{y}" width="{size - 2}" height="{size - 2}" rx="3"'
             parts.append(
                 f'<rect {cell} fill="{GRID}" fill-opacity="0.35"/><rect {cell} fill="{color}"'
-                f' fill-opacity="{0.9 * share:.3f}"><title>{escape(label)}</title></rect>'
+                f' fill-opacity="{0.9 * share:.3f}"><title>{escape(shown(label))}</title></rect>'
             )
             if value:
                 fill = "#ffffff" if share > 0.55 else INK
@@ -148,7 +149,7 @@ def confusion_chart(names: Sequence[str], counts: Sequence[Sequence[int]], title
 def _svg(width: float, height: float, title: str, parts: Sequence[str]) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" role="img"'
-        f' aria-label="{escape(title)}" font-family="{FONT}" font-size="12">{"".join(parts)}</svg>'
+        f' aria-label="{escape(shown(title))}" font-family="{FONT}" font-size="12">{"".join(parts)}</svg>'
     )
 
 
@@ -158,7 +159,7 @@ def _text(
     bold = f' font-weight="{weight}"' if weight != 400 else ""
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{fill}" font-size="{size}"{bold}>'
-        f"{escape(text)}</text>"
+        f"{escape(shown(text))}</text>"
     )
 
 

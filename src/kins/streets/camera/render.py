@@ -12,7 +12,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from kins.errors import KinsError
+from kins.errors import missing
 from kins.streets.camera.camera import Camera
 from kins.streets.camera.shade import reflections
 from kins.streets.camera.view import View, smoothed
@@ -30,7 +30,7 @@ def _mitsuba() -> Any:
     try:
         import mitsuba
     except ImportError:
-        raise KinsError("mitsuba is not installed; pip install 'kins[streets]', or use --quality fast") from None
+        raise missing("mitsuba", "use --quality fast") from None
     mitsuba.set_variant("scalar_rgb")
     import drjit
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kins.errors import KinsError
+from kins.errors import missing
 
 Floats32 = NDArray[np.float32]
 
@@ -44,7 +44,7 @@ class Tracer:
             from embreex.mesh_construction import TriangleMesh
             from embreex.rtcore_scene import EmbreeScene
         except ImportError:
-            raise KinsError("embreex is not installed; pip install 'kins[streets]'") from None
+            raise missing("embreex") from None
 
         self._scene = EmbreeScene()
         self._mesh = TriangleMesh(
