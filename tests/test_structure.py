@@ -1,6 +1,8 @@
 """The house: which module imports which, and how many rooms there are."""
 
 import ast
+import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,3 +47,15 @@ def test_no_module_imports_itself_through_others() -> None:
 def test_the_top_of_the_package_is_seen_at_a_glance() -> None:
     rooms = [p for p in (SOURCE / "kins").iterdir() if (p.suffix == ".py" or p.is_dir()) and p.name != "__pycache__"]
     assert len(rooms) <= 24, sorted(p.name for p in rooms)
+
+
+def test_every_dependency_is_imported() -> None:
+    """Also those of the extras, but for the tools of development."""
+    other_names = {"pillow": "PIL", "pyyaml": "yaml", "tensorboard": "torch.utils.tensorboard"}
+    project = tomllib.loads((SOURCE.parent / "pyproject.toml").read_text())["project"]
+    lists = [project["dependencies"], *(v for k, v in project["optional-dependencies"].items() if k != "dev")]
+    named = {re.split(r"[\[<>=]", line)[0] for lines in lists for line in lines} - {"kins"}
+    source = "\n".join(path.read_text() for path in modules().values())
+    for name in named:
+        module = other_names.get(name, name.replace("-", "_"))
+        assert re.search(rf"^\s*(import|from) {re.escape(module)}\b", source, re.MULTILINE), name
