@@ -215,3 +215,36 @@ def test_sizes_that_differ_are_refused() -> None:
     evaluator.update(scene.replace(image=wide), found.replace(image=wide))
     with pytest.raises(KinsError, match="pixels in an image of"):
         evaluator.results()
+
+
+def test_classes_of_one_name_are_told_apart() -> None:
+    dataset, predictions = workload(3)
+    first, second, *_ = sorted(CATEGORIES)
+    one_name = CATEGORIES | {second: CATEGORIES[first]}
+
+    def renamed(part: Dataset) -> Dataset:
+        return Dataset.from_scenes(part, one_name)
+
+    plain, results = evaluate(dataset, predictions), evaluate(renamed(dataset), renamed(predictions))
+    for kind in KINDS:
+        before, after = plain.kinds[kind], results.kinds[kind]
+        assert len(after.classes) == len(CATEGORIES)
+        assert after.overall == pytest.approx(before.overall, nan_ok=True)
+        for key in (first, second):
+            expected = pytest.approx(before.classes[CATEGORIES[key]], nan_ok=True)
+            assert after.classes[f"{CATEGORIES[first]} (id {key})"] == expected
+    assert any(f"categories {first}, {second} are all named" in note for note in results.notes)
+
+
+def test_negative_category_ids_are_evaluated_as_others() -> None:
+    parts = workload(3)
+
+    def turned(scene: Scene) -> Scene:
+        return scene.replace(instances=tuple(i.replace(category_id=-i.category_id) for i in scene))
+
+    below = {-key: name for key, name in CATEGORIES.items()}
+    results = evaluate(*(Dataset.from_scenes(map(turned, part), below) for part in parts))
+    plain = evaluate(*parts)
+    for kind in KINDS:
+        for name, row in plain.kinds[kind].classes.items():
+            assert results.kinds[kind].classes[name] == pytest.approx(row, nan_ok=True)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import kins
 from kins import KinsError
 from kins.demo.toys import write_shapes
+from kins.statistics.agreement import compare, consensus
 from kins.validate import validate
 
 FORMATS = ["kins2020", "kins2019", "cocoa", "cocoa-cls", "coco", "predictions"]
@@ -22,6 +23,7 @@ HARD = settings(
 )
 TOKENS = st.sampled_from(
     [
+        b'"x": 1e999,',
         *b'NaN -Infinity 1e9 1e999 -1 null {} [] "" "\\ud800" \xff \0 ,,, 1.5 true "id": \xef\xbb\xbf 50000'.split(
             b" "
         ),
@@ -64,6 +66,10 @@ def use(path, name, out):
                     assert 0 <= mask.area <= mask.height * mask.width
                     assert mask.box[2] * mask.box[3] >= mask.area
                     assert mask.to_array().sum() == mask.area
+    with contextlib.suppress(KinsError):
+        compare(dataset, dataset, ("one", "two"))
+    with contextlib.suppress(KinsError):
+        consensus([dataset, dataset]).save(out)
     for target in FORMATS:
         if target != "predictions" or name == target:
             dataset.save(out, format=target, masks="amodal")
@@ -121,3 +127,50 @@ def test_damaged_values(tmp_path, name, data):
         elif isinstance(parent, list):
             parent.append(deepcopy(node))
     survives(tmp_path, name, json.dumps(content).encode())
+
+
+def nested(depth):
+    return b"[" * depth + b"]" * depth
+
+
+PLACES = {"annotation": b'"id"', "image": b'"file_name"', "category": b'"name"', "frame": b'"images"'}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("depth", [90, 300, 930, 970, 990, 1500])
+def test_values_in_each_other(tmp_path, name, place, depth):
+    """In a field that no format knows, at all depths at which Python's own limit may be reached sooner or later."""
+    content, _ = original(name)
+    start = content.index(b"annotations" if name != "predictions" else b"predictions") if place == "annotation" else 0
+    key = b'"image_id"' if name in ("cocoa", "predictions") and place == "annotation" else PLACES[place]
+    if key not in content[start:]:
+        return
+    content = content[:start] + content[start:].replace(key, b'"deep": ' + nested(depth) + b", " + key, 1)
+    survives(tmp_path, name, content)
+    kept = name != "predictions" or place != "annotation"  # of detections, fields without a name are not kept
+    (tmp_path / "in.json").write_bytes(content)
+    if depth > 100 and kept:
+        with pytest.raises(KinsError, match="nested too deeply") as error:
+            use(tmp_path / "in.json", name, tmp_path / "out.json")
+        assert "\n" not in str(error.value)
+    elif depth < 100:
+        use(tmp_path / "in.json", name, tmp_path / "out.json")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("value", [b"1e999", b'"\\ud800"'])
+def test_values_that_json_can_not_say_in_fields_without_a_name(tmp_path, name, value):
+    for key in (b'"id"', b'"image_id"', b'"name"'):
+        content = original(name)[0]
+        survives(tmp_path, name, content.replace(key, b'"other": ' + value + b", " + key))
+
+
+@pytest.mark.parametrize("depth", [3, 970, 990, 1500])
+def test_masks_of_values_in_each_other(tmp_path, depth):
+    content = original("kins2020")[0].replace(b'"a_segm":', b'"a_segm": ' + nested(depth) + b', "old":', 1)
+    survives(tmp_path, "kins2020", content)
+    (tmp_path / "in.json").write_bytes(content)
+    with pytest.raises(KinsError, match=r"a_segm|nested too deeply") as error:
+        use(tmp_path / "in.json", "kins2020", tmp_path / "out.json")
+    assert "\n" not in str(error.value)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.formats.strategies import COCO, COCOA_CLS, KINS2019, KINS2020, cocoa
+from tests.formats.strategies import COCO, COCOA_CLS, KINS2019, KINS2020, cocoa, rle
 
 import kins
 from kins.formats import FORMATS, recognise
@@ -59,6 +59,8 @@ def test_every_format_is_read_and_written_without_loss(tmp_path, data, name):
     for mine, theirs in zip(again.pop("annotations"), value.pop("annotations"), strict=True):
         for field in ("inmodal_seg", "occlude_rate"):  # run lists become text, rates are computed
             mine.pop(field, None), theirs.pop(field, None)
+        if name in ("cocoa-cls", "d2sa"):
+            assert mine["visible_mask"] == theirs.setdefault("visible_mask", rle(pixels[mine["id"]][1]))
         assert mine == theirs
     assert again == value
     same_pixels(kins.load(tmp_path / "out.json", format=name), pixels)
@@ -143,6 +145,7 @@ def test_cocoa_is_written_as_it_was_read(tmp_path, file):
     assert dataset.save(tmp_path / "out.json", format="cocoa") == []
     again = json.loads((tmp_path / "out.json").read_text())
     for entry, old in zip(again["annotations"], value["annotations"], strict=True):
+        old.setdefault("depth_constraint", "")  # a single region
         for region, old_region in zip(entry["regions"], old["regions"], strict=True):
             assert region.pop("occlude_rate") == pytest.approx(old_region.pop("occlude_rate"))
     assert again == value
@@ -156,6 +159,7 @@ def test_cocoa_survives_a_stay_in_kins2020(tmp_path, file):
     kins.load(tmp_path / "kins.json", format="kins2020").save(tmp_path / "out.json", format="cocoa")
     again = json.loads((tmp_path / "out.json").read_text())
     for entry, old in zip(again["annotations"], value["annotations"], strict=True):
+        old.setdefault("depth_constraint", "")  # a single region
         for region, old_region in zip(entry["regions"], old["regions"], strict=True):
             assert region.pop("occlude_rate") == pytest.approx(old_region.pop("occlude_rate"))
     assert again == value
@@ -210,6 +214,38 @@ def test_cocoa_gets_one_sequence_from_clusters(tmp_path):
         for b in range(5):
             if instances[a].cluster == instances[b].cluster and instances[a].order < instances[b].order:
                 assert orders[a] < orders[b]
+
+
+def test_cocoa_has_all_that_other_readers_take_without_asking(tmp_path):
+    """Two images, one of them empty; KINS's order begins at 0, the constraint comes from the masks."""
+    whole = [np.zeros((6, 12), bool) for _ in range(3)]
+    for pixels, x in zip(whole, (0, 3, 9), strict=True):
+        pixels[1:5, x : x + 5] = True
+    masks = [kins.Mask.from_array(pixels) for pixels in whole]
+    seen = [masks[0] - masks[1], masks[1], masks[2]]
+    made = [kins.Instance(7 + k, 1, "car", m, s) for k, (m, s) in enumerate(zip(masks, seen, strict=True))]
+    given = [made[0].replace(cluster=0, order=1), made[1].replace(cluster=0, order=0)]
+    scenes = [kins.Scene(kins.Image(k, f"{k}.jpg", 6, 12), tuple(i)) for k, i in ((4, []), (5, made), (6, given))]
+    assert kins.Dataset.from_scenes(scenes, {1: "car"}).save(tmp_path / "out.json", format="cocoa") != []
+    value = json.loads((tmp_path / "out.json").read_text())
+    assert [image["id"] for image in value["images"]] == [entry["image_id"] for entry in value["annotations"]]
+    assert [len(entry["regions"]) for entry in value["annotations"]] == [0, 3, 2]
+    assert [entry["size"] for entry in value["annotations"]] == [0, 3, 2]
+    assert [entry["depth_constraint"] for entry in value["annotations"]] == ["", "2-1", "2-1"]
+    assert [region["isStuff"] for entry in value["annotations"] for region in entry["regions"]] == [0] * 5
+    assert [region["order"] for region in value["annotations"][2]["regions"]] == [2, 1]
+    orders = [region["order"] for region in value["annotations"][1]["regions"]]
+    assert sorted(orders) == [1, 2, 3]
+    assert orders[1] < orders[0]
+
+
+def test_cocoa_without_both_masks_has_no_order(tmp_path):
+    mask = kins.Mask.from_array(np.ones((4, 4), bool))
+    scene = kins.Scene(kins.Image(1, "1.jpg", 4, 4), (kins.Instance(1, 1, "car", mask),))
+    kins.Dataset.from_scenes([scene], {1: "car"}).save(tmp_path / "out.json", format="cocoa")
+    (entry,) = json.loads((tmp_path / "out.json").read_text())["annotations"]
+    assert entry["depth_constraint"] == ""
+    assert "order" not in entry["regions"][0]
 
 
 def test_a_lone_entry_needs_a_size(tmp_path):

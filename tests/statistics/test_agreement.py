@@ -191,3 +191,16 @@ def test_real_annotation_agrees_with_itself(samples: Path) -> None:
     found = compare(dataset, dataset).as_json()
     assert found["matched"] == 11
     assert found["amodal_iou"] == found["inmodal_iou"] == found["order_agreement"] == 1
+
+
+def test_consensus_of_a_category_that_no_file_lists() -> None:
+    """Category 9 stays 9; for the second file's own name of that id there is another number."""
+    mask = Mask.from_array(box(0, 10, 20, 20))
+    scene = Scene(Image(1, "a.png", 40, 60), (Instance(1, 9, "9", mask, mask),))
+    both = [Dataset.from_scenes([scene], CATEGORIES), Dataset.from_scenes([scene], {9: "tram"})]
+    found = consensus(both)
+    (instance,) = found[1]
+    assert found.categories[instance.category_id] == instance.category == "9"
+    assert "tram" in found.categories.values()
+    (instance,) = consensus([both[0], both[0]])[1]
+    assert (instance.category_id, instance.category) == (9, "9")

@@ -162,6 +162,7 @@ def test_a_repaired_copy_is_no_worse_and_loads(tmp_path, code, place, value, _fo
         (IMG, sound()[IMG][0] | {"id": 2}, "image-without-annotations"),
         ("categories", {"id": 4, "name": "van"}, "category-id-twice"),
         ("categories", {"id": 5, "name": "car"}, "category-name-twice"),
+        ("categories", {"id": -5, "name": "van"}, "category-id-negative"),
         ("categories", {"id": 5, "name": "van"}, "category-unused"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -113,8 +114,7 @@ class Results:
 
 def summarise(table: Table, categories: Mapping[int, str], slices: Sequence[Slice]) -> Results:
     """All figures from compared images."""
-    names = dict(sorted(categories.items()))
-    notes: list[str] = []
+    names, notes = _told_apart(categories)
     known = _known(table)
     sliced = bool(table.truth.known[1:].all())
     if not len(table.found):
@@ -144,6 +144,20 @@ def summarise(table: Table, categories: Mapping[int, str], slices: Sequence[Slic
         notes,
         table,
     )
+
+
+def _told_apart(categories: Mapping[int, str]) -> tuple[dict[int, str], list[str]]:
+    """Names by id, sorted by id; where several categories have one name, with their ids; and a note for each such name.
+
+    Figures are of ids, and their tables have a row a name.
+    """
+    count = Counter(categories.values())
+    names = {key: name if count[name] == 1 else f"{name} (id {key})" for key, name in sorted(categories.items())}
+    notes = []
+    for name in (name for name in count if count[name] > 1):
+        ids = ", ".join(str(key) for key in names if categories[key] == name)
+        notes.append(f"categories {ids} are all named {name}; they are different classes, and only ids are compared")
+    return names, notes
 
 
 def _known(table: Table) -> list[bool]:

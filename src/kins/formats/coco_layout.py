@@ -150,8 +150,8 @@ class Annotations(Mapping[int, Sequence[Instance]]):
 
     def _unknown_fields(self, position: int) -> dict[str, Any]:
         assert self._document.annotations is not None
-        found = msgspec.json.decode(self._document.annotations[position])
-        return {name: value for name, value in found.items() if name not in self._names.values()}
+        raw, place = self._document.annotations[position], f"annotations[{position}]"
+        return self._document.unknown_fields(raw, self._names.values(), place)
 
 
 def is_given(raw: Raw) -> bool:
@@ -212,9 +212,11 @@ def read_frame(document: Document) -> tuple[dict[int, Image], dict[int, str], di
     for index, raw in enumerate(document.categories or ()):
         category = document.decode(raw, _Category, f"categories[{index}]")
         categories.setdefault(category.id, category.name)
-    extra = {name: msgspec.json.decode(raw) for name, raw in document.extra.items()}
+    extra = {name: document.decode(raw, Any, name) for name, raw in document.extra.items()}
     if document.categories is not None:
-        extra["categories"] = [msgspec.json.decode(raw) for raw in document.categories]
+        extra["categories"] = [
+            document.decode(raw, Any, f"categories[{index}]") for index, raw in enumerate(document.categories)
+        ]
     return images, categories, extra, left_out
 
 
@@ -250,9 +252,7 @@ def read_image_entry(document: Document, raw: Raw, place: str) -> Image:
         entry = _decode_usual(raw)
     except msgspec.DecodeError:
         entry = document.decode(raw, _Image, place)
-        extra = msgspec.json.decode(raw)
-        for name in _Usual.__struct_fields__:
-            del extra[name]
+        extra = document.unknown_fields(raw, _Usual.__struct_fields__, place)
     check_size(entry.height, entry.width, f"{document.path}: {place}")
     return Image(entry.id, entry.file_name, entry.height, entry.width, extra)
 

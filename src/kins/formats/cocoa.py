@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from kins.errors import KinsError
 from kins.files import inside
@@ -25,6 +26,7 @@ from kins.formats.cocoa_cls import visible_fields
 from kins.formats.document import Document, Raw
 from kins.masks import Mask
 from kins.masks.runs import check_size
+from kins.occlusion import Occlusion, relations_of
 from kins.records import Dataset, Image, Instance, Scene
 
 
@@ -71,7 +73,7 @@ def read(document: Document, images_dir: Path | None) -> Dataset:
         dot = f"{place}." if place else ""
         regions = [document.decode(r, _Region, f"{dot}regions[{i}]") for i, r in enumerate(entry.regions)]
         image = listed.get(entry.image_id) or _image(document, entry, regions, images_dir, dot)
-        kept = {key: value for key, value in msgspec.json.decode(raw).items() if key not in ("regions", "image_id")}
+        kept = document.unknown_fields(raw, ("regions", "image_id"), place)
         if image.id in scenes:
             kept["image_id"] = image.id
             image = dataclasses.replace(image, id=1 + max(*listed, *scenes, 0))
@@ -84,7 +86,8 @@ def read(document: Document, images_dir: Path | None) -> Dataset:
         for index, region in enumerate(regions):
             count += 1
             where = f"{document.path}: {dot}regions[{index}]"
-            instances.append(_instance(region, entry.regions[index], image, count, where))
+            unknown = document.unknown_fields(entry.regions[index], _Region.__struct_fields__, f"{dot}regions[{index}]")
+            instances.append(_instance(region, unknown, image, count, where))
         scenes[image.id] = Scene(image, tuple(instances))
     images = {image_id: scenes[image_id].image if image_id in scenes else image for image_id, image in listed.items()}
     images |= {image_id: scene.image for image_id, scene in scenes.items()}
@@ -98,7 +101,7 @@ def read(document: Document, images_dir: Path | None) -> Dataset:
         images,
         {category_id: name for name, category_id in ids.items()},
         numbered,
-        extra={name: msgspec.json.decode(raw) for name, raw in document.extra.items()},
+        extra={name: document.decode(raw, Any, name) for name, raw in document.extra.items()},
         images_dir=images_dir,
         path=document.path,
         left_out=left_out,
@@ -106,7 +109,11 @@ def read(document: Document, images_dir: Path | None) -> Dataset:
 
 
 def write(dataset: Dataset) -> tuple[Any, list[str]]:
-    """The file's JSON value, and what it can't hold. The invisible masks and their shares are computed."""
+    """The file's JSON value, and what it can't hold. The invisible masks and their shares are computed.
+
+    Every image listed has an entry, every region `isStuff`, every entry a `depth_constraint`: other readers take these
+    without asking. Where the data set has no order or no constraint, the masks give it, as far as both are known.
+    """
     losses = Losses()
     images: dict[int, dict[str, Any]] = {}
     annotations = []
@@ -120,14 +127,13 @@ def write(dataset: Dataset) -> tuple[Any, list[str]]:
         images.setdefault(
             image_id, {k: v for k, v in fields.items() if k not in ("cocoa", "depth_constraint")} | {"id": image_id}
         )
-        if not scene.instances and "cocoa" not in image.extra:
-            continue
-        entry = {"id": number, **cocoa, "image_id": image_id, "regions": _regions(scene, losses)}
-        if image.extra.get("depth_constraint") is not None:
-            numbers = {instance.id: index for index, instance in enumerate(scene, 1)}
-            pairs = [pair for pair in image.extra["depth_constraint"] if all(side in numbers for side in pair)]
-            entry["depth_constraint"] = ",".join(f"{numbers[front]}-{numbers[back]}" for front, back in pairs)
-        annotations.append(entry)
+        stated = image.extra.get("depth_constraint")
+        unordered = all(instance.order is None for instance in scene)
+        relations = relations_of(scene) if stated is None or unordered else None
+        orders = _front_to_back(scene, relations, losses)
+        entry = {"id": number, "size": len(scene), **cocoa, "image_id": image_id}
+        entry["depth_constraint"] = _constraint(scene, stated, relations)
+        annotations.append(entry | {"regions": _regions(scene, orders, losses)})
     lines = losses.lines()
     used = sorted({instance.category for scene in dataset for instance in scene})
     if dataset.categories != dict(enumerate(used, 1)) or "categories" in dataset.extra:
@@ -157,15 +163,14 @@ def _pairs(text: str, first_id: int, count: int) -> tuple[list[list[int]], list[
     return pairs, ignored
 
 
-def _instance(region: _Region, raw: Raw, image: Image, number: int, where: str) -> Instance:
+def _instance(region: _Region, unknown: dict[str, Any], image: Image, number: int, where: str) -> Instance:
     name = region.name.strip()
     amodal = _mask(region.segmentation, image, f"{where}.segmentation")
     inmodal = _mask(region.visible_mask, image, f"{where}.visible_mask")
     if inmodal is None:
         inmodal = amodal
-    extra = {key: value for key, value in msgspec.json.decode(raw).items() if key not in _Region.__struct_fields__}
     if name != region.name:
-        extra["name"] = region.name
+        unknown["name"] = region.name
     return Instance(
         number,
         0,
@@ -175,7 +180,7 @@ def _instance(region: _Region, raw: Raw, image: Image, number: int, where: str) 
         cluster=None if region.order is None else 0,
         order=region.order,
         amodal_area=region.area,
-        extra=extra,
+        extra=unknown,
         position=number - 1,
     )
 
@@ -189,8 +194,18 @@ def _mask(raw: Raw, image: Image, where: str) -> Mask | None:
     return Mask.from_segmentation(raw, image.height, image.width, where)
 
 
-def _regions(scene: Scene, losses: Losses) -> list[dict[str, Any]]:
-    orders = _front_to_back(scene, losses)
+def _constraint(scene: Scene, stated: list[list[int]] | None, relations: Occlusion | None) -> str:
+    """Pairs of regions, front and back: the annotator's (given as ids), or else as the masks have them."""
+    if stated is not None:
+        numbers = {instance.id: number for number, instance in enumerate(scene, 1)}
+        pairs = [(numbers[front], numbers[back]) for front, back in stated if front in numbers and back in numbers]
+    else:
+        found = [] if relations is None else np.argwhere(relations.matrix() == 1).tolist()
+        pairs = [(front + 1, back + 1) for front, back in found]
+    return ",".join(f"{front}-{back}" for front, back in pairs)
+
+
+def _regions(scene: Scene, orders: list[int], losses: Losses) -> list[dict[str, Any]]:
     regions = []
     for index, instance in enumerate(scene):
         name = instance.extra.get("name")
@@ -211,24 +226,31 @@ def _regions(scene: Scene, losses: Losses) -> list[dict[str, Any]]:
         if instance.crowd:
             losses.add("iscrowd")
         losses.scores(instance)
-        regions.append(region | {k: v for k, v in instance.extra.items() if k not in region})
+        regions.append({"isStuff": 0} | instance.extra | region)
     return regions
 
 
-def _front_to_back(scene: Scene, losses: Losses) -> list[int]:
-    """The order of each instance, 1 in front; none where no order is known.
+def _front_to_back(scene: Scene, relations: Occlusion | None, losses: Losses) -> list[int]:
+    """The order of each instance, from 1 in front; none where it is neither known nor follows from the masks.
 
     Orders that hold within clusters become one sequence that agrees with all of them.
     """
-    if all(instance.order is None for instance in scene):
-        return []
     given = [instance.order for instance in scene]
-    if len({instance.cluster for instance in scene}) == 1 and None not in given and len(set(given)) == len(given):
-        return [order or 0 for order in given]
-    for _ in scene:
-        losses.add("occlusion clusters; the order becomes one sequence, front to back")
+    if all(order is None for order in given):
+        if relations is None:
+            return []
+        given = relations.order.tolist()
+    else:
+        one = len({instance.cluster for instance in scene}) == 1 and None not in given
+        if one and len(set(given)) == len(given):
+            if min(order or 0 for order in given) > 0:
+                return [order or 0 for order in given]
+        else:
+            for _ in scene:
+                losses.add("occlusion clusters; the order becomes one sequence, front to back")
     ranked = sorted(range(len(scene)), key=lambda index: given[index] or 0)
-    return [ranked.index(index) + 1 for index in range(len(scene))]
+    numbers = {index: number for number, index in enumerate(ranked, 1)}
+    return [numbers[index] for index in range(len(scene))]
 
 
 def _image(document: Document, entry: _Entry, regions: list[_Region], images_dir: Path | None, place: str) -> Image:

@@ -45,6 +45,8 @@ def write(dataset: Dataset) -> tuple[Any, list[str]]:
     def annotation(instance: Instance, image: Image) -> dict[str, Any]:
         fields = coco_layout.common_fields(instance, image) | coco_layout.mask_fields(instance, "amodal")
         fields |= visible_fields(instance, losses)
+        if instance.inmodal is not None:  # of unoccluded objects, too: other readers take it without asking
+            fields["visible_mask"] = coco_layout.rle(instance.inmodal)
         losses.order(instance)
         losses.scores(instance)
         return fields
@@ -53,7 +55,7 @@ def write(dataset: Dataset) -> tuple[Any, list[str]]:
 
 
 def visible_fields(instance: Instance, losses: Losses) -> dict[str, Any]:
-    """visible_mask, invisible_mask and occlude_rate, as COCOA and COCOA-cls have them.
+    """visible_mask, invisible_mask and occlude_rate, as COCOA has them.
 
     Both masks are left out where they would say nothing new: the two masks of the instance are the same.
     """
@@ -65,9 +67,11 @@ def visible_fields(instance: Instance, losses: Losses) -> dict[str, Any]:
         return {"visible_mask": coco_layout.rle(inmodal)}
     losses.box(inmodal, instance.inmodal_box, "inmodal")
     losses.area(inmodal, instance.inmodal_area, "inmodal")
-    if inmodal is amodal or inmodal == amodal:
+    if inmodal is amodal:
         return {"occlude_rate": 0.0}
     losses.polygons(inmodal, "inmodal")
+    if inmodal == amodal:
+        return {"occlude_rate": 0.0}
     return {
         "visible_mask": coco_layout.rle(inmodal),
         "invisible_mask": coco_layout.rle(instance.hidden),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import dataclasses
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,10 @@ from kins.errors import KinsError
 from kins.files import read_bytes
 
 Raw = msgspec.Raw
+
+NESTING = 100
+"""Most lists and objects in each other in a field that kins has no name for: it is kept and written again, and deeper
+values end in a RecursionError, sooner or later depending on who asks."""
 
 MANY = 1000
 """Annotations that are looked at to recognise a format."""
@@ -78,11 +82,16 @@ class Document:
         return names
 
     def decode(self, raw: Raw, type: Any, place: str) -> Any:
-        """A raw value as `type`. Raises KinsError with the file and the place."""
+        """A raw value as `type`, or whatever it is. Raises KinsError with the file and the place."""
         try:
-            return msgspec.json.decode(raw, type=type)
+            return value_of(raw) if type is Any else msgspec.json.decode(raw, type=type)
         except (msgspec.DecodeError, RecursionError) as error:
             raise KinsError(f"{self.path}: {place}{describe(error)}") from None
+
+    def unknown_fields(self, raw: Raw, known: Collection[str], place: str) -> dict[str, Any]:
+        """The fields of a raw object but for the known ones. Raises KinsError with the file and the place."""
+        fields = self.decode(raw, dict[str, Raw], place)
+        return {name: self.decode(part, Any, f"{place}.{name}") for name, part in fields.items() if name not in known}
 
 
 def read_document(path: str | Path) -> Document:
@@ -147,6 +156,24 @@ def _other_document(path: Path, content: bytes) -> Document:
             setattr(document, key, document.decode(value.pop(key), list[Raw], key))
     document.extra = value
     return document
+
+
+def value_of(raw: Raw) -> Any:
+    """A raw value, whatever it is. Raises msgspec.DecodeError, and RecursionError where it is nested beyond NESTING."""
+    value = msgspec.json.decode(raw)
+    text = bytes(raw)
+    if text.count(b"[") + text.count(b"{") > NESTING:
+        level = [value]
+        for _ in range(NESTING + 1):
+            level = [
+                part
+                for item in level
+                if isinstance(item, dict | list)
+                for part in (item.values() if isinstance(item, dict) else item)
+            ]
+        if level:
+            raise RecursionError
+    return value
 
 
 def describe(error: BaseException) -> str:

@@ -139,8 +139,9 @@ class Mask(msgspec.Struct, eq=False, gc=False):  # for there are many: a class o
         if isinstance(source, msgspec.Raw):
             try:
                 return msgspec.json.decode(source)
-            except msgspec.DecodeError as error:
-                raise KinsError(f"{self._where}: {error}") from None
+            except (msgspec.DecodeError, RecursionError) as error:
+                problem = "is nested too deeply" if isinstance(error, RecursionError) else error
+                raise KinsError(f"{self._where}: {problem}") from None
         if source is not None:
             return source
         return {"size": [self.height, self.width], "counts": self.rle["counts"].decode()}

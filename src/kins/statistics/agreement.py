@@ -128,19 +128,27 @@ def consensus(datasets: Sequence[Dataset]) -> Dataset:
     if len(datasets) < 2:
         raise KinsError("a consensus takes at least two annotations of the same images")
     categories = dict(datasets[0].categories)
+    ids = {name: category_id for category_id, name in reversed(categories.items())}
+
+    def number(category_id: int, name: str) -> int:
+        """The category's id in the consensus; a new one is listed, also if an annotator's file does not list it."""
+        if name not in ids:
+            ids[name] = category_id if category_id not in categories else max(categories) + 1
+            categories[ids[name]] = name
+        return ids[name]
+
     for dataset in datasets[1:]:
         for category_id, name in dataset.categories.items():
-            if name not in categories.values():
-                categories[category_id if category_id not in categories else max(categories) + 1] = name
-    ids = {name: category_id for category_id, name in reversed(categories.items())}
+            number(category_id, name)
     scenes, next_id = [], 1
     for scene_of_each in progress(list(_common(datasets)), "consensus"):
         image = scene_of_each[0].image
         instances = []
         for members in _objects(scene_of_each):
-            instance = _merged(members, len(datasets), ids)
+            instance = _merged(members, len(datasets))
             if instance is not None:
-                instances.append(instance.replace(id=next_id))
+                category_id = number(instance.category_id, instance.category)
+                instances.append(instance.replace(id=next_id, category_id=category_id))
                 next_id += 1
         image = dataclasses.replace(image, extra={k: v for k, v in image.extra.items() if k not in _ANNOTATORS_OWN})
         scenes.append(with_order(scene_of_each[0].replace(image=image, instances=tuple(instances))))
@@ -207,14 +215,15 @@ def _objects(scenes: Sequence[Scene]) -> list[list[Instance]]:
     return objects
 
 
-def _merged(members: Sequence[Instance], annotators: int, ids: dict[str, int]) -> Instance | None:
-    """One instance by majority, without an id; None if there is none."""
+def _merged(members: Sequence[Instance], annotators: int) -> Instance | None:
+    """One instance by majority, without an id, its category that of a member; None if there is none."""
     amodal = _majority([member.require("amodal") for member in members], annotators)
     inmodal = _majority([member.require("inmodal") for member in members], annotators) & amodal
     if not inmodal:
         return None
     category = Counter(member.category for member in members).most_common(1)[0][0]
-    return Instance(0, ids[category], category, amodal, inmodal)
+    first = next(member for member in members if member.category == category)
+    return Instance(0, first.category_id, category, amodal, inmodal)
 
 
 def _majority(masks: Sequence[Mask], annotators: int) -> Mask:

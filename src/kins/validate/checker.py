@@ -13,7 +13,7 @@ import msgspec
 from kins.errors import KinsError
 from kins.files import inside
 from kins.files.pictures import picture_size
-from kins.formats.document import Document, Raw
+from kins.formats.document import Document, Raw, value_of
 from kins.masks.runs import check_size
 from kins.validate.annotations import AnnotationChecker
 from kins.validate.entries import Entry, read_object, whole_number
@@ -172,6 +172,8 @@ class Checker:
                 self.report.add("category-name-twice", f"{place}.name", name)
             else:
                 names.add(name)
+            if category_id is not None and category_id < 0:
+                self.report.add("category-id-negative", f"{place}.id", str(category_id))
             if category_id in self.categories:
                 self.report.add("category-id-twice", f"{place}.id", str(category_id))
             elif category_id is not None:
@@ -227,7 +229,7 @@ class Checker:
                 continue
             if old in seen:
                 new += 1
-                changed = entry if isinstance(entry, dict) else msgspec.json.decode(raws[position])
+                changed = entry if isinstance(entry, dict) else value_of(raws[position])
                 self.kept[position] = changed | {"id": new}
                 self.report.repairs.append((f"annotations[{position}].id", f"{old} became {new}"))
             seen.add(old)

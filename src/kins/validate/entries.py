@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from kins.formats.document import Raw, describe
+from kins.formats.document import Raw, describe, value_of
 from kins.validate.report import Report
 
 Entry = dict[str, Any]
@@ -16,7 +16,7 @@ Entry = dict[str, Any]
 def read_object(report: Report, raw: Raw, place: str, code: str) -> Entry | None:
     """A raw entry, if it is an object; a fault of this code if not."""
     try:
-        value = msgspec.json.decode(raw)
+        value = value_of(raw)
     except (msgspec.DecodeError, RecursionError) as error:
         report.add(code, place, describe(error).removeprefix(": "))
         return None

@@ -40,6 +40,9 @@ KINDS: dict[str, Kind] = {
     ),
     "category-entry": Kind("error", "a category is unusable", "give it id and name"),
     "category-id-twice": Kind("error", "two categories have the same id", "number them anew, with their annotations"),
+    "category-id-negative": Kind(
+        "warning", "a category id is below 0", "number them from 0 or 1; kins train asks for it"
+    ),
     "category-name-twice": Kind("warning", "two categories have the same name", "join them, or tell them apart"),
     "category-unused": Kind("info", "a category has no instance", "nothing: KINS itself has no rider"),
     "annotation-entry": Kind("error", "an annotation is unusable", "give it whole numbers id, image_id, category_id"),
