@@ -16,7 +16,7 @@ import kins
 from kins.cli import app
 from kins.draw.graph import draw_arrows, graph_svg
 from kins.draw.graph_layout import CAPTION, NODE_HEIGHT, NODE_WIDTH, layout
-from kins.draw.scene import colors, draw
+from kins.draw.scene import colors_of, draw
 from kins.masks import Mask
 from kins.records import Dataset, Image, Instance, Scene
 
@@ -53,7 +53,7 @@ def flaps() -> Scene:
 def test_svg_has_a_node_for_each_instance_and_an_arrow_for_each_edge() -> None:
     for scene in (row_of_cars(6), flaps(), make_scene([])):
         relations = scene.occlusion()
-        root = ElementTree.fromstring(graph_svg(scene, colors(scene)))
+        root = ElementTree.fromstring(graph_svg(scene, colors_of(scene)))
         assert len(root.findall(f"{SVG}g")) == len(scene)
         assert len(root.findall(f"{SVG}g/{SVG}image")) == len(scene)
         paths = [path for path in root.findall(f"{SVG}path") if path.get("marker-end")]
@@ -65,7 +65,7 @@ def test_svg_has_a_node_for_each_instance_and_an_arrow_for_each_edge() -> None:
 
 
 def test_weaker_direction_and_broken_cycle_look_different() -> None:
-    root = ElementTree.fromstring(graph_svg(flaps(), colors(flaps())))
+    root = ElementTree.fromstring(graph_svg(flaps(), colors_of(flaps())))
     markers = sorted(path.get("marker-end", "") for path in root.findall(f"{SVG}path"))
     assert markers == ["url(#grey)", "url(#ink)", "url(#ink)", "url(#ink)", "url(#red)"]
 
@@ -127,4 +127,4 @@ def test_what_can_not_be_drawn(tmp_path: Path) -> None:
     blind = row_of_cars(2)
     blind = blind.replace(instances=tuple(i.replace(inmodal=None) for i in blind))
     with pytest.raises(kins.KinsError, match="needs both masks"):
-        graph_svg(blind, colors(blind))
+        graph_svg(blind, colors_of(blind))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kins import Image, Instance, KinsError, Mask, Scene
 from kins.draw.placing import Label, place_labels
-from kins.draw.scene import COLORS, FONT_SIZE, colors, draw, side_by_side, write_picture
+from kins.draw.scene import COLORS, FONT_SIZE, colors_of, draw, side_by_side, write_picture
 
 
 def box_mask(x, y, width, height, size=(120, 200)):
@@ -50,7 +50,7 @@ def test_what_is_hidden_looks_different_from_what_is_visible():
     differs = (picture != plain("inmodal")).any(2)
     assert not differs[~hidden].any()
     assert differs[hidden].mean() > 0.8, "all but the outline of the object in front"
-    lines = (np.abs(picture.astype(int) - np.array(colors(scene())[1])).sum(2) < 40) & hidden
+    lines = (np.abs(picture.astype(int) - np.array(colors_of(scene())[1])).sum(2) < 40) & hidden
     assert 0.15 < lines.sum() / hidden.sum() < 0.6, "hatched: some pixels in the object's colour, not all"
 
 
@@ -148,9 +148,24 @@ def test_side_by_side():
 
 def test_neighbours_get_different_colours():
     row = tuple(Instance(k, 1, "car", box_mask(20 * k, 30, 30, 30), box_mask(20 * k, 30, 30, 30)) for k in range(8))
-    chosen = colors(Scene(Image(1, "1.png", 120, 200), row))
+    chosen = colors_of(Scene(Image(1, "1.png", 120, 200), row))
     assert all(a != b for a, b in pairwise(chosen))
     assert len(set(COLORS)) == len(COLORS) == 7
+
+
+def test_given_colours_stay_and_the_others_avoid_them():
+    masks = [box_mask(5 + 60 * k, 20, 20, 20) for k in range(3)]
+    row = tuple(Instance(k, 1, "car", mask, mask) for k, mask in enumerate(masks))
+    lone = Scene(Image(1, "1.png", 120, 200), row)
+    chosen = colors_of(lone, {0: COLORS[3], 2: COLORS[0]})
+    assert chosen[::2] == [COLORS[3], COLORS[0]]
+    assert chosen[1] not in chosen[::2]
+    assert len(set(chosen)) == 3
+    picture = draw(lone, image=GREY, scale=1, labels=False, colors=chosen)
+    for mask, color in zip(masks, chosen, strict=True):
+        assert (picture[:120][mask.to_array()] == color).all(1).any(), "the outline has the colour itself"
+    with pytest.raises(KinsError, match="2 colors for 3 instances"):
+        draw(lone, image=GREY, colors=chosen[:2])
 
 
 def simulate(color, kind):

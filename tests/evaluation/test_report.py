@@ -16,8 +16,10 @@ from kins import Dataset, Image, Instance, Mask, Scene
 from kins.evaluation import Analysis, analyse, evaluate
 from kins.evaluation.bootstrap import bootstrap, interval
 from kins.evaluation.errors import ERRORS
+from kins.evaluation.evaluator import matched_instances
 from kins.evaluation.precision import RECALLS
 from kins.evaluation.report import write_report
+from kins.evaluation.report.pictures import draw_pair
 
 
 def changed(dataset: Dataset, change) -> Dataset:  # type: ignore[no-untyped-def]
@@ -195,6 +197,22 @@ def test_bootstrap_of_doubled_images_equals_evaluating_them_twice(monkeypatch: p
                     target.append(scene.replace(image=image))
         again = evaluate(Dataset.from_scenes(scenes, CATEGORIES), Dataset.from_scenes(found, CATEGORIES))
         assert value == pytest.approx(again.amodal["AP"], abs=0.2), "copies of an image share their scores"
+
+
+def test_a_detection_has_the_colour_of_its_object() -> None:
+    """Whatever the sequence of the detections; what is matched with nothing has the colour of no object."""
+    image = Image(1, "1.png", 60, 120)
+    masks = [Mask.from_box((10 + 30 * k, 10, 20, 20), 60, 120) for k in range(3)]
+    lost = Mask.from_box((70, 35, 20, 20), 60, 120)
+    scene = Scene(image, tuple(Instance(k, 2, "car", mask, mask) for k, mask in enumerate(masks)))
+    found = [instance.replace(id=0, score=0.5 + 0.1 * k) for k, instance in enumerate(scene)]
+    found = [found[2], Instance(0, 2, "car", lost, lost, score=0.9), found[0].replace(category_id=4), found[1]]
+    prediction = Scene(image, tuple(found))
+    assert matched_instances(scene, prediction) == {0: 2, 3: 1}
+    truth, guess = draw_pair(scene, prediction, ("inmodal",), scale=1, labels=False, legend=False)
+    colors = [truth[15, 20 + 30 * k].tolist() for k in range(3)]
+    assert [guess[15, 20 + 30 * k].tolist() == colors[k] for k in range(3)] == [False, True, True]
+    assert guess[45, 80].tolist() not in colors
 
 
 class Links(HTMLParser):

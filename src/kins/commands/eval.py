@@ -48,7 +48,6 @@ def evaluate(
 
     from kins.evaluation import analyse, evaluate_completion
     from kins.evaluation import evaluate as run
-    from kins.evaluation.report import report_paths, write_report
     from kins.evaluation.slices import parse_slices
     from kins.evaluation.tables import print_completion, print_results
     from kins.files import check_output
@@ -57,6 +56,8 @@ def evaluate(
 
     parts = parse_slices(slices)
     if report:
+        from kins.evaluation.report import report_paths, write_report
+
         check_output(report_paths(report, len(predictions)), [annotations, *predictions, images])
     dataset = load(annotations, images=images, format=from_)
     found = {str(path): load_predictions(path, dataset, masks=masks) for path in predictions}

@@ -38,7 +38,7 @@ def show(
     Example: kins show update_test_2020.json --images testing/image_2 --image 000042.png -o picture.png
     """
     from kins.draw.graph import graph_svg
-    from kins.draw.scene import WHAT, colors, draw, write_picture
+    from kins.draw.scene import WHAT, colors_of, draw, write_picture
     from kins.errors import KinsError
     from kins.files import check_output, write_markup
     from kins.files.terminal import say
@@ -64,5 +64,5 @@ def show(
         write_picture(draw(scene, parts, scale=scale, arrows=ordered), out)
         say(f"{out}: {scene.image.file_name}, {len(scene)} instances")
     if graph is not None:
-        write_markup(graph, graph_svg(scene, colors(scene)))
+        write_markup(graph, graph_svg(scene, colors_of(scene)))
         say(f"{graph}: {scene.image.file_name}, {len(scene)} instances")

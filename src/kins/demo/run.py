@@ -90,12 +90,13 @@ def demo(
 
 
 def draw_pairs(truth: Dataset, found: Dataset, folder: Path, lowest_score: float = 0.5) -> None:
-    """A picture for each image: the truth, and the detections of at least this score."""
-    from kins.draw.scene import draw, side_by_side, write_picture
+    """A picture for each image: the truth, and in the same colors the detections of at least this score."""
+    from kins.draw.scene import side_by_side, write_picture
+    from kins.evaluation.report.pictures import draw_pair
 
     for scene in progress(truth, "drawing"):
         sure = tuple(i for i in found[scene.image.id] if (i.score or 0) >= lowest_score)
-        pair = [draw(scene), draw(scene.replace(instances=sure))]
+        pair = draw_pair(scene, scene.replace(instances=sure))
         name = f"{Path(scene.image.file_name).stem}.png"
         write_picture(side_by_side(pair, ["truth", "prediction"]), folder / name)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -56,6 +56,7 @@ def draw(
     *,
     image: Rgb | None = None,
     scale: float | None = None,
+    colors: Sequence[Color] | None = None,
     labels: bool = True,
     legend: bool = True,
     arrows: bool = False,
@@ -67,6 +68,7 @@ def draw(
             filled), `hidden` (hatched), `order` (number of the relative order, smaller is nearer).
         image: (height, width, 3) uint8 RGB of the image's size; None reads it; grey without an image folder.
         scale: enlargement; None enlarges small pictures to LONG_SIDE.
+        colors: of each instance; None takes those of `colors_of`.
         labels: class names, scores and order numbers.
         legend: a line below that explains the signs.
         arrows: from each occluder into what it hides, by the masks.
@@ -75,13 +77,16 @@ def draw(
         (height x scale (+ legend), width x scale, 3) uint8 RGB.
 
     Raises:
-        KinsError: an unusable picture or mask, or an unknown word in `what`.
+        KinsError: an unusable picture or mask, an unknown word in `what`, or not one color for each instance.
     """
     if unknown := set(what) - set(WHAT):
         raise KinsError(f"can't draw {', '.join(sorted(unknown))}; there are {', '.join(WHAT)}")
+    colors = colors_of(scene) if colors is None else colors
+    if len(colors) != len(scene):
+        raise KinsError(f"image {scene.image.file_name}: {len(colors)} colors for {len(scene)} instances")
     scale = scale or min(max(1.0, LONG_SIDE / max(scene.image.width, scene.image.height)), MAX_SCALE)
     canvas = _background(scene, image, scale)
-    parts = _parts(scene, canvas.shape[:2], scale)
+    parts = _parts(scene, colors, canvas.shape[:2], scale)
     for part in parts:
         _fill(canvas, part, what)
     if "hidden" in what:
@@ -92,7 +97,7 @@ def draw(
     if arrows:
         from kins.draw.graph import draw_arrows
 
-        canvas = draw_arrows(canvas, scene, colors(scene), scale)
+        canvas = draw_arrows(canvas, scene, colors, scale)
     if labels:
         canvas = _write_labels(canvas, parts, "order" in what)
     return np.concatenate([canvas, _legend(canvas.shape[1], what)]) if legend else canvas
@@ -137,10 +142,10 @@ def _background(scene: Scene, image: Rgb | None, scale: float) -> Rgb:
     return np.array(Picture.fromarray(image).resize(new, Picture.Resampling.BICUBIC))
 
 
-def _parts(scene: Scene, shape: tuple[int, int], scale: float) -> list[_Part]:
+def _parts(scene: Scene, colors: Sequence[Color], shape: tuple[int, int], scale: float) -> list[_Part]:
     """Every instance that has pixels, with its masks enlarged smoothly, within a window around them."""
     parts = []
-    for instance, color in zip(scene, colors(scene), strict=True):
+    for instance, color in zip(scene, colors, strict=True):
         whole, seen = instance.whole, instance.seen
         if whole is None or seen is None or not (both := whole if seen is whole else whole | seen):
             continue
@@ -168,17 +173,24 @@ def _enlarge(mask: Mask, crop: tuple[int, int, int, int], size: tuple[int, int])
     return smooth
 
 
-def colors(scene: Scene) -> list[Color]:
-    """A color for each instance, unlike those of instances close to it as far as there are enough."""
+def colors_of(scene: Scene, given: Mapping[int, Color] | None = None) -> list[Color]:
+    """A color of COLORS for each instance, unlike those of instances close to it as far as there are enough.
+
+    Args:
+        given: colors of COLORS that some instances, named by their index, have already; the others avoid these
+            wherever the instances lie.
+    """
     boxes = np.array([(0, 0, 0, 0) if i.whole is None else i.whole.box for i in scene], np.float64).reshape(-1, 4)
     low, high = boxes[:, :2] - 8, boxes[:, :2] + boxes[:, 2:] + 8
     near = np.all((low[:, None] < high[None]) & (low[None] < high[:, None]), axis=2)
     palette = np.array(COLORS, np.float64)
     alike = np.exp(-np.linalg.norm(palette[:, None] - palette[None], axis=2) / 60)
-    chosen = np.zeros(len(boxes), np.int64)
-    used = np.zeros(len(COLORS))
-    for index in range(len(boxes)):
-        close = chosen[:index][np.asarray(near)[index, :index]]
+    chosen = np.full(len(boxes), -1)
+    for index, color in (given or {}).items():
+        chosen[index] = COLORS.index(color)
+    used = 200.0 * np.bincount(chosen[chosen >= 0], minlength=len(COLORS))
+    for index in np.flatnonzero(chosen < 0).tolist():
+        close = chosen[near[index] & (chosen >= 0)]
         cost = 1000 * alike[close].sum(0) + used
         chosen[index] = int(cost.argmin())
         used[chosen[index]] += 1

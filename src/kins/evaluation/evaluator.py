@@ -148,6 +148,19 @@ def listed_columns(
     return truth, (found.take(rows), found_masks.take(rows)), place
 
 
+def matched_instances(scene: Scene, prediction: Scene) -> dict[int, int]:
+    """Index of the object in `scene` by index of the detection in `prediction` that COCO's matching joins with it.
+
+    Within classes, greedily by score, at an amodal IoU of at least 0.5. Raises KinsError as `Evaluator.update`.
+    """
+    truth, truth_masks = columns([scene], False)
+    found, found_masks = columns([prediction], True)
+    rows, _ = best_detections(found)
+    near = pairs(truth, found.take(rows), truth_masks, found_masks.take(rows))
+    near = near.take(matched_pairs(near, truth.crowd, rows.size))
+    return dict(zip(rows[near.found].tolist(), near.truth.tolist(), strict=True))
+
+
 def best_detections(found: Columns) -> tuple[Ints, Ints]:
     """Rows of the best 100 detections an image and category, best first, and their place there."""
     rows = np.lexsort((-found.score, found.category, found.image))

@@ -67,7 +67,11 @@ def write_report(
     analysis = {label: results[label].analysis or analyse(dataset, found[label], results[label]) for label in labels}
     charts = _charts(results, intervals, analysis)
     first = results[labels[0]]
-    best, worst = choose(*image_quality(first.table, SURE), most_pictures)
+    quality = image_quality(first.table)
+    best, worst = (
+        shown(*quality, first.table.images, dataset, found[labels[0]], indices)
+        for indices in choose(*quality, most_pictures)
+    )
     context = {
         "title": dataset.path.name if dataset.path else "ground truth",
         "runs": results,
@@ -79,8 +83,8 @@ def write_report(
         "errors": ERRORS,
         "error_levels": LEVELS,
         "charts": charts,
-        "best": shown(first.table, dataset, found[labels[0]], best, SURE),
-        "worst": shown(first.table, dataset, found[labels[0]], worst, SURE),
+        "best": best,
+        "worst": worst,
         "photos": dataset.images_dir is not None,
         "sure": SURE,
         "colors": SERIES,

@@ -1,14 +1,21 @@
-"""The best and the worst images of a run, truth beside prediction, as pictures that fit into the page."""
+"""Truth beside prediction; and the best and the worst images of a run as pictures that fit into the page."""
 
 from __future__ import annotations
 
 import base64
 import dataclasses
 import io
+from collections.abc import Collection
+from typing import Any
 
 import numpy as np
+from PIL import Image as Picture
 
+from kins.draw.palette import Rgb
+from kins.draw.scene import WHAT, colors_of, draw
+from kins.evaluation.analysis import SURE
 from kins.evaluation.columns import AMODAL, Floats, Ints
+from kins.evaluation.evaluator import matched_instances
 from kins.evaluation.table import Table
 from kins.records import Dataset, Scene
 
@@ -29,7 +36,7 @@ class Shown:
     prediction: str
 
 
-def image_quality(table: Table, least_score: float) -> tuple[Floats, Ints]:
+def image_quality(table: Table) -> tuple[Floats, Ints]:
     """Summed amodal IoU of matched pairs over the number of matched, missed and wrong ones, in percent; and counts.
 
     This is panoptic quality (Kirillov et al., Panoptic Segmentation, CVPR 2019) with misses and wrong detections
@@ -39,7 +46,7 @@ def image_quality(table: Table, least_score: float) -> tuple[Floats, Ints]:
         (images,) quality, and (3, images) matched, ground truths, wrong detections.
     """
     images = len(table.images)
-    sure = table.found.score >= least_score
+    sure = table.found.score >= SURE
     chosen = np.flatnonzero(table.matched & sure[table.pairs.found])
     where = table.found.image[table.pairs.found[chosen]]
     total = np.bincount(where, table.pairs.iou[AMODAL, chosen], images)
@@ -59,29 +66,49 @@ def choose(quality: Floats, counts: Ints, most: int) -> tuple[list[int], list[in
     return best, worst
 
 
-def shown(table: Table, dataset: Dataset, predictions: Dataset, indices: list[int], least_score: float) -> list[Shown]:
-    """The pictures of some images. Grey background where there is no image folder."""
-    quality, counts = image_quality(table, least_score)
+def draw_pair(scene: Scene, prediction: Scene, what: Collection[str] = WHAT, **options: Any) -> tuple[Rgb, Rgb]:
+    """Truth and prediction of one image; a detection has the color of the object that it is matched with.
+
+    Detections that are matched with nothing have colors that no object has, as far as there are enough.
+
+    Args:
+        prediction: instances with scores.
+        what, options: as in `kins.draw`.
+    """
+    objects = colors_of(scene)
+    first = len(scene)
+    given = dict(enumerate(objects))
+    given |= {first + found: objects[truth] for found, truth in matched_instances(scene, prediction).items()}
+    together = scene.replace(instances=(*scene, *prediction))
+    detections = colors_of(together, given)[first:]
+    return draw(scene, what, colors=objects, **options), draw(prediction, what, colors=detections, **options)
+
+
+def shown(
+    quality: Floats, counts: Ints, images: list[int], dataset: Dataset, predictions: Dataset, indices: list[int]
+) -> list[Shown]:
+    """The pictures of some images. Grey background where there is no image folder.
+
+    Args:
+        quality, counts: as `image_quality` gives them.
+        images: ids of all images.
+        indices: which of these to show.
+    """
     made = []
     for index in indices:
-        scene = dataset[table.images[index]]
-        found = predictions[scene.image.id]
-        sure = found.replace(instances=tuple(i for i in found if (i.score or 0) >= least_score))
+        scene = dataset[images[index]]
+        found = predictions[scene.image.id] if scene.image.id in predictions.images else scene.replace(instances=())
+        sure = found.replace(instances=tuple(i for i in found if (i.score or 0) >= SURE))
+        scale = min(max(LONG_SIDE / max(scene.image.width, scene.image.height), 1.0), 4.0)
+        seen = all(i.inmodal is not None for side in (scene, sure) for i in side)
+        what = ("amodal", "inmodal", "hidden") if seen else ("amodal",)
+        pair = draw_pair(scene, sure, what, scale=scale, legend=False)
         matched, truth, wrong = (int(value) for value in counts[:, index])
-        made.append(
-            Shown(scene.image.file_name, float(quality[index]), matched, truth, wrong, _picture(scene), _picture(sure))
-        )
+        made.append(Shown(scene.image.file_name, float(quality[index]), matched, truth, wrong, *map(_as_address, pair)))
     return made
 
 
-def _picture(scene: Scene) -> str:
-    from PIL import Image as Picture
-
-    from kins.draw.scene import draw
-
-    scale = min(max(LONG_SIDE / max(scene.image.width, scene.image.height), 1.0), 4.0)
-    what = ("amodal", "inmodal", "hidden") if all(i.inmodal is not None for i in scene) else ("amodal",)
-    picture = Picture.fromarray(draw(scene, what, scale=scale, legend=False))
+def _as_address(picture: Rgb) -> str:
     buffer = io.BytesIO()
-    picture.save(buffer, "WEBP", quality=82)
+    Picture.fromarray(picture).save(buffer, "WEBP", quality=82)
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
