@@ -1,5 +1,6 @@
 """Weights of torchvision for the backbone: found where torchvision keeps them, and unusable files told in one line."""
 
+import math
 import os
 import urllib.error
 from pathlib import Path
@@ -10,9 +11,12 @@ import torch
 import torchvision
 from safetensors.torch import save_file
 
+import kins
 from kins.config import ModelConfig
 from kins.errors import KinsError
-from kins.models.backbone import BACKBONES, MOBILE, Backbone, FrozenNorm, MobileBody, backbone
+from kins.models.backbone import BACKBONES, MOBILE, Backbone, FrozenNorm, MobileBody, backbone, freeze_stages
+from kins.models.checkpoints import checkpoint
+from kins.models.network import assemble
 
 NAMES = {
     "resnet18": "resnet18-f37072fd.pth",
@@ -48,9 +52,15 @@ def torchvisions(name: str) -> dict[str, torch.Tensor]:
     return state_of(torchvision.models.get_model(name, weights=None))
 
 
-def told(name: str, weights: str | Path) -> str:
+def started(name: str, weights: str | Path, **settings: Any) -> Backbone:
+    network = backbone(name, **settings)
+    checkpoint(name, str(weights)).load_backbone(network)
+    return network
+
+
+def told(name: str, weights: str | Path, **settings: Any) -> str:
     with pytest.raises(KinsError) as error:
-        backbone(name, weights=str(weights))
+        started(name, weights, **settings)
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -59,7 +69,7 @@ def told(name: str, weights: str | Path) -> str:
 def test_imagenet_weights_are_those_of_the_file(checkpoints: Path, name: str) -> None:
     state = torchvisions(name)
     torch.save(state, checkpoints / NAMES[name])
-    network: Backbone = backbone(name, weights="imagenet")
+    network = started(name, "imagenet")
     loaded = network.body.state_dict()
     head = ("fc.", "classifier.", f"features.{len(getattr(network.body, 'features', ()))}.")  # a last 1x1 convolution
     assert loaded.keys() == {key for key in state if not key.startswith(head) and "num_batches" not in key}
@@ -67,13 +77,93 @@ def test_imagenet_weights_are_those_of_the_file(checkpoints: Path, name: str) ->
         assert torch.equal(value, state[key]), key
 
 
-def test_coco_weights_are_those_of_the_file_pyramid_included(checkpoints: Path) -> None:
-    state = state_of(torchvision.models.detection.maskrcnn_resnet50_fpn(weights=None, weights_backbone=None))
+def mask_rcnn(version: str = "") -> torch.nn.Module:
+    """torchvision's, with numbers that look like learnt ones; variances so small that an epsilon counts."""
+    torch.manual_seed(0)
+    build = getattr(torchvision.models.detection, f"maskrcnn_resnet50_fpn{version}")
+    network: torch.nn.Module = build(weights=None, weights_backbone=None)
+    for name, value in network.state_dict().items():
+        if name.endswith("running_var"):
+            value.copy_(1e-5 + 1e-4 * torch.rand_like(value))
+        elif "bn" in name and name.endswith("weight"):
+            value.copy_(0.005 * torch.rand_like(value))
+    return network.eval()
+
+
+def published(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Under the names in the file that torchvision published; it renames them as it reads."""
+    state = {}
+    for name, value in network.state_dict().items():
+        if name.startswith("backbone.fpn."):
+            name = name.replace(".0.weight", ".weight").replace(".0.bias", ".bias")
+        state[name.replace("rpn.head.conv.0.0.", "rpn.head.conv.")] = value
+    return state
+
+
+@pytest.mark.parametrize("former_names", [False, True])
+@pytest.mark.parametrize(("file", "epsilon"), [(NAMES["coco"], 0.0), ("mine.pth", 1e-5)])
+def test_coco_weights_give_torchvisions_maps_and_proposals(
+    checkpoints: Path, file: str, epsilon: float, former_names: bool
+) -> None:
+    """torchvision's own network sets the epsilon of the published weights to 0, and of others not."""
+    reference = mask_rcnn()
+    path = checkpoints / file
+    torch.save(published(reference) if former_names else reference.state_dict(), path)
+    for module in reference.modules():
+        if hasattr(module, "running_var"):
+            module.eps = epsilon
+    weights = "coco" if file in NAMES.values() else str(path)
+    ours = assemble(ModelConfig(name="mask-rcnn", backbone="resnet50", weights=weights), 3).eval()
+    x = torch.randn(1, 3, 64, 96)
+    with torch.no_grad():
+        maps, expected = ours.backbone(x), reference.backbone(x)
+        proposals = [network.rpn.head(list(expected.values())) for network in (ours, reference)]
+    for level, value in expected.items():
+        torch.testing.assert_close(maps[level], value, rtol=1e-3, atol=1e-3 * float(value.abs().max()))
+    torch.testing.assert_close(*proposals)
+
+
+def test_proposals_of_another_form_stay_random(checkpoints: Path) -> None:
+    state = published(mask_rcnn())
+    state = {name: value for name, value in state.items() if "rpn.head.conv" not in name}
+    state["rpn.head.cls_logits.weight"] = torch.zeros(5, 256, 1, 1)
     torch.save(state, checkpoints / NAMES["coco"])
-    loaded = backbone("resnet50", weights="coco").state_dict()
-    assert any(key.startswith("fpn.") for key in loaded)
-    for key, value in loaded.items():
-        assert torch.equal(value, state[f"backbone.{key}"]), key
+    network = assemble(ModelConfig(name="mask-rcnn", backbone="resnet50", weights="coco"), 3)
+    head = network.rpn.head.state_dict()
+    assert torch.equal(head["bbox_pred.weight"], state["rpn.head.bbox_pred.weight"])
+    assert head["cls_logits.weight"].shape[0] == 3
+
+
+def test_version_2_of_mask_rcnn_is_refused(checkpoints: Path) -> None:
+    torch.save(mask_rcnn("_v2").state_dict(), checkpoints / NAMES["coco"])
+    line = told("resnet50", "coco")
+    assert "normalises its pyramid (backbone.fpn.inner_blocks.0.1.running_var)" in line
+    assert "version 2" in line
+
+
+def test_a_pyramid_of_another_width_is_named(checkpoints: Path) -> None:
+    torch.save(state_of(mask_rcnn()), checkpoints / NAMES["coco"])
+    assert "has shape (256, 256, 1, 1), not (64, 256, 1, 1); is model.channels 256?" in told(
+        "resnet50", "coco", channels=64
+    )
+
+
+def test_pretrained_weights_keep_their_normalisation() -> None:
+    with pytest.raises(KinsError, match="norm: pretrained weights need their own normalisation, not group"):
+        kins.models.build("asn", 3, backbone="resnet18", weights="imagenet", norm="group")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_numbers_that_are_none_are_named(tmp_path: Path, value: float) -> None:
+    state = torchvisions("resnet18")
+    state["layer2.0.bn1.running_var"] = torch.full((128,), value)
+    torch.save(state, tmp_path / "broken.pth")
+    assert "broken.pth: layer2.0.bn1.running_var holds numbers that are not finite" in told(
+        "resnet18", tmp_path / "broken.pth"
+    )
+    state["layer2.0.bn1.running_var"] = torch.ones(128, dtype=torch.int64)
+    torch.save(state, tmp_path / "broken.pth")
+    assert "is of type int64, not float32" in told("resnet18", tmp_path / "broken.pth")
 
 
 @pytest.mark.parametrize("suffix", ["pth", "safetensors"])
@@ -83,7 +173,7 @@ def test_weights_in_a_named_file(tmp_path: Path, suffix: str) -> None:
         torch.save(state, path)
     else:
         save_file({key: value.contiguous() for key, value in state.items()}, path)
-    loaded = backbone("resnet18", weights=str(path)).body.state_dict()
+    loaded = started("resnet18", path).body.state_dict()
     assert all(torch.equal(value, state[key]) for key, value in loaded.items())
 
 
@@ -108,6 +198,10 @@ def test_a_tensor_of_another_shape_is_named(checkpoints: Path) -> None:
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     torch.save(torchvisions("resnet18"), tmp_path / "small.pth")
     assert "small.pth: lacks layer" in told("resnet34", tmp_path / "small.pth")
+    torch.save(torchvisions("resnet34"), tmp_path / "large.pth")
+    assert "large.pth: holds layer1.2.conv1.weight, which the network does not have" in told(
+        "resnet18", tmp_path / "large.pth"
+    )
 
 
 @pytest.mark.parametrize("kept", [0, 100, 0.5, 0.999])
@@ -186,7 +280,7 @@ def test_maps_are_those_of_torchvisions_blocks_with_their_epsilon(tmp_path: Path
         if key.endswith("running_var"):
             value.copy_(0.002 + 0.01 * torch.rand_like(value))
     torch.save(state, tmp_path / "start.pth")
-    body = backbone(name, weights=str(tmp_path / "start.pth")).body.eval()
+    body = started(name, tmp_path / "start.pth").body.eval()
     images = torch.randn(2, 3, 64, 64)
     expected = stage_outputs(name, state, images)
     with torch.no_grad():
@@ -215,7 +309,8 @@ def test_results_in_training_are_the_same_every_time() -> None:
 def test_the_lower_stages_are_frozen(tmp_path: Path) -> None:
     torch.save(torchvisions("mobilenet_v2"), tmp_path / "start.pth")
     for trainable, first in ((0, None), (1, 14), (2, 7), (3, 4), (4, 2), (5, 0)):
-        body = backbone("mobilenet_v2", weights=str(tmp_path / "start.pth"), trainable_layers=trainable).body
+        body = started("mobilenet_v2", tmp_path / "start.pth").body
+        freeze_stages(body, trainable)
         assert isinstance(body, MobileBody)
         trained = [k for k, block in enumerate(body.features) if any(p.requires_grad for p in block.parameters())]
         assert trained == ([] if first is None else list(range(first, 18)))
@@ -227,7 +322,7 @@ def test_weights_of_any_name_of_torchvisions(checkpoints: Path) -> None:
     assert file in told("mobilenet_v2", "IMAGENET1K_V2")
     state = torchvisions("mobilenet_v2")
     torch.save(state, checkpoints / file)
-    loaded = backbone("mobilenet_v2", weights="IMAGENET1K_V2").body.state_dict()
+    loaded = started("mobilenet_v2", "IMAGENET1K_V2").body.state_dict()
     assert all(torch.equal(value, state[key]) for key, value in loaded.items())
     line = told("mobilenet_v2", "IMAGENET1K_V3")
     assert "nor weights that torchvision has for mobilenet_v2 (IMAGENET1K_V1, IMAGENET1K_V2, DEFAULT)" in line

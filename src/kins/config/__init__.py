@@ -110,6 +110,8 @@ class ModelConfig(Section):
     def _consistent(self) -> ModelConfig:
         if self.name not in NETWORKS:
             raise ValueError(f"name: unknown network '{self.name}'{suggest(self.name, NETWORKS)}")
+        if self.weights is not None and self.norm == "group":
+            raise ValueError("norm: pretrained weights need their own normalisation, not group; leave norm empty")
         if self.tap > self.head_depth:
             raise ValueError(f"tap: convolution {self.tap} of {self.head_depth} does not exist; lower it")
         if not all(1 <= size <= 16384 for size in self.anchors):

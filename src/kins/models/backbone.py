@@ -1,9 +1,7 @@
 """Feature extractors: a ResNet, a MobileNet, an EfficientNet or a small CPU network, followed by a feature pyramid."""
 
-import re
 from collections import OrderedDict
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 import torchvision
@@ -32,7 +30,6 @@ BACKBONES = ("tiny", *RESNETS, *MOBILE)
 LEVELS = {"0": 4, "1": 8, "2": 16, "3": 32}
 """Strides of the pyramid's levels that regions are pooled from, finest first; the names are torchvision's."""
 LAYERS = dict(zip(("layer1", "layer2", "layer3", "layer4"), LEVELS, strict=True))
-COCO_WEIGHTS = {"resnet50": "MaskRCNN_ResNet50_FPN_Weights"}
 
 Norm = Callable[[int], nn.Module]
 
@@ -186,39 +183,27 @@ def backbone(
     *,
     channels: int = 256,
     norm: str = "frozen-batch",
-    weights: str | None = None,
-    trainable_layers: int = 5,
     path: nn.Module | None = None,
 ) -> Backbone:
-    """Build a backbone with its feature pyramid.
+    """Build a backbone with its feature pyramid, with random weights.
 
     Args:
         name: one of BACKBONES.
         channels: width of the pyramid's maps.
         norm: "frozen-batch" (for pretrained weights) or "group" (for training from scratch).
-        weights: "imagenet", "coco" (resnet50 only), a name by torchvision's `get_model_weights` ("IMAGENET1K_V2"), a
-            file of torchvision weights, or None for random ones.
-        trainable_layers: how many of the five stages, from the last, are trained: those of the strides 32, 16, 8, 4,
-            and what comes before; 3 leaves the stem and the first stage as they are (pretrained only).
         path: what follows the pyramid, for example `stages.panet.PathAugmentation`.
 
     Raises:
-        KinsError: unknown name, or weights that are neither on disk nor downloadable.
+        KinsError: unknown name.
     """
     if norm not in NORMS:
         raise KinsError(f"norm: unknown normalisation '{norm}'; use one of {', '.join(NORMS)}")
-    if name == "tiny":
-        if weights is not None:
-            raise KinsError("weights: the tiny backbone has no pretrained weights; leave 'weights' empty")
-        return Backbone(TinyBody(NORMS[norm]), list(TinyBody.channels), channels, path)
     if name not in BACKBONES:
         raise KinsError(f"backbone: unknown backbone '{name}'; use one of {', '.join(BACKBONES)}")
+    if name == "tiny":
+        return Backbone(TinyBody(NORMS[norm]), list(TinyBody.channels), channels, path)
     body, widths = (_mobile if name in MOBILE else _resnet)(name, norm)
-    network = Backbone(body, widths, channels, path)
-    if weights is not None:
-        _load(network, name, weights)
-        _freeze(body, trainable_layers)
-    return network
+    return Backbone(body, widths, channels, path)
 
 
 def _resnet(name: str, norm: str) -> tuple[nn.Module, list[int]]:
@@ -233,7 +218,13 @@ def _mobile(name: str, norm: str) -> tuple[nn.Module, list[int]]:
     return body, body.channels
 
 
-def _freeze(body: nn.Module, trainable_layers: int) -> None:
+def freeze_stages(body: nn.Module, trainable_layers: int) -> None:
+    """Keeps the weights of all but the last stages of a pretrained body.
+
+    Args:
+        trainable_layers: how many of the five stages, from the last, are trained: those of the strides 32, 16, 8, 4,
+            and what comes before; 3 leaves the stem and the first stage as they are.
+    """
     if isinstance(body, MobileBody):
         trained_strides = [32, 16, 8, 4, 2][:trainable_layers]
         for block, stride in zip(body.features, body.strides, strict=True):
@@ -243,73 +234,3 @@ def _freeze(body: nn.Module, trainable_layers: int) -> None:
     for key, parameter in body.named_parameters():
         if trainable_layers < 5 and not any(key.startswith(layer) for layer in trained):
             parameter.requires_grad_(False)
-
-
-def _load(network: Backbone, name: str, weights: str) -> None:
-    if weights == "coco":
-        if name not in COCO_WEIGHTS:
-            raise KinsError(f"weights: torchvision has no COCO weights for {name}; use 'imagenet' or a file")
-        url = getattr(torchvision.models.detection, COCO_WEIGHTS[name]).COCO_V1.url
-        path = _downloaded(url)
-    elif known := _torchvisions(name, weights):
-        path = _downloaded(known)
-    else:
-        path = Path(weights)
-        if not path.is_file():
-            choices = ", ".join(torchvision.models.get_model_weights(name).__members__)
-            raise KinsError(f"{path}: no such file of weights, nor weights that torchvision has for {name} ({choices})")
-    state = _read(path)
-    detection = {key.removeprefix("backbone."): value for key, value in state.items() if key.startswith("backbone.")}
-    target, state = (network, detection) if detection else (network.body, state)
-    own = target.state_dict()
-    optional = re.compile(r"(fpn|path)\..*|.*num_batches_tracked")
-    absent = [key for key in own if key not in state and not optional.fullmatch(key)]
-    if absent:
-        raise KinsError(f"{path}: lacks {absent[0]} and {len(absent) - 1} more tensors; is it a {name}?")
-    for key in own.keys() & state.keys():
-        found, wanted = tuple(state[key].shape), tuple(own[key].shape)
-        if found != wanted:
-            raise KinsError(f"{path}: {key} has shape {found}, not {wanted}; is it a {name}?")
-    target.load_state_dict(state, strict=False)
-
-
-def _torchvisions(name: str, weights: str) -> str | None:
-    """Where weights of that name are, or None if torchvision has none of that name for this network."""
-    wanted = "IMAGENET1K_V1" if weights == "imagenet" else weights
-    found = torchvision.models.get_model_weights(name).__members__.get(wanted)
-    return None if found is None else str(found.value.url)
-
-
-def _downloaded(url: str) -> Path:
-    """Where torchvision keeps a file of weights; fetched if it is not there."""
-    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
-    if not path.exists():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(url, str(path), progress=False)
-        except OSError as error:
-            raise KinsError(
-                f"weights: {path.name} is not on disk and could not be downloaded ({error}); "
-                f"fetch {url} on a machine with a network and put it at {path}, or set weights to null"
-            ) from None
-    return path
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise KinsError(f"{path}: no such file of weights")
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        if "GLOBAL" in str(error):  # what pickles name functions and classes by
-            problem = "refused, for it holds more than tensors and could run code; give a file with a state dict alone"
-        else:
-            problem = f"not a readable file of weights, or not all of it ({type(error).__name__}); fetch it again"
-        raise KinsError(f"{path}: {problem}") from None
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise KinsError(f"{path}: not a state dict (names and tensors)")
-    return state

@@ -11,7 +11,8 @@ from torchvision.models.detection.image_list import ImageList
 
 from kins.config import NETWORKS, ModelConfig
 from kins.models import cpu
-from kins.models.backbone import backbone
+from kins.models.backbone import backbone, freeze_stages
+from kins.models.checkpoints import checkpoint
 from kins.models.heads import AllLevels, BoxPredictor, MaskHead, RegionHead, conv
 from kins.models.pooling import RegionPooling
 from kins.models.proposals import ProposalHead, ProposalNetwork
@@ -72,14 +73,14 @@ class Normalisation(nn.Module):
 def assemble(config: ModelConfig, num_classes: int) -> AmodalRCNN:
     """The network that a configuration describes; see `kins.models.build`."""
     parts = NETWORKS[config.name]
-    body = backbone(
-        config.backbone,
-        channels=config.channels,
-        norm=config.norm or ("frozen-batch" if config.weights else "group"),
-        weights=config.weights,
-        trainable_layers=config.trainable_layers,
-        path=PathAugmentation(config.channels) if parts.panet else None,
-    )
+    start = checkpoint(config.backbone, config.weights) if config.weights else None
+    path = PathAugmentation(config.channels) if parts.panet else None
+    body = backbone(config.backbone, channels=config.channels, norm=normalisation(config), path=path)
+    rpn = region_proposals(config)
+    if start is not None:
+        start.load_backbone(body)
+        start.load_proposals(rpn)
+        freeze_stages(body.body, config.trainable_layers)
 
     def pool(size: int) -> nn.Module:
         if parts.panet:
@@ -108,7 +109,7 @@ def assemble(config: ModelConfig, num_classes: int) -> AmodalRCNN:
 
     return AmodalRCNN(
         body,
-        region_proposals(config),
+        rpn,
         AmodalRoIHeads(
             box_pool=pool(7),
             box_head=region_head(),
@@ -124,6 +125,10 @@ def assemble(config: ModelConfig, num_classes: int) -> AmodalRCNN:
             detections=config.detections,
         ),
     )
+
+
+def normalisation(config: ModelConfig) -> str:
+    return config.norm or ("frozen-batch" if config.weights else "group")
 
 
 def region_proposals(config: ModelConfig) -> ProposalNetwork:
