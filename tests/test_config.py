@@ -1,10 +1,12 @@
 """Configurations: defaults, overrides, and mistakes that are named."""
 
+import ast
 import json
 from pathlib import Path
 
 import pytest
 
+from kins import config
 from kins.config import Config, ModelConfig, load_config, names
 from kins.errors import KinsError
 
@@ -107,3 +109,50 @@ def test_every_setting_is_described_or_plain() -> None:
             plain = undescribed | {"optimizer", "backbone", "channels_last", "log_every"}
             assert field.description or name in plain, name
     assert ModelConfig().occluded_weight == 8
+
+
+def settings_read_by(source: str) -> set[tuple[str, str]]:
+    """(section, setting) pairs that a module reads: an attribute of `….section`, or of what is annotated as such, or
+    was taken from such."""
+    tree = ast.parse(source)
+    classes = {section.annotation.__name__: name for name, section in Config.model_fields.items()}
+    known: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg) and isinstance(node.annotation, ast.Name) and node.annotation.id in classes:
+            known[node.arg] = classes[node.annotation.id]
+
+    def section(node: ast.expr) -> str | None:
+        name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+        return name if name in Config.model_fields and isinstance(node, ast.Attribute) else known.get(name)
+
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            pairs = [(node.targets[0], node.value)]
+            if isinstance(node.targets[0], ast.Tuple) and isinstance(node.value, ast.Tuple):
+                pairs = list(zip(node.targets[0].elts, node.value.elts, strict=True))
+            for target, value in pairs:
+                if (found := section(value)) and isinstance(target, ast.Name | ast.Attribute):
+                    known[target.id if isinstance(target, ast.Name) else target.attr] = found
+    attributes = (n for n in ast.walk(tree) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Load))
+    return {(found, node.attr) for node in attributes if (found := section(node.value))}
+
+
+def test_every_setting_is_read_somewhere() -> None:
+    package = Path(config.__file__).parents[1]
+    read = set[tuple[str, str]]()
+    for path in package.rglob("*.py"):
+        if path.parent != Path(config.__file__).parent:
+            read |= settings_read_by(path.read_text())
+    settings = {(name, key) for name, part in Config.model_fields.items() for key in part.annotation.model_fields}
+    assert settings - read == set()
+
+
+def test_a_setting_that_nothing_reads_is_found() -> None:
+    source = """
+class A:
+    def f(self, data: DataConfig, other: Thing):
+        self.augmentation, step = self.config.augment, data.workers
+        other.steps, self.augmentation.mirror, self.config.train.lr
+        self.config.train.seed = 3
+    """
+    assert settings_read_by(source) == {("data", "workers"), ("augment", "mirror"), ("train", "lr")}

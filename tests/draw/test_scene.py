@@ -6,16 +6,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image as Picture
+from PIL import ImageDraw, ImageFont
+from tests.helpers import box
 
 from kins import Image, Instance, KinsError, Mask, Scene
 from kins.draw.placing import Label, place_labels
-from kins.draw.scene import COLORS, FONT_SIZE, colors_of, draw, side_by_side, write_picture
+from kins.draw.scene import COLORS, FONT_SIZE, _labels, _Part, colors_of, draw, side_by_side, write_picture
 
 
 def box_mask(x, y, width, height, size=(120, 200)):
-    array = np.zeros(size, bool)
-    array[y : y + height, x : x + width] = True
-    return Mask.from_array(array)
+    return Mask.from_array(box(x, y, width, height, size))
 
 
 def scene():
@@ -61,12 +62,53 @@ def test_the_outline_of_the_whole_object_is_dashed_where_it_is_hidden():
     assert 0.2 < share < 0.8
 
 
-def test_labels_name_class_and_order():
-    def labelled(*what):
-        return draw(scene(), what, image=GREY, scale=1, legend=False)
+@pytest.fixture
+def placed(monkeypatch):
+    """What `draw` places: (label, corner) pairs of the last picture."""
+    found = []
 
-    assert (labelled("inmodal") != plain("inmodal")).any()
-    assert (labelled("inmodal", "order") != labelled("inmodal")).any()
+    def watched(labels, owner):
+        found[:] = place_labels(labels, owner)
+        return found
+
+    monkeypatch.setattr("kins.draw.scene.place_labels", watched)
+    return found
+
+
+def written(picture, label, corner, text):
+    """Whether this text stands on a label, in ink that differs from the label's colour."""
+    x, y = corner
+    expected = Picture.new("L", picture.shape[1::-1])
+    at = (x + label.number_width + 6, y + label.size[1] / 2)
+    ImageDraw.Draw(expected).text(at, text, 255, ImageFont.load_default(FONT_SIZE), "lm")
+    strokes = np.array(expected)
+    paper = np.zeros(strokes.shape, bool)
+    paper[y + 3 : y + label.size[1] - 3, x + label.number_width + 3 : x + label.size[0] - 3] = True
+    ink, color = picture[strokes == 255], picture[paper & (strokes == 0)]
+    return bool((ink == ink[0]).all() and (color == color[0]).all() and (ink[0] != color[0]).any())
+
+
+def test_labels_name_class_and_order(placed):
+    picture = draw(scene(), ("inmodal",), image=GREY, scale=1, legend=False)
+    assert sorted((label.index, label.text, label.number) for label, _ in placed) == [(0, "car", ""), (1, "van", "")]
+    for label, corner in placed:
+        assert written(picture, label, corner, scene()[label.index].category)
+        assert not written(picture, label, corner, "can")
+    picture = draw(scene(), ("inmodal", "order"), image=GREY, scale=1, legend=False)
+    assert sorted((label.index, label.text, label.number) for label, _ in placed) == [(0, "car", "0"), (1, "van", "1")]
+    for label, corner in placed:
+        assert written(picture, label, corner, scene()[label.index].category)
+    detected = scene().replace(instances=tuple(i.replace(score=0.875) for i in scene()))
+    draw(detected, image=GREY, scale=1)
+    assert sorted(label.text for label, _ in placed) == ["car 88%", "van 88%"]
+
+
+def test_more_instances_than_sixteen_bits_count():
+    window = (slice(0, 1), slice(0, 1))
+    part = _Part(scene()[0], COLORS[0], window, np.ones((1, 1), bool), np.ones((1, 1), bool))
+    labels, owner = _labels([part] * 33_000, (2, 2), False, ImageFont.load_default(FONT_SIZE))
+    assert labels[-1].index == owner[0, 0] == 32_999
+    assert owner[1, 1] == -1
 
 
 def test_size_scale_and_legend():
@@ -196,7 +238,7 @@ def test_colours_can_be_told_apart_without_red_or_green_cones(kind):
     )
 )
 def test_labels_never_cover_each_other_or_leave_the_picture(boxes):
-    owner = np.full((240, 640), -1, np.int16)
+    owner = np.full((240, 640), -1, np.int32)
     labels = []
     for index, (x, y, width, height, text_width) in enumerate(boxes):
         owner[y : y + height, x : x + width] = index

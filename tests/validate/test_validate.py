@@ -152,6 +152,13 @@ def test_a_repaired_copy_is_no_worse_and_loads(tmp_path, code, place, value, _fo
         assert after.count("error") <= before.count("error")
     if before.repairs:
         assert after.count("error") + after.count("warning") < before.count("error") + before.count("warning")
+    try:
+        dataset = kins.load(tmp_path / "fixed.json", format="kins2020")
+        areas = [mask.area for scene in dataset for i in scene for mask in (i.amodal, i.inmodal) if mask is not None]
+    except kins.KinsError:
+        assert after.count("error")
+    else:
+        assert areas or not json.loads((tmp_path / "fixed.json").read_text())["annotations"]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 Box = tuple[int, int, int, int]
+Owner = npt.NDArray[np.int32]
 GAP = 3
 """Pixels kept free between labels."""
 STEP = 4
@@ -43,7 +44,7 @@ class Label:
         return away + above < 4
 
 
-def place_labels(labels: list[Label], owner: npt.NDArray[np.int16]) -> list[tuple[Label, tuple[int, int]]]:
+def place_labels(labels: list[Label], owner: Owner) -> list[tuple[Label, tuple[int, int]]]:
     """Corners (x, y) of the labels: small objects choose first, each the free place that costs least.
 
     A place costs its distance to the object, and what it covers of other objects. Labels for which the picture has no
@@ -98,7 +99,7 @@ def _candidates(label: Label, width: int, height: int) -> Iterator[tuple[int, in
             yield spot
 
 
-def _cost(label: Label, x: int, y: int, owner: npt.NDArray[np.int16], areas: npt.NDArray[np.int64]) -> float:
+def _cost(label: Label, x: int, y: int, owner: Owner, areas: npt.NDArray[np.int64]) -> float:
     """Distance in pixels, and much for each object by the share of it that would be covered."""
     w, h = label.size
     x0, y0, x1, y1 = label.box

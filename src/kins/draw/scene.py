@@ -18,7 +18,7 @@ from PIL import Image as Picture
 from PIL import ImageDraw, ImageFilter, ImageFont
 
 from kins.draw.palette import COLORS, DARK, Color, Rgb
-from kins.draw.placing import Label, place_labels
+from kins.draw.placing import Label, Owner, place_labels
 from kins.errors import KinsError
 from kins.files import EXIF, write_atomic
 from kins.masks import Mask
@@ -27,6 +27,7 @@ from kins.records import Instance, Scene
 What = Literal["amodal", "inmodal", "hidden", "order"]
 WHAT: tuple[What, ...] = get_args(What)
 Bools = npt.NDArray[np.bool_]
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 LONG_SIDE = 1920
 """Pixels to which smaller pictures are enlarged, so that labels are legible and outlines fine."""
@@ -254,7 +255,17 @@ def _write_labels(canvas: Rgb, parts: list[_Part], ordered: bool) -> Rgb:
     picture = Picture.fromarray(canvas)
     pen = ImageDraw.Draw(picture, "RGBA")
     font = ImageFont.load_default(FONT_SIZE)
-    owner = np.full(canvas.shape[:2], -1, np.int16)
+    placed = place_labels(*_labels(parts, (canvas.shape[0], canvas.shape[1]), ordered, font))
+    for label, (x, y) in placed:
+        _leader(pen, parts[label.index].color, label, x, y)
+    for label, (x, y) in placed:
+        _label(pen, font, parts[label.index].color, label, x, y)
+    return np.array(picture)
+
+
+def _labels(parts: list[_Part], shape: tuple[int, int], ordered: bool, font: Font) -> tuple[list[Label], Owner]:
+    """What is to be written beside each part, and which one is seen in each pixel of the canvas."""
+    owner = np.full(shape, -1, np.int32)
     labels = []
     for index, part in enumerate(parts):
         owner[part.window][part.seen] = index
@@ -267,13 +278,7 @@ def _write_labels(canvas: Rgb, parts: list[_Part], ordered: bool) -> Rgb:
         rows, columns = part.window
         box = (columns.start, rows.start, columns.stop, rows.stop)
         labels.append(Label(index, text, number, number_width, (width, FONT_SIZE + 8), box, _middle(part)))
-    placed = place_labels(labels, owner)
-    for label, (x, y) in placed:
-        part = parts[label.index]
-        _leader(pen, part.color, label, x, y)
-    for label, (x, y) in placed:
-        _label(pen, font, parts[label.index].color, label, x, y)
-    return np.array(picture)
+    return labels, owner
 
 
 def _middle(part: _Part) -> tuple[int, int]:
@@ -298,7 +303,7 @@ def _leader(pen: ImageDraw.ImageDraw, color: Color, label: Label, x: int, y: int
 
 def _label(
     pen: ImageDraw.ImageDraw,
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+    font: Font,
     color: Color,
     label: Label,
     x: int,
