@@ -14,7 +14,7 @@ import pytest
 import kins
 
 RUNNER = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-WINGS = [importlib.import_module(f"kins.{name}") for name in kins._WINGS]
+WINGS = [importlib.import_module(f"kins.{name}") for name in (*kins._WINGS, "evaluation.report")]
 
 
 def public(module: ModuleType) -> dict[str, Any]:

@@ -23,6 +23,16 @@ THRESHOLDS = (0.5, 0.75)
 def analyse(dataset: Dataset, predictions: Dataset, results: Results, workers: int | None = 1) -> Analysis | None:
     """Compare the detections once more, with objects of other classes and down to a small IoU, and tell their errors.
 
+    Example:
+        >>> from kins.demo.toys import write_shapes
+        >>> dataset = write_shapes("pictures", 5)
+        >>> def discs_missed(scene):
+        ...     return scene.replace(instances=tuple(i.replace(score=0.9) for i in scene if i.category != "disc"))
+        >>> found = dataset.map(discs_missed)
+        >>> analysis = kins.evaluation.analyse(dataset, found, kins.evaluate(dataset, found))
+        >>> {name: round(points, 1) for name, points in analysis.tide["0.5"].items() if points}
+        {'AP': 66.7, 'missed': 33.3}
+
     Args:
         results: of the same data set and predictions.
         workers: as in `evaluate`.

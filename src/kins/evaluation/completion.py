@@ -52,6 +52,15 @@ def evaluate_completion(dataset: Dataset, predictions: Dataset) -> Completion:
     their image one to one, so that the sum of the IoUs of their visible masks is largest (of their amodal masks, where
     they have no visible ones).
 
+    Example:
+        >>> from kins.demo.toys import write_shapes
+        >>> dataset = write_shapes("pictures", 10)
+        >>> def nothing_completed(scene):
+        ...     return scene.replace(instances=tuple(i.replace(amodal=i.inmodal) for i in scene))
+        >>> scores = kins.evaluation.evaluate_completion(dataset, dataset.map(nothing_completed))
+        >>> scores.hidden, scores.missing, scores.full < 100
+        (0.0, 0, True)
+
     Raises:
         KinsError: two predictions for one instance, one for an instance that is not there, or missing masks.
     """

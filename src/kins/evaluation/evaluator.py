@@ -26,10 +26,14 @@ class Evaluator:
     """Collects images, then computes results; pickles, so that processes can evaluate parts and merge them.
 
     Example:
-        evaluator = Evaluator(dataset.categories)
-        for scene in dataset:
-            evaluator.update(scene, model(scene))
-        print(evaluator.results().amodal["AP50"])
+        >>> from kins.demo.toys import write_shapes
+        >>> dataset = write_shapes("pictures", 3)
+        >>> evaluator = kins.evaluation.Evaluator(dataset.categories)
+        >>> for scene in dataset:
+        ...     found = tuple(instance.replace(score=0.9) for instance in scene)  # from a model
+        ...     evaluator.update(scene, scene.replace(instances=found))
+        >>> evaluator.results().amodal["AP50"]
+        100.0
     """
 
     def __init__(self, categories: Mapping[int, str], slices: Sequence[Slice] = SLICES) -> None:
@@ -89,6 +93,18 @@ def evaluate(
     dataset: Dataset, predictions: Dataset, slices: Sequence[Slice] = SLICES, workers: int | None = 1
 ) -> Results:
     """Compare predictions with a ground truth, over all images of the latter.
+
+    Example:
+        >>> from kins.demo.toys import write_shapes
+        >>> dataset = write_shapes("pictures", 10)
+        >>> def visible_only(scene):
+        ...     return scene.replace(instances=tuple(i.replace(amodal=i.inmodal, score=0.9) for i in scene))
+        >>> results = kins.evaluate(dataset, dataset.map(visible_only))
+        >>> results.inmodal["AP"], results.amodal["AP"] < 100
+        (100.0, True)
+        >>> heavy, none = (results.amodal.slices[level]["AP"] for level in ("heavy", "none"))
+        >>> heavy < none
+        True
 
     Args:
         predictions: instances with scores, as kins.load_predictions reads them.

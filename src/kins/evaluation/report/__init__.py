@@ -47,6 +47,15 @@ def write_report(
 ) -> Path:
     """Write FOLDER/index.html, FOLDER/figures.json and FOLDER/figures/*.svg.
 
+    Example:
+        >>> from kins.demo.toys import write_shapes
+        >>> from kins.evaluation.report import write_report
+        >>> dataset = write_shapes("pictures", 3)
+        >>> found = dataset.map(lambda s: s.replace(instances=tuple(i.replace(score=0.9) for i in s)))
+        >>> page = write_report("report", dataset, {"perfect": (found, kins.evaluate(dataset, found))}, samples=10)
+        >>> page.name, sorted(path.name for path in page.parent.iterdir())
+        ('index.html', ['figures', 'figures.json', 'index.html'])
+
     Args:
         runs: by name the predictions and their results; the first is what others are compared with.
         most_pictures: best and worst images shown of the first run; none without a picture folder.
