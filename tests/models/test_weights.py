@@ -1,15 +1,22 @@
 """The weights that come with kins, and weights for shipping."""
 
+import math
+import re
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from kins.config import load_config
 from kins.demo.toys import write_shapes
 from kins.errors import KinsError
 from kins.models import weights
+from kins.models.heads import class_tensors
 from kins.predict.predictor import Predictor
 from kins.train.loop import train
 
@@ -37,33 +44,102 @@ def test_a_run_is_made_ready_for_shipping(tmp_path: Path, precision: str) -> Non
     assert (tmp_path / "small.safetensors").stat().st_size < 0.6 * (tmp_path / "run" / weights.BEST).stat().st_size
 
 
+FACTS: dict[str, Any] = {"config": {}, "categories": {"1": "car"}}
+
+
+@pytest.mark.parametrize(
+    ("facts", "line"),
+    [
+        ({}, "no config, or no categories by id"),
+        ({**FACTS, "config": 3}, "valid dictionary"),
+        ({**FACTS, "config": {"model": {"head_depth": 10**6}}}, r"head_depth: .*less than or equal to 64"),
+        ({**FACTS, "categories": ["car"]}, "no config, or no categories by id"),
+        ({**FACTS, "categories": {"one": "car"}}, "no config, or no categories by id"),
+        ({**FACTS, "categories": {"9" * 5000: "car"}}, "no config, or no categories by id"),
+        ({**FACTS, "categories": {"1": 7}}, "no config, or no categories by id"),
+    ],
+)
+def test_facts_that_do_not_describe_a_network_are_refused(tmp_path: Path, facts: dict[str, Any], line: str) -> None:
+    weights.save(tmp_path / "odd.safetensors", {"model.weight": torch.zeros(1)}, facts)
+    assert re.search(rf"odd\.safetensors: .*{line}", told(tmp_path / "odd.safetensors"))
+
+
+def told(path: Path) -> str:
+    with pytest.raises(KinsError) as error:
+        weights.load_model(path)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_facts_nested_too_deeply_are_refused(tmp_path: Path) -> None:
+    save_file({"model.weight": torch.zeros(1)}, tmp_path / "odd.safetensors", {"config": "[" * 10**5})
+    assert "odd.safetensors: not a readable safetensors file" in told(tmp_path / "odd.safetensors")
+
+
+SCORES = "model.roi_heads.box_predictor.cls_score.weight"
+
+
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        ({}, r"no config, or no categories by id"),
-        ({"config": 3, "categories": {"1": "car"}}, r"valid dictionary"),
-        ({"config": {}, "categories": ["car"]}, r"no config, or no categories by id"),
-        ({"config": {}, "categories": {"one": "car"}}, r"no config, or no categories by id"),
+        (lambda t: {**t, SCORES: t[SCORES][:-1]}, r"cls_score\.weight has shape \(\d+, \d+\), not \(\d+, \d+\)"),
+        (lambda t: {n: v for n, v in t.items() if n != SCORES}, r"lacks .*cls_score\.weight; "),
+        (lambda t: {**t, "model.more": torch.zeros(1)}, "holds more, which the network does not have"),
+        (lambda t: {"other": torch.zeros(1)}, "holds no network"),
+        (lambda t: {**t, SCORES: t[SCORES].double()}, r"cls_score\.weight is of type F64"),
+        (lambda t: {**t, SCORES: t[SCORES].long()}, r"cls_score\.weight is of type I64"),
+        (lambda t: {**t, SCORES: t[SCORES] * math.nan}, r"cls_score\.weight holds numbers that are not finite"),
+        (lambda t: {**t, SCORES: t[SCORES] + math.inf}, r"cls_score\.weight holds numbers that are not finite"),
     ],
 )
-def test_facts_that_do_not_describe_a_network_are_refused(tmp_path: Path, change: dict[str, Any], line: str) -> None:
-    weights.save(tmp_path / "odd.safetensors", {"model.weight": torch.zeros(1)}, change)
-    with pytest.raises(KinsError, match=rf"odd\.safetensors: .*{line}"):
-        weights.load_model(tmp_path / "odd.safetensors")
-
-
-def test_tensors_that_are_not_the_networks_are_named(tmp_path: Path) -> None:
+def test_tensors_that_are_not_the_networks_are_named(
+    tmp_path: Path, change: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]], line: str
+) -> None:
     tensors, facts = weights.load(weights.find("street"))
-    name = "model.roi_heads.box_predictor.cls_score.weight"
-    lacking = {key: value for key, value in tensors.items() if key != name}
-    for changed, line in (
-        ({**tensors, name: tensors[name][:-1]}, r"size mismatch for .*cls_score\.weight"),
-        (lacking, r"Missing key.*cls_score\.weight"),
-        ({"other": torch.zeros(1)}, "holds no network"),
-    ):
-        weights.save(tmp_path / "odd.safetensors", changed, facts)
-        with pytest.raises(KinsError, match=rf"^[^\n]*odd\.safetensors: [^\n]*{line}[^\n]*$"):
-            weights.load_model(tmp_path / "odd.safetensors")
+    weights.save(tmp_path / "odd.safetensors", change(tensors), facts)
+    assert re.search(rf"odd\.safetensors: .*{line}", told(tmp_path / "odd.safetensors"))
+
+
+def test_shapes_are_compared_before_memory_is_taken(tmp_path: Path) -> None:
+    """The network described would have tens of gigabytes; three are allowed."""
+    _, facts = weights.load(weights.find("street"))
+    wide = {"channels": 8192, "head_channels": 8192, "hidden": 1024}
+    facts["config"]["model"].update(wide)
+    weights.save(tmp_path / "wide.safetensors", {"model.weight": torch.zeros(1)}, facts)
+    script = f"""
+import resource, sys
+from kins.errors import KinsError
+from kins.models.weights import load_model
+resource.setrlimit(resource.RLIMIT_DATA, (3 << 30, 3 << 30))
+try:
+    load_model({str(tmp_path / "wide.safetensors")!r})
+except KinsError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert "weights and configuration don't fit" in done.stdout
+    assert "Error" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "change", [{"step": None}, {"step": "3"}, {"seconds": math.nan}, {"best": [1]}, {"step": True}]
+)
+def test_a_checkpoint_says_where_its_run_stands(tmp_path: Path, change: dict[str, Any]) -> None:
+    state = {"step": 3, "seconds": 1.5, "best": -math.inf}
+    path = tmp_path / "last.safetensors"
+    weights.save(path, {"model.weight": torch.zeros(1)}, FACTS | state)
+    assert weights.load(path, weights.RUN_STATE)[1]["best"] == -math.inf
+    weights.save(path, {"model.weight": torch.zeros(1)}, FACTS | state | change)
+    with pytest.raises(KinsError, match=rf"last\.safetensors: its {next(iter(change))} is "):
+        weights.load(path, weights.RUN_STATE)
+
+
+def test_layers_with_a_channel_a_class_are_known() -> None:
+    model, _, categories = weights.load_model("street")
+    names = class_tensors(model)
+    state = model.state_dict()
+    assert len(names) == 8
+    assert {state[name].shape[0] for name in names} == {len(categories) + 1, 4 * (len(categories) + 1)}
 
 
 def test_files_of_other_kinds_are_refused_unread(tmp_path: Path) -> None:

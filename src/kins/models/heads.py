@@ -169,6 +169,17 @@ class MaskHead(nn.Module):
         return own + self.logits.bias[labels][:, None, None]  # type: ignore[index]
 
 
+def class_tensors(network: nn.Module) -> set[str]:
+    """Names of the tensors that have a channel a class."""
+    layers = [
+        module.logits if isinstance(module, MaskHead) else module
+        for module in network.modules()
+        if isinstance(module, BoxPredictor | MaskHead)
+    ]
+    classed = {id(parameter) for layer in layers for parameter in layer.parameters()}
+    return {name for name, parameter in network.named_parameters() if id(parameter) in classed}
+
+
 class AllLevels(nn.Module):
     """First layer after adaptive feature pooling: one convolution a pyramid level, fused by maximum (PANet)."""
 

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from kins.config import Config, stored
 from kins.errors import KinsError
-from kins.files import temporary_name
-from kins.models.network import AmodalRCNN, assemble
+from kins.files import check_regular, reason, temporary_name
+from kins.models.checkpoints import check_numbers, check_shapes, shapes
+from kins.models.heads import class_tensors
+from kins.models.network import AmodalRCNN, assemble, normalisation
+
+T = TypeVar("T")
 
 BEST = "best.safetensors"
 LAST = "last.safetensors"
 SHIPPED = {"street": "street.safetensors"}
+RUN_STATE = {"step": int, "seconds": float, "best": float}
+"""Facts that a checkpoint has beside the network's; their types."""
 
 
 def save(path: str | Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
@@ -30,23 +40,80 @@ def save(path: str | Path, tensors: Mapping[str, Tensor], facts: Mapping[str, An
         save_file(contiguous, temporary, {key: json.dumps(value) for key, value in facts.items()})
 
 
-def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and facts of a file. Raises KinsError if it is none of ours."""
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself, read without a tensor.
+
+    Attributes:
+        facts: JSON values: at least `config` and `categories` (name by id).
+        shapes: of the tensors, by name.
+    """
+
+    path: Path
+    facts: dict[str, Any]
+    shapes: dict[str, Sequence[int]]
+
+
+def read_header(path: str | Path) -> Header:
+    """Raises KinsError if the file is none of ours, or holds anything but floating-point numbers of at most 32 bits."""
     path = Path(path)
-    if not path.is_file():
-        raise KinsError(f"{path}: no such file of weights")
-    try:
-        with safe_open(path, framework="pt") as file:
-            facts = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise KinsError(f"{path}: not a readable safetensors file ({' '.join(str(error).split())})") from None
+    with _opened(path) as file:
+        facts = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
+        stated = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        sizes = {name: values.get_shape() for name, values in stated.items()}
+        kinds = {name: values.get_dtype() for name, values in stated.items()}
     categories = facts.get("categories")
-    if "config" not in facts or not isinstance(categories, dict) or not all(key.isdecimal() for key in categories):
+    if (
+        "config" not in facts
+        or not isinstance(categories, dict)
+        or not all(_is_category(*item) for item in categories.items())
+    ):
         raise KinsError(f"{path}: safetensors, but not written by kins train (no config, or no categories by id)")
-    if not any(name.startswith("model.") for name in tensors):
+    if not any(name.startswith("model.") for name in sizes):
         raise KinsError(f"{path}: holds no network")
-    return tensors, facts
+    for name, kind in kinds.items():
+        if kind not in ("F32", "F16", "BF16"):
+            raise KinsError(f"{path}: {name} is of type {kind}, not F32, F16 or BF16; kins writes no such weights")
+    return Header(path, facts, sizes)
+
+
+def load(
+    path: str | Path, state: Mapping[str, type] = MappingProxyType({})
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and facts of a file.
+
+    Args:
+        state: facts that are needed beside configuration and categories, with their types (`RUN_STATE`).
+
+    Raises:
+        KinsError: no such file, none of ours, or numbers that are not finite.
+    """
+    header = read_header(path)
+    for name, kind in state.items():
+        value: Any = header.facts.get(name)
+        if not isinstance(value, int | kind) or isinstance(value, bool) or value != value:
+            raise KinsError(f"{path}: its {name} is {json.dumps(value)[:40]}; the file is damaged, or not a run's last")
+    with _opened(header.path) as file:
+        tensors = {name: file.get_tensor(name) for name in header.shapes}
+    check_numbers(header.path, tensors)
+    return tensors, header.facts
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A safetensors file; what goes wrong with it inside is a KinsError."""
+    try:
+        check_regular(path)
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except FileNotFoundError:
+        raise KinsError(f"{path}: no such file of weights") from None
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
+        raise KinsError(f"{path}: not a readable safetensors file ({reason(error)})") from None
+
+
+def _is_category(key: str, name: Any) -> bool:
+    return re.fullmatch(r"-?[0-9]{1,18}", key) is not None and isinstance(name, str)
 
 
 def find(path: str | Path) -> Path:
@@ -65,31 +132,45 @@ def find(path: str | Path) -> Path:
 
 def model_state(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The network's tensors of a weights file or a checkpoint; of the latter the averaged ones if there are any."""
-    prefix = "ema." if any(name.startswith("ema.") for name in tensors) else "model."
-    return {n.removeprefix(prefix): t.float() for n, t in tensors.items() if n.startswith(prefix)}
+    return {name: tensor.float() for name, tensor in part(tensors, _prefix(tensors)).items()}
+
+
+def part(named: Mapping[str, T], prefix: str) -> dict[str, T]:
+    """What the prefix stands before, without it."""
+    return {name.removeprefix(prefix): value for name, value in named.items() if name.startswith(prefix)}
+
+
+def _prefix(names: Iterable[str]) -> str:
+    return "ema." if any(name.startswith("ema.") for name in names) else "model."
+
+
+def restore(network: nn.Module, tensors: Mapping[str, Tensor], path: str | Path) -> None:
+    """Load the tensors of a file into a network. Raises KinsError where their names or shapes differ."""
+    check_shapes(Path(path), network.state_dict(), shapes(tensors), "the file is damaged, or of another configuration")
+    network.load_state_dict(tensors)
 
 
 def load_model(path: str | Path) -> tuple[AmodalRCNN, Config, dict[int, str]]:
-    """Network, configuration and categories (name by id, in the order of the labels) of a run or a weights file."""
-    file = find(path)
-    tensors, facts = load(file)
-    config = stored(facts["config"], str(file))
-    categories = {int(key): name for key, name in facts["categories"].items()}
-    model = assemble(config.model.model_copy(update={"weights": None, "norm": _norm(config)}), len(categories))
-    try:
-        model.load_state_dict(model_state(tensors))
-    except RuntimeError as error:
-        raise KinsError(
-            f"{file}: weights and configuration don't fit ({str(error).splitlines()[-1].strip()})"
-        ) from None
+    """Network, configuration and categories (name by id, in the order of the labels) of a run or a weights file.
+
+    Raises:
+        KinsError: no such file, none of ours, or a network that is not the one which the configuration in it describes
+            (found before memory is taken for it).
+    """
+    header = read_header(find(path))
+    config = stored(header.facts["config"], str(header.path))
+    categories = {int(key): name for key, name in header.facts["categories"].items()}
+    settings = config.model.model_copy(update={"weights": None, "norm": normalisation(config.model)})
+    with torch.device("meta"):
+        expected = assemble(settings, len(categories)).state_dict()
+    found = part(header.shapes, _prefix(header.shapes))
+    check_shapes(header.path, expected, found, "weights and configuration don't fit")
+    model = assemble(settings, len(categories))
+    restore(model, model_state(load(header.path)[0]), header.path)
     return model, config, categories
 
 
-def _norm(config: Config) -> str:
-    return config.model.norm or ("frozen-batch" if config.model.weights else "group")
-
-
-def start_from(model: torch.nn.Module, path: str | Path, categories: Mapping[int, str]) -> list[str]:
+def start_from(model: nn.Module, path: str | Path, categories: Mapping[int, str]) -> list[str]:
     """Load what fits of other weights; layers with a channel a class only if the categories are the same.
 
     Returns:
@@ -99,11 +180,11 @@ def start_from(model: torch.nn.Module, path: str | Path, categories: Mapping[int
     state = model_state(tensors)
     same = list(facts["categories"].values()) == list(categories.values())
     own = model.state_dict()
-    classed = ("box_predictor.", ".logits.")
+    other = set() if same else class_tensors(model)
     fitting = {
         name: value
         for name, value in state.items()
-        if name in own and own[name].shape == value.shape and (same or not any(part in name for part in classed))
+        if name in own and own[name].shape == value.shape and name not in other
     }
     if not fitting:
         raise KinsError(f"{path}: nothing in these weights fits the network; is it the same kind?")
