@@ -1,11 +1,17 @@
 """What tests of several parts use."""
 
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
 import numpy as np
 import numpy.typing as npt
 
 from kins.masks import Mask
 from kins.records import Image, Instance, Scene
 
+T = TypeVar("T")
 HEIGHT, WIDTH = 60, 90
 """Of the painted scenes."""
 
@@ -33,3 +39,20 @@ def painted(seed: int) -> tuple[Scene, np.ndarray]:
         if (picture == 50 * (k + 1)).any()
     )
     return Scene(Image(1, "x.png", HEIGHT, WIDTH), instances), np.repeat(picture[..., None], 3, axis=2)
+
+
+def running(process: int) -> bool:
+    """Whether there is such a process, other than one that has ended and that nobody has asked about."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_for(condition: Callable[[], T]) -> T:
+    """What a function gives once it is true; the last it gives after half a minute."""
+    for _ in range(3000):
+        if found := condition():
+            break
+        time.sleep(0.01)
+    return found

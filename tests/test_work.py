@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.helpers import running, wait_for
 
 from kins import KinsError
 from kins.work import CHUNK, in_chunks, processes
@@ -171,6 +172,30 @@ def test_slow_work_is_shared_even_where_forking_is_not_safe(tmp_path: Path, star
         print(processes(2, 2, slow=True), processes(1, 2, slow=True), processes(2, 2))
         """
     assert fresh(script, tmp_path) == ["abcd False", "2 1 1"]
+
+
+@pytest.mark.parametrize("start", ["pass", "sys.modules['torch'] = sys"])
+def test_processes_end_with_their_parent(tmp_path: Path, start: str) -> None:
+    (tmp_path / "endless.py").write_text(
+        "import os, time\ndef wait(items):\n    open(str(os.getpid()), 'w').close()\n    time.sleep(100)\n"
+    )
+    script = f"""if True:
+        import sys
+        sys.path.insert(0, "")
+        from endless import wait
+        from kins.work import in_chunks
+        {start}
+        list(in_chunks(wait, "abcd", "letters", 2, chunk=1, slow=True))
+        """
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
+    parent = subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path, env=environment)
+    try:
+        workers = wait_for(lambda: len(found := [int(p.name) for p in tmp_path.glob("[0-9]*")]) == 2 and found)
+        assert all(map(running, workers))
+    finally:
+        parent.kill()
+        parent.wait()
+    assert wait_for(lambda: not any(map(running, workers)))
 
 
 def test_few_images_are_not_worth_a_process() -> None:

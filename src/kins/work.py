@@ -103,9 +103,18 @@ _inherited: Callable[[Any], Any] | None = None
 
 
 def _start(slow: bool) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     if not slow:
         gc.disable()
     os.environ["RAYON_NUM_THREADS"] = "1"  # one process for each core is enough
+
+
+def _end_with_parent() -> None:
+    """Ends this process when its parent does, however that ends: nobody else would, and it would wait for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _run(chunk: Any) -> Any:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.helpers import running, wait_for
 
 import kins
 from kins.errors import KinsError
@@ -91,6 +92,20 @@ def test_killed_and_started_again_gives_the_same_bytes(made, tmp_path):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not (out / "train.json").exists()
+    assert kins_command(*COMMAND, str(out), "--workers", "1").returncode == 0
+    assert files(out) == files(made)
+
+
+def test_workers_that_lose_their_parent_end_and_the_run_goes_on(made, tmp_path):
+    out = tmp_path / "out"
+    process = subprocess.Popen([sys.executable, "-m", "kins.cli", *COMMAND, str(out), "--workers", "2"])
+    while process.poll() is None and not list(out.glob(".parts/training/*.json")):
+        time.sleep(0.01)
+    workers = [int(n) for n in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+    assert len(workers) >= 2
+    process.kill()
+    process.wait()
+    assert wait_for(lambda: not any(map(running, workers)))
     assert kins_command(*COMMAND, str(out), "--workers", "1").returncode == 0
     assert files(out) == files(made)
 
