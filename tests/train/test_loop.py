@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import math
 import os
 import signal
 import subprocess
@@ -16,9 +17,14 @@ from kins.config import Config, load_config
 from kins.demo.toys import write_shapes
 from kins.errors import KinsError
 from kins.models import weights
+from kins.models.network import AmodalRCNN, assemble
 from kins.predict.predictor import Predictor
 from kins.records import Dataset
-from kins.train.loop import Progress, _fabric, learning_rate, train
+from kins.train import processes
+from kins.train.log import Progress
+from kins.train.loop import train
+from kins.train.optimise import learning_rate
+from kins.train.processes import launch
 
 SMALL = [
     "model.channels=16",
@@ -168,6 +174,47 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_images(shapes: Dataset, t
         train(small("train.steps=30", "train.lr=1e18", "train.clip=null", "train.warmup=0"), shapes, tmp_path)
 
 
+def test_a_gradient_that_is_not_finite_stops_and_names_the_images(
+    shapes: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The square root's gradient is infinite at 0, its value is not."""
+
+    def forward(self: AmodalRCNN, images: object, targets: object) -> dict[str, torch.Tensor]:
+        return {"loss_odd": next(p for p in self.parameters() if p.requires_grad).sum().mul(0).abs().sqrt()}
+
+    monkeypatch.setattr(AmodalRCNN, "forward", forward)
+    for clip in ("null", "5"):
+        with pytest.raises(
+            KinsError, match=r"step 1: the gradient is not finite on images 00000\d\.png, 00000\d\.png; lo"
+        ):
+            train(small("train.steps=2", f"train.clip={clip}"), shapes, tmp_path / clip)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_steps_that_overflow_in_float16_are_left_out(
+    shapes: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimizer: str
+) -> None:
+    """As on a GPU: the first steps find out what gradients can be scaled by. CPUs have the same scaler, but they are
+    slow at the rest, which is a square here."""
+
+    def forward(self: AmodalRCNN, images: object, targets: object) -> dict[str, torch.Tensor]:
+        return {"loss_odd": next(p for p in self.parameters() if p.requires_grad).half().float().square().sum()}
+
+    monkeypatch.setattr(AmodalRCNN, "forward", forward)
+    monkeypatch.setattr(processes, "pick_precision", lambda device, name: "16")
+    scaler = torch.amp.GradScaler
+    monkeypatch.setattr(torch.amp, "GradScaler", lambda device: scaler(device, init_scale=2.0**40))
+    overrides = ["train.steps=40", "train.clip=5", f"train.optimizer={optimizer}", "train.lr=0.001"]
+    path = train(small(*overrides), shapes, tmp_path)
+    facts = weights.load(tmp_path / weights.LAST)[1]
+    assert 1 <= facts["scaler"]["scale"] < 2.0**40
+    first = weights.load(path)[0]
+    assert all(value.isfinite().all() for value in first.values())
+    torch.manual_seed(0)
+    fresh = assemble(small().model, len(shapes.categories)).state_dict()
+    assert any(not torch.equal(value, first[f"model.{name}"]) for name, value in fresh.items())
+
+
 def test_a_folder_with_another_run_is_refused(shapes: Dataset, tmp_path: Path) -> None:
     train(small("train.steps=1"), shapes, tmp_path)
     with pytest.raises(KinsError, match=r"holds a run with train\.lr 0\.0008, not 0\.1"):
@@ -187,9 +234,29 @@ def test_a_run_from_before_a_setting_existed_goes_on(shapes: Dataset, tmp_path: 
     assert list(logged(tmp_path)) == [1, 2]
 
 
+def test_negative_category_ids_train_and_predict(shapes: Dataset, tmp_path: Path) -> None:
+    turned = [s.replace(instances=tuple(i.replace(category_id=-i.category_id) for i in s)) for s in shapes]
+    categories = {-key: name for key, name in shapes.categories.items()}
+    dataset = Dataset.from_scenes(turned, categories, images_dir=shapes.images_dir)
+    path = train(small("train.steps=1", "model.score_threshold=0.0"), dataset, tmp_path)
+    found = Predictor.load(path)(shapes[0].read_image())
+    assert {i.category_id for i in found} <= {-1, -2, -3}
+    assert len(found)
+    train(small("train.steps=2", "model.score_threshold=0.0"), dataset, tmp_path)
+
+
 def test_a_run_can_start_from_other_weights(shapes: Dataset, tmp_path: Path) -> None:
     path = train(small("train.steps=1"), shapes, tmp_path / "first")
-    train(small("train.steps=1", f"train.init={path}", "train.lr=1e-12"), shapes, tmp_path / "second")
+    said: list[str] = []
+    overrides = ["train.steps=1", f"train.init={path}", "train.lr=1e-12"]
+    train(small(*overrides), shapes, tmp_path / "second", say=said.append)
+    assert said == []  # nothing is left at random
+    train(small(*overrides, "model.hidden=16"), shapes, tmp_path / "third", say=said.append)
+    wide, narrow = (assemble(small(f"model.hidden={n}").model, 3).state_dict() for n in (32, 16))
+    others = [name for name, value in narrow.items() if value.shape != wide[name].shape]
+    assert len(said) == 1
+    assert f"train.init={path}: {len(others)} of {len(narrow)} tensors start at random" in said[0]
+    assert ".".join(others[0].split(".")[:3]) in said[0]
     first, second = (weights.model_state(weights.load(tmp_path / run / weights.BEST)[0]) for run in ("first", "second"))
     assert all(torch.allclose(value, second[key], atol=1e-6) for key, value in first.items())
 
@@ -239,6 +306,14 @@ def test_learning_rates() -> None:
     assert learning_rate(cosine, 10**6, 1) == pytest.approx(0)
 
 
+def test_warm_up_follows_the_clock_where_the_schedule_does() -> None:
+    """However slow the machine: all steps of a short budget would lie in the warm-up otherwise."""
+    budget = load_config("tiny", ["train.minutes=1", "train.steps=1000", "train.warmup=50"]).train
+    assert learning_rate(budget, 3, 0.06) == pytest.approx(budget.lr * 0.5 * (1 + math.cos(math.pi * 0.06)))
+    assert learning_rate(budget, 10**6, 0.02) < 0.5 * budget.lr
+    assert learning_rate(budget, 0, 0) > 0
+
+
 def test_a_budget_in_minutes_ends_in_time(shapes: Dataset, tmp_path: Path) -> None:
     seen: list[Progress] = []
     train(small("train.minutes=0.03"), shapes, tmp_path, progress=seen.append)
@@ -260,7 +335,7 @@ def test_coordinates_are_not_rounded_by_mixed_precision() -> None:
             assert super().forward(x).dtype == torch.bfloat16
             return x
 
-    fabric, _ = _fabric(small("train.precision=bf16").train)
+    fabric, _ = launch(small("train.precision=bf16").train)
     model = fabric.setup(Echo(4, 4))
     assert model(torch.full((1, 4), 776.3)).dtype == torch.float32
 

@@ -27,8 +27,7 @@ def train(
 
     from kins.config import load_config
     from kins.files.terminal import say
-    from kins.train.bar import training_bar
-    from kins.train.log import check_run_folder, weight_files
+    from kins.train.log import check_run_folder, training_bar, weight_files
     from kins.train.loop import train as run
     from kins.train.samples import find_data
 

@@ -54,7 +54,7 @@ def demo(
     from kins.formats import load, load_predictions
     from kins.predict.files import predict_files
     from kins.statistics.numbers import number
-    from kins.train.bar import training_bar
+    from kins.train.log import training_bar
     from kins.train.loop import train
 
     out = Path(out)

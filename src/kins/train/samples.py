@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from kins.models.images import network_ratio, scaled
 from kins.records import Dataset, Instance, Scene
 from kins.train.augment import augment, photographed, random_window
 
+T = TypeVar("T")
 Sample = tuple[Tensor, dict[str, Tensor]]
 Draw = tuple[int, int]
 """Index of an image, and its place in the endless sequence of training images; together they fix its augmentation."""
@@ -120,9 +121,9 @@ def label_of(dataset: Dataset) -> dict[int, int]:
     place = f"{dataset.path}: " if dataset.path else ""
     if not dataset.categories:
         raise KinsError(f"{place}lists no categories, and so there is nothing to learn")
-    if (lowest := min(dataset.categories)) < 0:
-        name = dataset.categories[lowest]
-        raise KinsError(f"{place}category '{name}' has the id {lowest}; to train, number categories from 0 or 1")
+    if far := [key for key in dataset.categories if abs(key) >= 10**18]:
+        name = dataset.categories[far[0]]
+        raise KinsError(f"{place}category '{name}' has the id {far[0]}; number categories with at most 18 digits")
     return {category_id: label for label, category_id in enumerate(sorted(dataset.categories), start=1)}
 
 
@@ -167,6 +168,28 @@ def collate(samples: list[Sample]) -> tuple[list[Tensor], list[dict[str, Tensor]
     """Lists of images and of targets: images differ in size, targets in length."""
     images, targets = zip(*samples, strict=True)
     return list(images), list(targets)
+
+
+def arriving(loader: Iterable[T]) -> Iterator[T]:
+    """What loading processes send. Raises KinsError as the data set did there, and where a process died."""
+    items = iter(loader)
+    while True:
+        try:
+            item = next(items)
+        except StopIteration:
+            return
+        except (
+            KinsError
+        ) as error:  # PyTorch puts the other process's traceback in front of the message, a line at the end
+            message = str(error).splitlines()[-1].removeprefix(f"{KinsError.__module__}.{KinsError.__name__}: ")
+            raise KinsError(message) from None
+        except RuntimeError as error:
+            if not str(error).startswith("DataLoader worker"):
+                raise
+            raise KinsError(
+                "a loading process died; is there enough memory? A smaller data.workers needs less"
+            ) from None
+        yield item
 
 
 def find_data(data: DataConfig) -> tuple[Dataset, Dataset | None]:

@@ -1,0 +1,93 @@
+"""Evaluation during training, shared by all processes."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from lightning_fabric import Fabric
+from torch.utils.data import DataLoader
+
+from kins.evaluation import Evaluator, Results
+from kins.predict.predictor import Predictor, with_categories
+from kins.records import Dataset
+from kins.train.processes import gather, together
+from kins.train.samples import arriving
+
+BATCH = 4
+"""Most images in one pass."""
+FIGURES = ("AP", "AP50", "AP75")
+
+
+class Pictures(torch.utils.data.Dataset[tuple[list[int], list[npt.NDArray[np.uint8]]]]):
+    """Pictures of a data set by lists of image ids, for loading processes."""
+
+    def __init__(self, dataset: Dataset, batches: Sequence[list[int]]) -> None:
+        self.dataset, self.batches = dataset, batches
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, index: int) -> tuple[list[int], list[npt.NDArray[np.uint8]]]:
+        ids = self.batches[index]
+        return ids, [self.dataset[key].read_image() for key in ids]
+
+
+def evaluate_together(
+    predictor: Predictor, test: Dataset, fabric: Fabric, most: int | None = None, workers: int = 0
+) -> Results | None:
+    """Predict and compare, each process its share of the images; the figures do not depend on how many there are.
+
+    Args:
+        most: only the first so many images.
+        workers: loading processes of each process.
+
+    Returns:
+        The results in the first process, None in the others.
+    """
+    batches = equal_batches(test, most)
+    bounds = [len(batches) * rank // fabric.world_size for rank in range(fabric.world_size + 1)]
+    own = batches[bounds[fabric.global_rank] : bounds[fabric.global_rank + 1]]
+    evaluator = Evaluator(test.categories, slices=())
+    with together(fabric):
+        pictures = Pictures(test, own)
+        loader = DataLoader(pictures, batch_size=None, num_workers=workers if own else 0, collate_fn=_unchanged)
+        for ids, images in arriving(loader):
+            for key, found in zip(ids, predictor.batch(images), strict=True):
+                scene = test[key]
+                evaluator.update(scene, with_categories(found.replace(image=scene.image), test.categories))
+    first, *others = gather(fabric, evaluator)
+    if not fabric.is_global_zero:
+        return None
+    for other in others:
+        first.merge(other)
+    return first.results()
+
+
+def equal_batches(test: Dataset, most: int | None) -> list[list[int]]:
+    """Ids of images in sequence, those of one size together: padding to the largest would change predictions."""
+    images = itertools.islice(test.images.values(), most)
+    batches: list[list[int]] = []
+    for _, group in itertools.groupby(images, lambda image: (image.height, image.width)):
+        batches += _split([image.id for image in group])
+    return batches
+
+
+def _split(ids: list[int]) -> Iterator[list[int]]:
+    return (ids[start : start + BATCH] for start in range(0, len(ids), BATCH))
+
+
+def _unchanged(value: object) -> object:
+    return value
+
+
+def named_figures(results: Results) -> dict[str, float]:
+    """AP of boxes and masks in percent; `score`, which chooses the best weights, is the mean over the masks."""
+    kinds = results.kinds
+    figures = {f"{kind}_{name}": kinds[kind][name] for kind in kinds for name in FIGURES}
+    scores = [kinds[kind]["AP"] for kind in kinds if kind != "box" and not math.isnan(kinds[kind]["AP"])]
+    return {**figures, "score": sum(scores) / len(scores) if scores else 0.0}
