@@ -443,9 +443,18 @@ class Dataset:
         return Dataset.from_scenes(scenes, categories, extra={**other.extra, **self.extra}, images_dir=self.images_dir)
 
     def save(
-        self, path: str | Path, format: str = "kins2020", masks: Literal["amodal", "inmodal"] | None = None
+        self,
+        path: str | Path,
+        format: str = "kins2020",
+        masks: Literal["amodal", "inmodal"] | None = None,
+        polygons: bool = False,
     ) -> list[str]:
         """Write an annotation file; returns a line for each kind of thing that the format can't hold.
+
+        Args:
+            format: one of kins.formats.FORMATS.
+            masks: which masks to write where the format is plain COCO, which has one an instance.
+            polygons: write outlines of the same pixels in place of run lengths where the format's readers expect them.
 
         Example:
             >>> from kins.demo.toys import write_shapes
@@ -453,12 +462,10 @@ class Dataset:
             ['occlusion cluster and order (oco_id, ico_id) (14 instances)']
             >>> len(kins.load("kins2019.json", images="pictures"))
             3
-
-        `masks` says which masks to write where the format is plain COCO, which has one an instance.
         """
         from kins.formats import save
 
-        return save(self, path, format, masks)
+        return save(self, path, format, masks, polygons)
 
     def _scene(self, image: Image) -> Scene:
         return Scene(image, tuple(self._instances.get(image.id, ())), self.image_path(image))

@@ -13,8 +13,15 @@ def convert(
     target: Annotated[Path, typer.Argument(metavar="OUT", help="Annotation file to write.")],
     to: Annotated[
         str,
-        typer.Option("--to", metavar="FORMAT", help="kins2020, kins2019, cocoa, cocoa-cls, d2sa or coco."),
+        typer.Option("--to", metavar="FORMAT", help="kins2020, kins2019, cocoa, cocoa-cls, d2sa, coco or predictions."),
     ],
+    polygons: Annotated[
+        bool, typer.Option("--polygons", help="Outlines in place of run lengths, where other readers expect them.")
+    ] = False,
+    annotations: Annotated[
+        Path | None,
+        typer.Option("--annotations", metavar="FILE", help="Ground truth of IN, a plain list of detections."),
+    ] = None,
     from_: From = None,
     as_: As = None,
     images: Images = None,
@@ -25,13 +32,33 @@ def convert(
     """
     from kins.files import check_output
     from kins.files.terminal import say
-    from kins.formats import load
+    from kins.formats import load, load_predictions
     from kins.masks import require_sound
 
-    check_output(target, [source, images])
-    dataset = load(source, images=images, format=from_, masks=as_)
+    check_output(target, [source, annotations, images])
+    if annotations is None:
+        dataset = load(source, images=images, format=from_, masks=as_)
+    else:
+        dataset = load_predictions(source, load(annotations, images=images, masks="amodal"), masks=as_)
+    missing = {"amodal", "inmodal"}
     for scene in dataset:  # masks that the target holds as they are would be passed on unread, damaged ones too
         require_sound([mask for instance in scene for mask in (instance.amodal, instance.inmodal)])
-    for line in dataset.save(target, format=to, masks=as_):
+        missing -= {kind for kind in missing if any(getattr(instance, kind) is not None for instance in scene)}
+    for line in dataset.save(target, format=to, masks=as_, polygons=polygons):
         say(f"not kept: {line}", err=True)
+    if len(missing) == 1 and to != "coco":
+        say(f"missing: {_without(missing.pop())}", err=True)
     say(f"{target}: {len(dataset)} images, {sum(len(scene) for scene in dataset)} instances")
+
+
+def _without(kind: str) -> str:
+    """What a file with one kind of mask alone is good for."""
+    if kind == "inmodal":
+        return (
+            "the input has no inmodal masks, and the output neither; kins order, eval's hidden regions and slices, and "
+            "training networks for both masks need them (kins order IN OUT --inmodal FILE takes them from another file)"
+        )
+    return (
+        "the input has no amodal masks, and the output neither; kins order and all that is about hidden parts need "
+        "them (kins complete guesses them)"
+    )

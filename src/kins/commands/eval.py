@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from kins.commands.options import Annotations, From, Images, Json
+from kins.commands.options import Annotations, As, From, Images, Json
 
 
 def evaluate(
@@ -18,6 +18,7 @@ def evaluate(
         Literal["amodal", "inmodal"] | None,
         typer.Option("--masks", help="What the masks of plain COCO results are."),
     ] = None,
+    as_: As = None,
     slices: Annotated[
         str,
         typer.Option(
@@ -59,7 +60,7 @@ def evaluate(
         from kins.evaluation.report import report_paths, write_report
 
         check_output(report_paths(report, len(predictions)), [annotations, *predictions, images])
-    dataset = load(annotations, images=images, format=from_)
+    dataset = load(annotations, images=images, format=from_, masks=as_)
     found = {str(path): load_predictions(path, dataset, masks=masks) for path in predictions}
     if completion:
         scores = {name: evaluate_completion(dataset, part) for name, part in found.items()}

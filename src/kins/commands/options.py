@@ -10,5 +10,6 @@ Images = Annotated[Path | None, typer.Option("--images", metavar="DIR", help="Fo
 From = Annotated[str | None, typer.Option("--from", metavar="FORMAT", help="Format of the file, if not recognised.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, alone on standard output.")]
 As = Annotated[
-    Literal["amodal", "inmodal"] | None, typer.Option("--as", help="What the masks of a plain COCO file are.")
+    Literal["amodal", "inmodal"] | None,
+    typer.Option("--as", help="What the masks of plain COCO files and results are."),
 ]

@@ -12,7 +12,8 @@ from kins.formats import coco, cocoa, cocoa_cls, kins2019, kins2020, predictions
 from kins.formats.document import Document, checked_text, encode, parse
 from kins.formats.prediction_writer import PredictionWriter as PredictionWriter
 from kins.formats.predictions import load_predictions as load_predictions
-from kins.records import Dataset
+from kins.masks.trace import traced
+from kins.records import Dataset, Instance, Scene
 
 Masks = Literal["amodal", "inmodal"]
 
@@ -74,12 +75,30 @@ def _decode(path: Path, content: bytes, format: str | None, masks: Masks | None)
     return document, _module(format or recognise(document))
 
 
-def save(dataset: Dataset, path: str | Path, format: str, masks: Masks | None = None) -> list[str]:
+POLYGONS: dict[str, tuple[Masks, ...]] = {
+    "kins2020": ("amodal", "inmodal"),
+    "kins2019": ("amodal",),
+    "cocoa": ("amodal",),
+    "cocoa-cls": ("amodal",),
+    "d2sa": ("amodal",),
+    "coco": ("amodal", "inmodal"),
+}
+"""The masks that published files of each format hold as polygons; run lengths are read as well, but not by everyone."""
+
+
+def save(
+    dataset: Dataset, path: str | Path, format: str, masks: Masks | None = None, polygons: bool = False
+) -> list[str]:
     """Write an annotation file; returns a line for each kind of thing that the format can't hold.
 
     Args:
         format: one of FORMATS.
         masks: which masks to write as plain COCO; the one that there is if None.
+        polygons: write outlines in place of run lengths where files of this format have polygons (see POLYGONS). They
+            give the same pixels. Crowds keep run lengths, as in COCO.
+
+    Raises:
+        KinsError: it can't be written, an instance lacks what the format needs, or a mask is damaged.
 
     Example:
         >>> from kins.demo.toys import write_shapes
@@ -87,9 +106,25 @@ def save(dataset: Dataset, path: str | Path, format: str, masks: Masks | None = 
         ['inmodal mask (3 instances)', 'occlusion cluster and order (oco_id, ico_id) (3 instances)']
     """
     module = _module(format)
+    if polygons:
+        dataset = _outlined(dataset, format)
     value, losses = coco.write(dataset, masks) if module is coco else module.write(dataset)
     write_json(path, encode(value))
     return [*dataset.left_out, *losses]
+
+
+def _outlined(dataset: Dataset, format: str) -> Dataset:
+    if format not in POLYGONS:
+        raise KinsError(f"the format {format} has run lengths; polygons are for {', '.join(POLYGONS)}")
+
+    def outlined(instance: Instance) -> Instance:
+        found = {kind: getattr(instance, kind) for kind in POLYGONS[format]}
+        return instance.replace(**{kind: mask if mask is None else traced(mask) for kind, mask in found.items()})
+
+    def change(scene: Scene) -> Scene:
+        return scene.replace(instances=tuple(i if i.crowd else outlined(i) for i in scene))
+
+    return dataset.map(change)
 
 
 def recognise(document: Document) -> str:

@@ -37,6 +37,13 @@ def trace(mask: Mask) -> Polygons:
     return _polygons(columns, rows, order, starts)
 
 
+def traced(mask: Mask) -> Mask:
+    """The same pixels with polygons: those that the mask was made of, or else its outlines."""
+    if mask.polygons is not None:
+        return mask
+    return Mask(mask.height, mask.width, mask.rle, trace(mask))
+
+
 def _pieces(mask: Mask) -> tuple[Indices, Indices]:
     """(S,) columns and (2 S,) rows of the runs of pixels within columns: first row and row after the last in turn.
 

@@ -23,7 +23,7 @@ from kins.records import Dataset, Scene
 from kins.streets.picture import Picture, Settings, make_picture
 from kins.work import in_chunks
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the same settings give other bytes."""
 MARK = "streets.json"
 FILES = {"training": "train.json", "testing": "test.json"}
@@ -61,7 +61,7 @@ def _generate(out: Path, counts: dict[str, int], settings: Settings, workers: in
     for split, count in counts.items():
         scenes = _finished(out, split)
         sets[split] = Dataset.from_scenes((_unplaced(scenes[k]) for k in range(count)), CATEGORIES)
-        sets[split].save(out / FILES[split])
+        sets[split].save(out / FILES[split], polygons=True)
     shutil.rmtree(out / ".parts", ignore_errors=True)
     return sets
 
@@ -132,4 +132,5 @@ def _write(out: Path, split: str, index: int, picture: Picture) -> None:
     contents = (png.getvalue(), picture.labels.encode(), picture.calibration.encode())
     for name, content in zip(_names(index), contents, strict=True):
         write_atomic(out / split / name, content)
-    Dataset.from_scenes([picture.scene], CATEGORIES).save(out / ".parts" / split / f"{index:06d}.json")
+    part = Dataset.from_scenes([picture.scene], CATEGORIES)
+    part.save(out / ".parts" / split / f"{index:06d}.json", polygons=True)

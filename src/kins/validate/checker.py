@@ -63,6 +63,7 @@ class Checker:
         images = self._images(document.images or [])
         categories = self._categories(document.categories or [])
         self._annotations(document.annotations or [])
+        self._missing_kind()
         annotations = [self.kept[position] for position in sorted(self.kept)]
         content = {**document.extra, "images": images, "annotations": annotations}
         return content if document.categories is None else content | {"categories": categories}
@@ -195,6 +196,20 @@ class Checker:
             self.report.instances = len(raws)
             for category_id in sorted(self.categories - set(self.used)):
                 self.report.add("category-unused", "categories", f"category {category_id}")
+
+    def _missing_kind(self) -> None:
+        """A kind of mask that no instance has is no fault of each of them, if there is the other kind."""
+        missing = self.report.found.get("mask-missing")
+        if missing is None:
+            return
+        count = Counter(place.rpartition(".")[2] for place, _ in missing.places)
+        absent = [name for name, times in count.items() if times == self.report.instances]
+        if len(absent) != 1 or self.report.format == "coco":
+            return
+        missing.places = [found for found in missing.places if not found[0].endswith(f".{absent[0]}")]
+        if not missing.places:
+            del self.report.found["mask-missing"]
+        self.report.add("mask-kind-missing", "annotations", f"none of {count[absent[0]]} has {absent[0]}")
 
     def _part(self, groups: Sequence[tuple[Any, list[int]]]) -> _Part:
         """The annotations of some images, each with its positions."""

@@ -52,6 +52,9 @@ KINDS: dict[str, Kind] = {
     "unknown-category": Kind("error", "an annotation of a category that is not listed", "list the category"),
     "same-object-twice": Kind("warning", "an image has the same mask twice in one category", "remove one of them"),
     "mask-missing": Kind("error", "a mask is missing", "add it; kins convert reads single masks as plain COCO"),
+    "mask-kind-missing": Kind(
+        "info", "no annotation has a mask of this kind", "nothing, if one kind is all that is needed"
+    ),
     "mask-unusable": Kind("error", "a mask is neither polygons nor RLE", "annotate again; --fix removes the instance"),
     "polygons-empty": Kind("error", "a mask has no polygon", "annotate again; --fix removes amodal ones"),
     "polygon-short": Kind("error", "a polygon has fewer than three points", "remove it: --fix does"),
