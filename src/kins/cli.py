@@ -45,7 +45,7 @@ for command in (agree, complete, convert, demo, order, predict, show, stats, syn
 app.command("eval")(evaluate)
 
 GOES_ON = "the same command goes on where it stopped"
-KEPT = {"demo": "the street scenes that are made stay", "synth": GOES_ON, "train": GOES_ON}
+KEPT = {"complete": GOES_ON, "predict": GOES_ON, "synth": GOES_ON, "train": GOES_ON}
 """What is said after Ctrl-C; of the other commands, that no file is half written."""
 
 

@@ -28,11 +28,13 @@ def predict(
 ) -> None:
     """Find objects in pictures: both masks, occlusion score and order of each.
 
+    Interrupted, the same command goes on where it stopped; until the end the file is named PRED.json.part.
     A picture that can't be read, found or told which image it is, is reported and skipped; the exit code is 2 only if
     none is left, or if ANN knows none of the classes.
 
     Example: kins predict runs/tiny streets/testing/image_2 -o pred.json --annotations streets/test.json --show pictures
     """
+    import dataclasses
     import json
 
     from kins.files import check_output
@@ -58,6 +60,7 @@ def predict(
     for line in summary.skipped:
         say(f"skipped: {line}", err=True)
     if json_:
-        typer.echo(json.dumps({"images": summary.images, "detections": summary.detections, "skipped": summary.skipped}))
-    else:
-        say(f"{out}: {summary.detections} detections in {summary.images} images")
+        typer.echo(json.dumps(dataclasses.asdict(summary)))
+        return
+    before = f", {summary.before} of them done before" if summary.before else ""
+    say(f"{out}: {summary.detections} detections in {summary.images} images{before}")

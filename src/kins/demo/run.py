@@ -70,7 +70,7 @@ def demo(
 
     predictions = out / "predictions.json"
     say(f"3. predict boxes, both masks, occlusion and order: {predictions}")
-    predict_files(weights, [made.test_images], predictions, annotations=made.test)
+    predict_files(weights, [made.test_images], predictions, annotations=made.test, resume=False)
 
     say(f"4. evaluate {made.note}")
     truth = load(made.test, images=made.test_images)

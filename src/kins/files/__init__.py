@@ -15,7 +15,7 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -239,19 +239,27 @@ def only_one(folder: str | Path, file: str = ".lock", task: str = "training", ot
     except OSError as error:
         raise KinsError(f"{folder}: can't be written ({reason(error)})") from None
     try:
-        if fcntl is not None:
-            # Not flock: processes that load data are forked and would hold on to it for a while after a SIGKILL.
-            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in (errno.EACCES, errno.EAGAIN):
-            os.close(handle)
-            raise KinsError(
-                f"{folder}: another {task} is writing there; wait for it, or choose another {other}"
-            ) from None
-    try:
+        # Not flock: processes that load data are forked and would hold on to it for a while after a SIGKILL.
+        if fcntl is not None and _taken(fcntl.lockf, handle):
+            raise KinsError(f"{folder}: another {task} is writing there; wait for it, or choose another {other}")
         yield
     finally:
         os.close(handle)
+
+
+def hold(handle: int, path: Name) -> None:
+    """Locks an open file for this process and those it forks. Raises KinsError if another one has it."""
+    if fcntl is not None and _taken(fcntl.flock, handle):
+        raise KinsError(f"{path}: another process is writing it; wait for it, or choose another name")
+
+
+def _taken(lock: Callable[[int, int], object], handle: int) -> bool:
+    """Tries to lock it. Where the system or its disk knows no locks, nothing is ever taken."""
+    try:
+        lock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno in (errno.EACCES, errno.EAGAIN)
+    return False
 
 
 def inside(folder: str | Path, name: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -10,7 +11,7 @@ from typing import Any
 import msgspec
 
 from kins.errors import KinsError
-from kins.files import reason, write_json
+from kins.files import hold, reason, write_json
 from kins.formats.coco_layout import image_entry
 from kins.formats.document import Raw, encode
 from kins.formats.predictions import ROW, UNFINISHED, detection, head
@@ -21,7 +22,7 @@ class PredictionWriter:
     """Writes a prediction file image by image, so that memory stays small and an interrupted run loses one image.
 
     Until the end of the `with` block, all is in `PATH.part`, which `kins.load` reads as well: what was interrupted is
-    left out there. An error in the block leaves that file, and `resume` goes on with it.
+    left out there. An error in the block leaves that file if it holds an image, and `resume` goes on with it.
 
     Example:
         with PredictionWriter("pred.json", {1: "car"}) as writer:
@@ -31,6 +32,7 @@ class PredictionWriter:
     Attributes:
         path, part: the file to write, and the one that is written until then.
         done: ids of the images that are written.
+        detections: how many are written.
     """
 
     def __init__(
@@ -44,19 +46,22 @@ class PredictionWriter:
             resume: go on with an interrupted file, if there is one.
 
         Raises:
-            KinsError: the file can't be written, or is resumed with other categories or info.
+            KinsError: the file can't be written, another process writes it, or it is resumed with other categories or
+                info.
         """
         self.path = Path(path)
         self.part = self.path.with_name(self.path.name + ".part")
         self.done: set[int] = set()
+        self.detections = 0
         self._frame: dict[str, Any] = {} if info is None else {"info": info}
         self._categories = {"categories": [{"id": key, "name": name} for key, name in categories.items()]}
         self._known = set(categories)
         first = msgspec.json.encode({"unfinished": True, **self._frame, **self._categories}) + b"\n"
         try:
-            end = self._check(first, resume)
             self.part.parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(self.part, "r+b" if end else "wb")  # noqa: SIM115  # closed by close or __exit__
+            self._file = open(os.open(self.part, os.O_RDWR | os.O_CREAT, 0o666), "r+b")  # noqa: SIM115  # by __exit__
+            hold(self._file.fileno(), self.part)
+            end = self._check(first, resume)
             self._file.truncate(end)
             self._file.seek(end)
             if not end:
@@ -81,6 +86,7 @@ class PredictionWriter:
         except OSError as error:
             raise KinsError(f"{self.part}: can't be written ({reason(error)})") from None
         self.done.add(scene.image.id)
+        self.detections += len(scene)
 
     def close(self) -> None:
         """Make the whole file of what is written, and remove the other."""
@@ -100,25 +106,27 @@ class PredictionWriter:
         if kind is None:
             self.close()
         self._file.close()
+        if not self.done:
+            self.part.unlink(missing_ok=True)
 
     def _check(self, first: bytes, resume: bool) -> int:
         """Where to go on writing, 0 for a new file. Fills `done`."""
-        if not self.part.exists():
-            return 0
         with open(self.part, "rb") as file:
             begun = file.readline()
-            if not begun.startswith(UNFINISHED):
+            if not begun.startswith(UNFINISHED) and not UNFINISHED.startswith(begun):
                 raise KinsError(f"{self.part}: is needed for writing {self.path.name}, but was not written by kins")
             if not resume or not begun.endswith(b"\n"):
                 return 0
             if begun != first:
-                raise KinsError(f"{self.part}: was begun with other classes or settings; remove it to begin anew")
+                raise KinsError(f"{self.part}: was begun with {_difference(begun, first)}; remove it to begin anew")
             position = end = len(begun)
+            rows = 0
             for line in file:
                 position += len(line)
+                rows += line.startswith(ROW)
                 if line.endswith(b"\n") and not line.startswith(ROW):
                     self.done.add(self._image_id(line))
-                    end = position
+                    end, self.detections = position, rows
         return end
 
     def _image_id(self, line: bytes) -> int:
@@ -131,3 +139,15 @@ class PredictionWriter:
         with open(self.part, "rb") as file:
             file.readline()
             yield from (Raw(line[:-1]) for line in file if line.startswith(ROW) == rows)
+
+
+def _difference(begun: bytes, first: bytes) -> str:
+    """What differs between two first lines."""
+    try:
+        old, new = (msgspec.json.decode(line, type=dict[str, Any]) for line in (begun, first))
+        infos = old.get("info", {}), new.get("info", {})
+        changed = sorted(key for key in infos[0].keys() | infos[1].keys() if infos[0].get(key) != infos[1].get(key))
+        changed += ["categories"] if old["categories"] != new["categories"] else []
+    except (msgspec.DecodeError, KeyError, AttributeError):
+        changed = []
+    return f"other {', '.join(changed) or 'settings'}"

@@ -19,17 +19,26 @@ from kins.files.pictures import FORMATS, OTHER_SUFFIXES, SUFFIXES, read_picture
 from kins.records import Dataset, Image, Scene
 from kins.work import progress
 
+Pixels = npt.NDArray[np.uint8]
+
 MOST_LINES = 10
 """Pictures of unread kinds that are named one by one; more in a folder are counted."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """What was done: pictures predicted, detections written, and a line for each picture skipped or not drawn."""
+    """What was done.
+
+    Attributes:
+        images, detections: how many the file has.
+        skipped: a line for each picture that is skipped or not drawn.
+        before: how many of the images an interrupted call had done.
+    """
 
     images: int
     detections: int
     skipped: list[str]
+    before: int = 0
 
 
 def predict_files(
@@ -44,19 +53,23 @@ def predict_files(
     batch: int = 4,
     device: str = "auto",
     precision: str = "auto",
+    resume: bool = True,
 ) -> Summary:
     """Predict pictures and write the prediction file.
+
+    Each picture is written (and drawn) when it is done, so that memory does not grow with their number. Until the file
+    is complete it is named OUT.part; the same call with the same weights, settings and pictures goes on with that,
+    unless `resume` is false.
 
     Image ids are those of `annotations` (see `identify`; category ids are matched by name), else the number that a file
     is named with (000123.png is 123), else its place in the list.
 
     Raises:
         KinsError: no pictures, weights or annotations; not one picture that can be read, image or class that
-            the annotations know.
+            the annotations know; OUT.part is of a call with other weights, settings or pictures.
     """
-    from kins.formats import load
-    from kins.occlusion import with_order
-    from kins.predict.predictor import Predictor, with_categories
+    from kins.formats import PredictionWriter, load
+    from kins.predict.predictor import Predictor
 
     paths = find_images(images)
     dataset = None if annotations is None else load(annotations, images=paths[0].parent)
@@ -71,31 +84,71 @@ def predict_files(
         )
     skipped = [*passed_over(images), *unknown]
     targets = {} if show is None else drawings(show, paths)
-    scenes: list[Scene] = []
-    for chunk in _batches(progress(identified, "predicting"), batch):
-        readable: list[tuple[Path, int, npt.NDArray[np.uint8]]] = []
-        for path, image_id in chunk:
-            try:
-                readable.append((path, image_id, read_picture(path)))
-            except KinsError as error:
-                skipped.append(str(error))
-        if not readable:
-            continue
-        for scene, (path, image_id, pixels) in zip(predictor.batch([r[2] for r in readable]), readable, strict=True):
-            image = Image(image_id, path.name, *pixels.shape[:2])
-            scene = scene.replace(image=image, image_path=path)
-            if all(instance.both_known for instance in scene):
-                scene = with_order(scene)
-            if dataset is not None:
-                scene = with_categories(scene, dataset.categories)
-            scenes.append(scene)
-            if path in targets:
-                skipped += _draw(scene, pixels, show_score, targets[path])
-    if not scenes:
-        raise KinsError(f"not one of {len(paths)} pictures could be used; the first: {skipped[0]}")
+    names = _names(identified, dataset)
     categories = predictor.categories if dataset is None else dataset.categories
-    Dataset.from_scenes(scenes, categories).save(out, format="predictions")
-    return Summary(len(scenes), sum(len(scene) for scene in scenes), skipped)
+    settings = {"weights": str(weights), "score": score, "precision": precision, **_digests(weights, identified)}
+    with PredictionWriter(out, categories, settings, resume) as writer:
+        before = len(writer.done)
+        waiting = [(path, image_id) for path, image_id in identified if image_id not in writer.done]
+        for chunk in _batches(progress(waiting, "predicting"), batch):
+            readable = list(_read(chunk, skipped))
+            found = predictor.batch([pixels for *_, pixels in readable])
+            for scene, (path, image_id, pixels) in zip(found, readable, strict=True):
+                image = Image(image_id, names[image_id], *pixels.shape[:2])
+                scene = _finished(scene.replace(image=image, image_path=path), dataset)
+                if path in targets:
+                    skipped += _draw(scene, pixels, show_score, targets[path])
+                writer.add(scene)
+        if not writer.done:
+            raise KinsError(f"not one of {len(paths)} pictures could be used; the first: {skipped[0]}")
+    return Summary(len(writer.done), writer.detections, skipped, before)
+
+
+def _read(chunk: Iterable[tuple[Path, int]], skipped: list[str]) -> Iterator[tuple[Path, int, Pixels]]:
+    """The pictures that can be read; a line in `skipped` for each of the others."""
+    for path, image_id in chunk:
+        try:
+            yield path, image_id, read_picture(path)
+        except KinsError as error:
+            skipped.append(str(error))
+
+
+def _finished(scene: Scene, dataset: Dataset | None) -> Scene:
+    """With occlusion order where both masks are known, and the data set's categories."""
+    from kins.occlusion import with_order
+    from kins.predict.predictor import with_categories
+
+    if all(instance.both_known for instance in scene):
+        scene = with_order(scene)
+    return scene if dataset is None else with_categories(scene, dataset.categories)
+
+
+def _names(identified: Sequence[tuple[Path, int]], dataset: Dataset | None) -> dict[int, str]:
+    """File name of each image: that of the data set, else below the folder that all pictures have in common."""
+    if dataset is not None:
+        return {image_id: dataset.images[image_id].file_name for _, image_id in identified}
+    paths = {image_id: Path(os.path.abspath(path)) for path, image_id in identified}
+    try:
+        root = os.path.commonpath([path.parent for path in paths.values()])
+    except ValueError:  # several drives
+        return {image_id: path.name for image_id, path in paths.items()}
+    names = {image_id: path.relative_to(root).as_posix() for image_id, path in paths.items()}
+    return {image_id: os.fsencode(name).decode(errors="replace") for image_id, name in names.items()}
+
+
+def _digests(weights: str | Path, identified: Sequence[tuple[Path, int]]) -> dict[str, str]:
+    """What tells whether an interrupted file is of the same weights and pictures (by id, name and bytes)."""
+    import hashlib
+
+    from kins.models.weights import find
+
+    with open(find(weights), "rb") as file:
+        network = hashlib.file_digest(file, "sha256")
+    pictures = hashlib.sha256()
+    for path, image_id in identified:
+        size = path.stat().st_size if path.is_file() else 0
+        pictures.update(f"{image_id} {size} {os.path.abspath(path)}\n".encode(errors="surrogateescape"))
+    return {"weights SHA-256": network.hexdigest(), "pictures": pictures.hexdigest()}
 
 
 def find_images(names: Sequence[str | Path]) -> list[Path]:
@@ -201,7 +254,7 @@ def drawings(folder: str | Path, paths: Sequence[Path]) -> dict[Path, Path]:
     return targets
 
 
-def _draw(scene: Scene, pixels: npt.NDArray[np.uint8], lowest: float, target: Path) -> list[str]:
+def _draw(scene: Scene, pixels: Pixels, lowest: float, target: Path) -> list[str]:
     """Draws what is certain enough; returns a line if that failed, since predictions are worth more than drawings."""
     from kins.draw.scene import draw, write_picture
 
