@@ -33,8 +33,8 @@ from kins.masks import Mask
 from kins.models.cpu import quicken
 from kins.models.devices import autocast, pick_device
 from kins.models.network import assemble
+from kins.models.targets import flat_segments
 from kins.predict.predictor import Predictor
-from kins.train.samples import pad_segments
 
 CLASSES = 7
 
@@ -80,8 +80,8 @@ def targets(size: tuple[int, int], count: int = 13) -> tuple[dict[str, torch.Ten
     common = {"boxes": torch.tensor(boxes).float(), "labels": torch.arange(count) % CLASSES + 1}
     mine = {
         "occluded": torch.ones(count, dtype=torch.int64),
-        "amodal": pad_segments([m.segments for m in masks]),
-        "inmodal": pad_segments([m.segments for m in seen]),
+        "amodal": flat_segments([m.segments for m in masks]),
+        "inmodal": flat_segments([m.segments for m in seen]),
         "scale": torch.ones(2),
     }
     decoded = torch.stack([torch.from_numpy(m.to_array()) for m in masks]).to(torch.uint8)

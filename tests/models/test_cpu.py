@@ -19,7 +19,7 @@ from kins.models.cpu import Doubling, Linear, NNPackConv, quicken, separated, si
 from kins.models.heads import MaskHead
 from kins.models.network import assemble
 from kins.models.pooling import roi_align
-from kins.train.samples import pad_segments
+from kins.models.targets import flat_segments
 
 needs_nnpack = pytest.mark.skipif(not torch.backends.nnpack.is_available(), reason="this PyTorch has no NNPACK")
 
@@ -106,8 +106,8 @@ def test_region_stages_learn_and_predict_the_same(name: str) -> None:
         "boxes": torch.tensor([[10.0, 20, 70, 70], [90, 30, 150, 100]], dtype=torch.float64),
         "labels": torch.tensor([1, 3]),
         "occluded": torch.tensor([0, 1]),
-        "amodal": pad_segments([m.segments for m in masks]),
-        "inmodal": pad_segments([m.segments for m in masks]),
+        "amodal": flat_segments([m.segments for m in masks]),
+        "inmodal": flat_segments([m.segments for m in masks]),
         "scale": torch.ones(2),
         "seed": torch.tensor(3),
     }

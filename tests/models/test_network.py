@@ -13,7 +13,7 @@ from kins.errors import KinsError
 from kins.masks import Mask
 from kins.models.network import AmodalRCNN
 from kins.models.regions import occlusion_labels
-from kins.train.samples import pad_segments
+from kins.models.targets import flat_segments
 
 SMALL = {"backbone": "tiny", "channels": 32, "head_channels": 32, "hidden": 64, "regions": 16, "proposals_train": 100}
 
@@ -25,8 +25,8 @@ def target(seed: int = 0) -> dict[str, torch.Tensor]:
         "boxes": torch.tensor([[10.0, 20, 50, 70], [60, 10, 110, 80]]),
         "labels": torch.tensor([1, 3]),
         "occluded": torch.tensor([0, 1]),
-        "amodal": pad_segments([m.segments for m in masks]),
-        "inmodal": pad_segments([m.segments for m in seen]),
+        "amodal": flat_segments([m.segments for m in masks]),
+        "inmodal": flat_segments([m.segments for m in seen]),
         "scale": torch.ones(2),
         "seed": torch.tensor(seed),
     }

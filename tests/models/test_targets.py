@@ -1,14 +1,19 @@
 """Targets drawn from run lengths against the full-image way."""
 
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 from torchvision.models.detection.roi_heads import project_masks_on_boxes
 
 from kins.masks import Mask
-from kins.models.targets import draw_targets
-from kins.train.samples import pad_segments
+from kins.models import cpu, targets
+from kins.models.targets import draw_targets, flat_segments
 
 
 def blobs(seed: int, count: int = 4, height: int = 90, width: int = 140) -> list[Mask]:
@@ -51,7 +56,7 @@ def test_targets_are_the_covered_share_of_each_cell(seed: int, scale: tuple[floa
     masks = blobs(seed, 2)
     boxes = regions(seed, 3) * torch.tensor(scale).repeat(2)
     matched = torch.tensor([0, 1, 1])
-    drawn = draw_targets(pad_segments([m.segments for m in masks]), torch.tensor(scale), boxes, matched)
+    drawn = draw_targets(flat_segments([m.segments for m in masks]), torch.tensor(scale), boxes, matched)
     for k in range(3):
         expected = by_supersampling(masks[matched[k]], boxes[k], scale, 28)
         assert np.abs(drawn[k].numpy() - expected).max() < 0.09  # the grid of points is only so fine
@@ -61,7 +66,7 @@ def test_targets_are_the_covered_share_of_each_cell(seed: int, scale: tuple[floa
 def test_targets_agree_with_torchvisions_full_image_way() -> None:
     masks = blobs(3)
     boxes, matched = regions(4, 40), torch.arange(40) % 4
-    drawn = draw_targets(pad_segments([m.segments for m in masks]), torch.ones(2), boxes, matched)
+    drawn = draw_targets(flat_segments([m.segments for m in masks]), torch.ones(2), boxes, matched)
     decoded = torch.stack([torch.from_numpy(m.to_array()) for m in masks])
     # torchvision takes pixel i to lie at i, not from i to i + 1: half a pixel beside the boxes of the annotations
     reference = project_masks_on_boxes(decoded, boxes - 0.5, matched, 28)
@@ -70,17 +75,56 @@ def test_targets_agree_with_torchvisions_full_image_way() -> None:
     assert ((drawn > 0.5) == (reference > 0.5))[certain].float().mean() > 0.999
 
 
-def test_many_segments_are_worked_on_in_parts() -> None:
-    noise = Mask.from_array(np.random.default_rng(0).random((300, 300)) < 0.5)
-    segments = pad_segments([noise.segments])
-    boxes = torch.tensor([[0.0, 0, 300, 300]]).repeat(40, 1)
-    assert segments.shape[1] * 28 * 40 > 1 << 23
-    drawn = draw_targets(segments, torch.ones(2), boxes, torch.zeros(40, dtype=torch.int64))
-    assert torch.allclose(drawn.mean((1, 2)), torch.tensor(noise.area / 300**2), atol=1e-4)
+class Largest(TorchDispatchMode):
+    """Notes the largest number of elements of any result."""
+
+    elements = 0
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = function(*args, **(kwargs or {}))
+        for value in result if isinstance(result, tuple | list) else [result]:
+            if isinstance(value, torch.Tensor):
+                self.elements = max(self.elements, value.numel())
+        return result
+
+
+WAYS = pytest.mark.parametrize("way", [nullcontext, cpu.plain])
+
+
+def speckled() -> Mask:
+    return Mask.from_array(np.random.default_rng(0).random((300, 300)) < 0.5)
+
+
+@WAYS
+def test_one_speckled_mask_among_many_takes_memory_for_itself_alone(way: type[AbstractContextManager[None]]) -> None:
+    masks = [speckled(), *[Mask.from_box((k, k, 20, 20), 300, 300) for k in range(200)]]
+    boxes, matched = torch.tensor([[0.0, 0, 300, 300]]).repeat(241, 1), torch.arange(241).clamp(min=40) - 40
+    with way(), Largest() as seen:
+        segments = flat_segments([m.segments for m in masks])
+        drawn = draw_targets(segments, torch.ones(2), boxes, matched)
+    assert len(segments) == sum(len(m.segments) for m in masks)
+    assert seen.elements <= targets.MOST < len(masks) * len(masks[0].segments) * 3
+    expected = torch.tensor([masks[m].area / 300**2 for m in matched])
+    torch.testing.assert_close(drawn.mean((1, 2)), expected, rtol=0, atol=1e-4)
+
+
+@WAYS
+def test_targets_do_not_depend_on_what_is_drawn_together(
+    monkeypatch: pytest.MonkeyPatch, way: type[AbstractContextManager[None]]
+) -> None:
+    masks = [*blobs(5, 6), speckled(), Mask.empty(300, 300)]
+    segments, boxes = flat_segments([m.segments for m in masks]), regions(6, 40, 300, 300)
+    matched = torch.arange(40) % 8
+    alone = [draw_targets(segments, torch.ones(2), boxes[k : k + 1], matched[k : k + 1]) for k in range(40)]
+    for most in (targets.MOST, 28 * 3000, 28):
+        monkeypatch.setattr(targets, "MOST", most)
+        with way():
+            together = draw_targets(segments, torch.ones(2), boxes, matched)
+        torch.testing.assert_close(together, torch.cat(alone), rtol=0, atol=1e-5)
 
 
 def test_nothing_to_draw() -> None:
-    none = pad_segments([Mask.empty(10, 10).segments])
+    none = flat_segments([Mask.empty(10, 10).segments])
     assert draw_targets(none, torch.ones(2), torch.tensor([[0.0, 0, 5, 5]]), torch.tensor([0])).sum() == 0
     no_regions = torch.zeros((0, 4)), torch.zeros(0, dtype=torch.int64)
-    assert draw_targets(pad_segments([blobs(0)[0].segments]), torch.ones(2), *no_regions).shape == (0, 28, 28)
+    assert draw_targets(flat_segments([blobs(0)[0].segments]), torch.ones(2), *no_regions).shape == (0, 28, 28)

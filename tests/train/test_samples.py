@@ -44,7 +44,8 @@ def test_targets_follow_the_definitions() -> None:
     assert target["labels"].tolist() == [3, 3, 3]
     assert target["occluded"].tolist() == [0, 1, 1]
     assert make_target(scene, torch.ones(2), {4: 3}, DataConfig(occluded_rate=0.15))["occluded"].tolist() == [0, 1, 0]
-    assert len(target["amodal"]) == len(target["inmodal"]) == 3
+    numbers = [target[name][:, 0].unique_consecutive().tolist() for name in ("amodal", "inmodal")]
+    assert numbers == [[0, 1, 2], [0, 1, 2]]
 
 
 def test_missing_inmodal_masks_are_fine_only_where_none_are_learned() -> None:

@@ -13,7 +13,7 @@ from kins.models.targets import draw_targets
 
 Target = dict[str, Tensor]
 """One training image: boxes (N, 4) float x1, y1, x2, y2; labels (N,) int64 from 1; occluded (N,) int64, 0 or 1;
-amodal and inmodal (N, S, 3) float segments, scale (2,), as in `targets.draw_targets`; seed () int64, optional."""
+amodal and inmodal (S, 4) float segments, scale (2,), as in `targets.draw_targets`; seed () int64, optional."""
 
 
 class AmodalRoIHeads(RoIHeads):

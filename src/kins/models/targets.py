@@ -1,7 +1,27 @@
 """Mask targets drawn straight into each region's grid, from run lengths; no image-sized mask is ever decoded."""
 
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
+
+from kins.models import cpu
+
+MOST = 1 << 23
+"""Numbers that drawing holds at a time in one tensor, about."""
+
+
+def flat_segments(masks: Sequence[npt.NDArray[np.int64]]) -> Tensor:
+    """Segments of several masks (each `Mask.segments`, (S_i, 3)) in one table.
+
+    Returns:
+        (S, 4) float32: number of the mask (0 is the first), column x, first row, row after the last; mask by mask.
+    """
+    numbers = np.repeat(np.arange(len(masks)), [len(segments) for segments in masks])
+    rows = np.concatenate([np.zeros((0, 3), np.int64), *masks])
+    return torch.from_numpy(np.column_stack([numbers, rows]).astype(np.float32))
 
 
 def draw_targets(segments: Tensor, scale: Tensor, regions: Tensor, matched: Tensor, size: int = 28) -> Tensor:
@@ -11,8 +31,7 @@ def draw_targets(segments: Tensor, scale: Tensor, regions: Tensor, matched: Tens
     the product of their overlaps in x and in y, so all cells of a region are one matrix product over its segments.
 
     Args:
-        segments: (N, S, 3) float, for each of N masks its segments (column x, first row, row after the last) in
-            pixels of the annotated image (`Mask.segments`), padded with zeros at the end.
+        segments: (S, 4) of all masks, in pixels of the annotated image; see `flat_segments`.
         scale: (2,) width and height of the network input over those of the annotated image.
         regions: (R, 4) x1, y1, x2, y2 in pixels of the network input.
         matched: (R,) int64, the mask of each region.
@@ -22,23 +41,37 @@ def draw_targets(segments: Tensor, scale: Tensor, regions: Tensor, matched: Tens
         (R, size, size) float32 in [0, 1].
     """
     targets = regions.new_zeros((len(regions), size, size), dtype=torch.float32)
-    if not len(regions) or not segments.shape[1]:
-        return targets
-    x = torch.stack([segments[..., 0], segments[..., 0] + 1], dim=-1) * scale[0]
-    y = segments[..., 1:] * scale[1]
-    counts = (segments[..., 2] > segments[..., 1]).sum(1)[matched]
-    # Regions of masks with like numbers of segments are worked on together, without most of the padding; on GPUs many.
-    fitting = max(1, (1 << 23) // (segments.shape[1] * size))  # bounds the memory for masks with very many segments
-    together = min(16, fitting) if regions.device.type == "cpu" else fitting
-    for part in counts.argsort().split(together):
-        longest = int(counts[part[-1]])
+    numbers = segments[:, 0].contiguous()
+    starts, stops = (torch.searchsorted(numbers, matched.to(numbers.dtype), right=right) for right in (False, True))
+    counts = stops - starts
+    order = counts.argsort()
+    most = MOST // size
+    for group in _groups(counts[order].tolist(), most, together=16 if cpu.quicker_for(regions) else most):
+        part = order[group]
         left, top, right, bottom = regions[part].float().unbind(1)
-        masks = matched[part]
-        columns = _overlaps(x[masks, :longest], left, right, size)
-        rows = _overlaps(y[masks, :longest], top, bottom, size)
-        with torch.autocast(regions.device.type, enabled=False):
-            targets[part] = torch.bmm(rows, columns.transpose(1, 2))
+        longest, piece = int(counts[part[-1]]), max(1, most // len(part))
+        for first in range(0, longest, piece):
+            index = starts[part, None] + torch.arange(first, min(first + piece, longest), device=starts.device)
+            there = index < stops[part, None]
+            _, column, start, stop = segments[index.clamp(max=len(segments) - 1)].unbind(2)
+            x = torch.stack([column, column + 1], dim=-1) * scale[0]
+            y = torch.stack([start, stop], dim=-1) * scale[1] * there[..., None]  # what is not there has no length
+            columns, rows = _overlaps(x, left, right, size), _overlaps(y, top, bottom, size)
+            with torch.autocast(regions.device.type, enabled=False):
+                targets[part] += torch.bmm(rows, columns.transpose(1, 2))
     return targets.clamp_(0, 1)
+
+
+def _groups(counts: list[int], most: int, together: int) -> Iterator[slice]:
+    """Regions with like numbers of segments (sorted), which are worked on together, without most of the padding:
+    `together` of them, and `most` segments, the padding included, but one region in any case."""
+    first = 0
+    for place, count in enumerate(counts):
+        if place > first and (place - first == together or (place - first + 1) * count > most):
+            yield slice(first, place)
+            first = place
+    if counts:
+        yield slice(first, len(counts))
 
 
 def _overlaps(spans: Tensor, low: Tensor, high: Tensor, size: int) -> Tensor:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -15,6 +14,7 @@ from kins.config import AugmentConfig, DataConfig
 from kins.errors import KinsError
 from kins.masks import rasterise
 from kins.models.images import network_ratio, scaled
+from kins.models.targets import flat_segments
 from kins.records import Dataset, Instance, Scene
 from kins.train.augment import augment, photographed, random_window
 
@@ -95,25 +95,17 @@ def make_target(
         "boxes": boxes[keep],
         "labels": torch.tensor([labels[i.category_id] for i in instances], dtype=torch.int64),
         "occluded": torch.tensor([_occluded(i, data.occluded_rate) for i in instances], dtype=torch.int64),
-        "amodal": pad_segments([i.require("amodal").segments for i in instances]),
+        "amodal": flat_segments([i.require("amodal").segments for i in instances]),
         "scale": scale,
     }
     if inmodal:
-        target["inmodal"] = pad_segments([i.require("inmodal").segments for i in instances])
+        target["inmodal"] = flat_segments([i.require("inmodal").segments for i in instances])
     return target
 
 
 def _occluded(instance: Instance, rate: float) -> bool:
     """Whether part of the instance is hidden, rounding slivers aside."""
     return instance.both_known and instance.occlusion_rate >= max(rate, 1e-9)
-
-
-def pad_segments(segments: Sequence[npt.NDArray[np.int64]]) -> Tensor:
-    """Each (S_i, 3) to one (N, S, 3) float32, filled up with segments of no length."""
-    padded = np.zeros((len(segments), max((len(s) for s in segments), default=0), 3), np.float32)
-    for place, values in zip(padded, segments, strict=True):
-        place[: len(values)] = values
-    return torch.from_numpy(padded)
 
 
 def label_of(dataset: Dataset) -> dict[int, int]:
