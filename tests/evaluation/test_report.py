@@ -19,6 +19,7 @@ from kins.evaluation.errors import ERRORS
 from kins.evaluation.evaluator import matched_instances
 from kins.evaluation.precision import RECALLS
 from kins.evaluation.report import write_report
+from kins.evaluation.report.charts import bars_chart, curves_chart
 from kins.evaluation.report.pictures import draw_pair
 
 
@@ -239,7 +240,7 @@ def test_report_is_one_page_without_a_network(tmp_path: Path, runs: int) -> None
     links.feed(text)
     assert links.found
     assert all(link.startswith(("data:", "#")) for link in links.found)
-    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", text)
+    assert not re.search(r"https?://(?!www\.w3\.org/(2000/svg|1999/xlink))", text)
     assert "<b>.json" not in text.replace("&lt;b&gt;", ""), "names are escaped"
     numbers = json.loads((page.parent / "figures.json").read_text())
     assert (
@@ -250,6 +251,19 @@ def test_report_is_one_page_without_a_network(tmp_path: Path, runs: int) -> None
     for figure in figures:
         ElementTree.fromstring(figure.read_text())
         assert "var(" not in figure.read_text()
+        assert "#1c2024" in figure.read_text()
+    assert text.count("var(--ink, #1c2024)") > 10 * len(figures), "charts follow the page's colours"
+
+
+def test_every_run_is_in_the_legend() -> None:
+    """Also one whose name starts as what matplotlib leaves out, or is mathematics to it."""
+    names = ["_first", "$x^2$", "<b>"]
+    for svg in (
+        bars_chart(["a"], {name: [50.0] for name in names}, "AP", "AP"),
+        curves_chart([(name, np.linspace(1, 0, 101)) for name in names], RECALLS, "recall", "precision", "AP"),
+    ):
+        texts = [element.text.strip() for element in ElementTree.fromstring(svg).iter() if element.tag.endswith("text")]
+        assert [text for text in texts if text in names] == names
 
 
 def test_report_without_masks_or_detections(tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ def stats(
     from kins.files.terminal import console, say
     from kins.formats import load
     from kins.statistics import DEFINITIONS, distinct_names, statistics
-    from kins.statistics.tables import plot_paths, tables, write_plots
+    from kins.statistics.plots import plot_paths, write_plots
+    from kins.statistics.tables import tables
 
     if plots is not None:
         check_output(plot_paths(plots), [*annotations, images])

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kins.files.terminal import shown
 from kins.masks import Mask, rasterise
 from kins.masks.shape import convexity, simplicity
 from kins.occlusion import HEAVY, LEVELS, OCCLUDED, PARTIAL, level, occlusion
@@ -205,6 +206,17 @@ def _measure(scene: Scene, shapes: bool) -> _Measures:
         found.both_ways = int((np.triu(relations.weights) * np.triu(relations.weights.T) > 0).sum())
         found.cycles = len(relations.cycles)
     return found
+
+
+def printable(statistics: Statistics) -> Statistics:
+    """With names that are safe to print."""
+    names = [shown(name) for name in statistics.categories]
+    return dataclasses.replace(statistics, name=shown(statistics.name), categories=names)
+
+
+def all_classes(measured: Sequence[Statistics]) -> list[str]:
+    """The categories of any of these data sets."""
+    return list(dict.fromkeys(name for statistics in measured for name in statistics.categories))
 
 
 def distinct_names(paths: Sequence[Path]) -> list[str]:

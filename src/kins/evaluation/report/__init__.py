@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 
 import kins
-from kins.draw.palette import SERIES
 from kins.errors import missing
 from kins.evaluation.analysis import SURE, analyse
 from kins.evaluation.bootstrap import bootstrap, interval
 from kins.evaluation.errors import ERRORS, LEVELS, Analysis
 from kins.evaluation.precision import RECALLS
-from kins.evaluation.report.charts import DASHES, bars_chart, confusion_chart, curves_chart, standalone
+from kins.evaluation.report.charts import bars_chart, confusion_chart, curves_chart, standalone
 from kins.evaluation.report.pictures import choose, image_quality, shown
 from kins.evaluation.results import Results, without_nan
 from kins.files import write_json, write_markup
@@ -75,16 +74,11 @@ def write_report(
     intervals = _intervals(results, samples)
     analysis = {label: results[label].analysis or analyse(dataset, found[label], results[label]) for label in labels}
     charts = _charts(results, intervals, analysis)
-    first = results[labels[0]]
-    quality = image_quality(first.table)
-    best, worst = (
-        shown(*quality, first.table.images, dataset, found[labels[0]], indices)
-        for indices in choose(*quality, most_pictures)
-    )
     context = {
+        **_pictures(dataset, found[labels[0]], results[labels[0]], most_pictures),
         "title": dataset.path.name if dataset.path else "ground truth",
         "runs": results,
-        "first": first,
+        "first": results[labels[0]],
         "kinds": {kind: KIND_NAMES[kind] for kind in KIND_NAMES if all(kind in r.kinds for r in results.values())},
         "levels": LEVEL_NAMES,
         "intervals": intervals,
@@ -92,12 +86,6 @@ def write_report(
         "errors": ERRORS,
         "error_levels": LEVELS,
         "charts": charts,
-        "best": best,
-        "worst": worst,
-        "photos": dataset.images_dir is not None,
-        "sure": SURE,
-        "colors": SERIES,
-        "dashes": DASHES,
         "version": kins.__version__,
         "samples": samples,
     }
@@ -110,6 +98,15 @@ def write_report(
         write_markup(folder / "figures" / f"{name}.svg", standalone(svg))
     write_json(folder / "figures.json", json.dumps(_as_json(results, intervals, analysis), indent=1) + "\n")
     return page
+
+
+def _pictures(dataset: Dataset, predictions: Dataset, results: Results, most: int) -> dict[str, Any]:
+    """What the page says of the best and the worst images."""
+    quality = image_quality(results.table)
+    best, worst = (
+        shown(*quality, results.table.images, dataset, predictions, indices) for indices in choose(*quality, most)
+    )
+    return {"best": best, "worst": worst, "photos": dataset.images_dir is not None, "sure": SURE}
 
 
 def report_paths(folder: str | Path, runs: int = 1) -> list[Path]:
@@ -164,7 +161,7 @@ def _charts(
                     series.append((label, np.nanmean(result.kinds[kind].curves.precision[0], axis=1)))
         else:
             precision = part.curves.precision
-            series = [(name, np.nanmean(precision[t], axis=1)) for name, t in (("0.50", 0), ("0.75", 5), ("0.90", 8))]
+            series = [(f"IoU {t:.2f}", np.nanmean(precision[n], axis=1)) for t, n in _SHOWN]
         charts[f"precision-recall-{kind}"] = curves_chart(
             series, RECALLS, "recall, %", "precision, %", KIND_NAMES[kind]
         )
