@@ -13,8 +13,9 @@ from safetensors.torch import save_file
 
 import kins
 from kins.config import ModelConfig
+from kins.config import BACKBONES
 from kins.errors import KinsError
-from kins.models.backbone import BACKBONES, MOBILE, Backbone, FrozenNorm, MobileBody, backbone, freeze_stages
+from kins.models.backbone import MOBILE, Backbone, FrozenNorm, MobileBody, backbone, freeze_stages
 from kins.models.checkpoints import checkpoint
 from kins.models.network import assemble
 

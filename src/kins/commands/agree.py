@@ -7,15 +7,17 @@ import typer
 
 from kins.commands.options import As, From, Images, Json
 
+Consensus = Annotated[
+    Path | None, typer.Option("-o", "--out", metavar="OUT", help="Write the consensus, as KINS 2020.")
+]
+
 
 def agree(
     annotations: Annotated[
         list[Path],
         typer.Argument(metavar="A B [C]...", help="Annotations of the same images; or one file that holds several."),
     ],
-    out: Annotated[
-        Path | None, typer.Option("-o", "--out", metavar="OUT", help="Write the consensus, as KINS 2020.")
-    ] = None,
+    out: Consensus = None,
     from_: From = None,
     as_: As = None,
     images: Images = None,

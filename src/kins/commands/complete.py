@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kins.commands.options import Images, Json
+from kins.commands.options import ImageIds, Images, Json, Predictions, Show
 
 
 def complete(
@@ -13,20 +13,17 @@ def complete(
         Path,
         typer.Argument(metavar="IN", help="Visible masks: annotations, predictions, or results of another detector."),
     ],
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT.json", help="The prediction file to write.")],
+    out: Predictions,
     images: Images = None,
+    show: Show = None,
     with_: Annotated[
         str, typer.Option("--with", metavar="METHOD", help="visible, convex or convex-order.")
     ] = "convex-order",
-    show: Annotated[Path | None, typer.Option("--show", metavar="DIR", help="Also draw each image into DIR.")] = None,
     categories: Annotated[
         str | None,
         typer.Option("--categories", metavar="NAMES", help="Class names of results, with commas, from number 0 on."),
     ] = None,
-    annotations: Annotated[
-        Path | None,
-        typer.Option("--annotations", metavar="ANN", help="Annotations whose image ids and categories results have."),
-    ] = None,
+    annotations: ImageIds = None,
     json_: Json = False,
 ) -> None:
     """Complete visible masks to whole objects, and tell who hides whom, whatever found the masks.

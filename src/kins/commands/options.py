@@ -13,3 +13,9 @@ As = Annotated[
     Literal["amodal", "inmodal"] | None,
     typer.Option("--as", help="What the masks of plain COCO files and results are."),
 ]
+Predictions = Annotated[Path, typer.Option("-o", "--out", metavar="PRED.json", help="The prediction file to write.")]
+Show = Annotated[Path | None, typer.Option("--show", metavar="DIR", help="Also draw each picture into DIR.")]
+ImageIds = Annotated[
+    Path | None,
+    typer.Option("--annotations", metavar="ANN", help="Annotation file whose image ids and categories are used."),
+]

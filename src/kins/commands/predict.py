@@ -1,11 +1,10 @@
 """kins predict."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from kins.commands.options import Json
+from kins.commands.options import ImageIds, Json, Predictions, Show
 
 
 def predict(
@@ -13,12 +12,9 @@ def predict(
         str, typer.Argument(metavar="RUN_OR_WEIGHTS", help="A run folder, a weights file, or 'street'.")
     ],
     images: Annotated[list[str], typer.Argument(metavar="IMAGES...", help="Pictures, folders of them, or globs.")],
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="PRED.json", help="The prediction file to write.")],
-    annotations: Annotated[
-        Path | None,
-        typer.Option("--annotations", metavar="ANN", help="Annotation file whose image ids and categories are used."),
-    ] = None,
-    show: Annotated[Path | None, typer.Option("--show", metavar="DIR", help="Also draw each picture into DIR.")] = None,
+    out: Predictions,
+    annotations: ImageIds = None,
+    show: Show = None,
     show_score: Annotated[float, typer.Option("--show-score", help="Lowest score that --show draws.")] = 0.5,
     score: Annotated[float | None, typer.Option("--score", help="Lowest score that is written.")] = None,
     batch: Annotated[int, typer.Option("--batch", min=1, help="Pictures in one pass.")] = 4,

@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -41,6 +41,22 @@ NETWORKS = {
 """The paper's networks. Coding without an occlusion head takes the box head's map alone."""
 
 
+BackboneName = Literal[
+    "tiny",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "mobilenet_v2",
+    "mobilenet_v3_small",
+    "mobilenet_v3_large",
+    "efficientnet_b0",
+    "efficientnet_b1",
+    "efficientnet_b2",
+    "efficientnet_b3",
+    "efficientnet_v2_s",
+]
+BACKBONES: tuple[BackboneName, ...] = get_args(BackboneName)
 MOST = 10**9
 """Of what is counted in steps or images: more can't be meant, and would keep a machine busy until it is stopped."""
 
@@ -56,21 +72,7 @@ class ModelConfig(Section):
     """The network."""
 
     name: str = Field("asn-mlc", description="One of kins.config.NETWORKS.")
-    backbone: Literal[
-        "tiny",
-        "resnet18",
-        "resnet34",
-        "resnet50",
-        "resnet101",
-        "mobilenet_v2",
-        "mobilenet_v3_small",
-        "mobilenet_v3_large",
-        "efficientnet_b0",
-        "efficientnet_b1",
-        "efficientnet_b2",
-        "efficientnet_b3",
-        "efficientnet_v2_s",
-    ] = "resnet50"
+    backbone: BackboneName = "resnet50"
     weights: str | None = Field(
         None,
         description="Backbone: imagenet, coco (resnet50), another name of torchvision's, a file, or null: random.",

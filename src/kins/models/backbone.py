@@ -11,22 +11,13 @@ from torchvision.models._utils import IntermediateLayerGetter
 from torchvision.ops import FeaturePyramidNetwork, FrozenBatchNorm2d, StochasticDepth
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
+from kins.config import BACKBONES
 from kins.errors import KinsError
 from kins.models.proposals import at_least_single
 
-RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101")
-MOBILE = (
-    "mobilenet_v2",
-    "mobilenet_v3_small",
-    "mobilenet_v3_large",
-    "efficientnet_b0",
-    "efficientnet_b1",
-    "efficientnet_b2",
-    "efficientnet_b3",
-    "efficientnet_v2_s",
-)
+RESNETS = tuple(name for name in BACKBONES if name.startswith("resnet"))
+MOBILE = tuple(name for name in BACKBONES if name.startswith(("mobilenet", "efficientnet")))
 """Those of torchvision's networks that are a sequence of blocks called `features`, and small enough for CPUs."""
-BACKBONES = ("tiny", *RESNETS, *MOBILE)
 LEVELS = {"0": 4, "1": 8, "2": 16, "3": 32}
 """Strides of the pyramid's levels that regions are pooled from, finest first; the names are torchvision's."""
 LAYERS = dict(zip(("layer1", "layer2", "layer3", "layer4"), LEVELS, strict=True))
@@ -188,7 +179,7 @@ def backbone(
     """Build a backbone with its feature pyramid, with random weights.
 
     Args:
-        name: one of BACKBONES.
+        name: one of kins.config.BACKBONES.
         channels: width of the pyramid's maps.
         norm: "frozen-batch" (for pretrained weights) or "group" (for training from scratch).
         path: what follows the pyramid, for example `stages.panet.PathAugmentation`.

@@ -12,8 +12,9 @@ import torchvision
 from torch import Tensor, nn
 from torchvision.models.detection import FasterRCNN_ResNet50_FPN_Weights, MaskRCNN_ResNet50_FPN_Weights
 
+from kins.config import BACKBONES
 from kins.errors import KinsError
-from kins.models.backbone import BACKBONES, Backbone, FrozenNorm, MobileBody
+from kins.models.backbone import Backbone, FrozenNorm, MobileBody
 
 COCO_WEIGHTS = {"resnet50": MaskRCNN_ResNet50_FPN_Weights.COCO_V1}
 NO_EPSILON = {
@@ -88,7 +89,7 @@ def checkpoint(backbone: str, weights: str) -> Checkpoint:
     """Read weights for a backbone.
 
     Args:
-        backbone: one of `backbone.BACKBONES`.
+        backbone: one of `kins.config.BACKBONES`.
         weights: "imagenet", "coco" (resnet50 only), a name by torchvision's `get_model_weights` ("IMAGENET1K_V2"), or a
             file of torchvision weights.
 

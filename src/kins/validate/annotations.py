@@ -51,6 +51,7 @@ class _Checked:
     inmodal: Mask | None
 
 
+@dataclasses.dataclass(eq=False)
 class AnnotationChecker:
     """Annotations of some images; what it found stays in its attributes, which can be sent between processes.
 
@@ -61,25 +62,18 @@ class AnnotationChecker:
         used: number of annotations by category.
     """
 
-    def __init__(
-        self,
-        document: Document,
-        report: Report,
-        sizes: Mapping[int, tuple[int, int] | None],
-        categories: set[int],
-        images_dir: Path | None,
-        repair: bool,
-    ) -> None:
-        assert report.format is not None
-        self.document = document
-        self.report = report
-        self.sizes = sizes
-        self.categories = categories
-        self.images_dir = images_dir
-        self.repair = repair
-        self.cocoa = report.format == "cocoa"
-        self.names = NAMES[report.format]
-        self.masks = MaskChecker(report, repair, flat=self.cocoa)
+    document: Document
+    report: Report
+    sizes: Mapping[int, tuple[int, int] | None]
+    categories: set[int]
+    images_dir: Path | None
+    repair: bool
+
+    def __post_init__(self) -> None:
+        assert self.report.format is not None
+        self.cocoa = self.report.format == "cocoa"
+        self.names = NAMES[self.report.format]
+        self.masks = MaskChecker(self.report, self.repair, flat=self.cocoa)
         self.kept: dict[int, Entry | None] = {}
         self.ids: list[tuple[str, int]] = []
         self.used: Counter[int] = Counter()
