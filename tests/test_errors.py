@@ -40,6 +40,7 @@ USES = [
     ("mitsuba", "streets", ["synth", "streets", "--train", "1", "--size", "64x32"]),
     ("embreex", "streets", ["synth", "streets2", "--train", "1", "--size", "64x32", "--quality", "fast"]),
     ("jinja2", "report", ["eval", "train.json", "pred.json", "--report", "report"]),
+    ("matplotlib", "report", ["eval", "train.json", "pred.json", "--report", "report"]),
     ("matplotlib", "report", ["stats", "train.json", "--no-shapes", "--plots", "plots"]),
 ]
 

@@ -57,8 +57,9 @@ def evaluate(
 
     parts = parse_slices(slices)
     if report:
-        from kins.evaluation.report import report_paths, write_report
+        from kins.evaluation.report import check_installed, report_paths, write_report
 
+        check_installed()
         check_output(report_paths(report, len(predictions)), [annotations, *predictions, images])
     dataset = load(annotations, images=images, format=from_, masks=as_)
     found = {str(path): load_predictions(path, dataset, masks=masks) for path in predictions}

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Mapping
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +63,13 @@ def write_report(
 
     Returns:
         The path of the page.
+
+    Raises:
+        KinsError: something that reports need is not installed, or the folder can't be written.
     """
-    try:
-        from jinja2 import Environment
-    except ImportError:
-        raise missing("jinja2") from None
+    check_installed()
+    from jinja2 import Environment
+
     folder = Path(folder)
     labels = _labels(list(runs))
     results = {label: run[1] for label, run in zip(labels, runs.values(), strict=True)}
@@ -98,6 +101,13 @@ def write_report(
         write_markup(folder / "figures" / f"{name}.svg", standalone(svg))
     write_json(folder / "figures.json", json.dumps(_as_json(results, intervals, analysis), indent=1) + "\n")
     return page
+
+
+def check_installed() -> None:
+    """Raises KinsError if something that reports need is not installed: before hours of work, not after them."""
+    for module in ("jinja2", "matplotlib"):
+        if find_spec(module) is None:
+            raise missing(module)
 
 
 def _pictures(dataset: Dataset, predictions: Dataset, results: Results, most: int) -> dict[str, Any]:
