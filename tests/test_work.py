@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -195,6 +196,39 @@ def test_processes_end_with_their_parent(tmp_path: Path, start: str) -> None:
     finally:
         parent.kill()
         parent.wait()
+    assert wait_for(lambda: not any(map(running, workers)))
+
+
+@pytest.mark.parametrize("start", ["pass", "sys.modules['torch'] = sys"])
+def test_ctrl_c_ends_all_with_one_line(tmp_path: Path, start: str) -> None:
+    (tmp_path / "endless.py").write_text(
+        "import os, time\ndef wait(items):\n    open(str(os.getpid()), 'w').close()\n    time.sleep(100)\n"
+    )
+    script = f"""if True:
+        import sys
+        sys.path.insert(0, "")
+        import kins.formats
+        from endless import wait
+        from kins.cli import main
+        from kins.work import in_chunks
+        {start}
+        kins.formats.load = lambda *a, **b: list(in_chunks(wait, "abcdefgh", "letters", 2, chunk=1, slow=True))
+        sys.argv = ["kins", "stats", "some.json"]
+        main()
+        """
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    workers = wait_for(lambda: len(found := [int(p.name) for p in tmp_path.glob("[0-9]*")]) == 2 and found)
+    os.killpg(parent.pid, signal.SIGINT)  # as a terminal does
+    _, error = parent.communicate(timeout=60)
+    assert (parent.returncode, error) == (130, "kins: stopped; no file is left half written\n")
     assert wait_for(lambda: not any(map(running, workers)))
 
 

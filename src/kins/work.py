@@ -5,11 +5,13 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numpy as np  # noqa: F401  # before the count of threads below: it starts some, which survive forking
@@ -42,6 +44,8 @@ def in_chunks(
         slow: a chunk takes seconds. Then two are worth a process, and where forking is not safe, new processes are
             started in place of them, in which `function` is imported: it must pickle.
 
+    Ctrl-C reaches this process alone; the others end when the iteration is left, however it is.
+
     Raises:
         KinsError: a process died.
         Exception: what `function` raised first, by the sequence of the items.
@@ -57,13 +61,43 @@ def in_chunks(
     try:
         gc.freeze()  # or else the first collection in each process would copy all of it
         method = multiprocessing.get_context("fork" if forked else "spawn")
-        with ProcessPoolExecutor(workers, method, _start, (slow,)) as pool:
-            yield from progress(pool.map(_run if forked else function, chunks), label, len(chunks))
+        with _pool(ProcessPoolExecutor(workers, method, _start, (slow,))) as pool:
+            with interrupts_held():
+                results = pool.map(_run if forked else function, chunks)
+            yield from progress(results, label, len(chunks))
     except BrokenProcessPool:
         raise KinsError(f"{label}: a process died; is there enough memory? Fewer processes need less") from None
     finally:
         gc.unfreeze()
         _inherited = None
+
+
+@contextmanager
+def _pool(pool: ProcessPoolExecutor) -> Iterator[ProcessPoolExecutor]:
+    """Ends the pool's processes at once if the block is left before they are done."""
+    others = set(multiprocessing.active_children())
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in set(multiprocessing.active_children()) - others:
+            process.kill()
+        raise
+    finally:
+        pool.shutdown()
+
+
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Ctrl-C waits; processes that are started meanwhile never get it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterable[T]:

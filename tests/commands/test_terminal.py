@@ -3,13 +3,16 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 import unicodedata
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+from tests.helpers import running, wait_for
 
 from kins.cli import main
 from kins.demo.toys import write_shapes
@@ -203,6 +206,34 @@ def test_unusable_memory_is_no_fault(tmp_path):
     done = subprocess.run([sys.executable, "-c", script, "stats", "x"], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "not enough memory" in done.stderr
+
+
+TRAIN = ["train", "tiny", "--data", "data", "--out", "run", "data.workers=2", "data.short_side=64", "train.device=cpu"]
+SYNTH = ["synth", "out", "--train", "40", "--size", "320x96", "--quality", "fast", "--workers", "2"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="children are counted in /proc")
+@pytest.mark.parametrize(("arguments", "begun"), [(TRAIN, "run/config.json"), (SYNTH, "out/.parts/training/*.json")])
+def test_ctrl_c_is_one_line_and_leaves_no_process(tmp_path, arguments, begun):
+    write_shapes(tmp_path / "data/training/image_2", 4, (64, 96)).save(tmp_path / "data/train.json")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kins", *arguments],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+    def children():
+        tasks = Path(f"/proc/{process.pid}/task").glob("*/children")
+        return [int(number) for path in tasks for number in path.read_text().split()]
+
+    while process.poll() is None and (len(workers := children()) < 2 or not list(tmp_path.glob(begun))):
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert (process.returncode, error) == (130, "kins: stopped; the same command goes on where it stopped\n")
+    assert wait_for(lambda: not any(map(running, workers)))
 
 
 def test_the_module_is_the_command():

@@ -17,6 +17,7 @@ from kins.models.images import network_ratio, scaled
 from kins.models.targets import flat_segments
 from kins.records import Dataset, Instance, Scene
 from kins.train.augment import augment, photographed, random_window
+from kins.work import interrupts_held
 
 T = TypeVar("T")
 Sample = tuple[Tensor, dict[str, Tensor]]
@@ -164,7 +165,8 @@ def collate(samples: list[Sample]) -> tuple[list[Tensor], list[dict[str, Tensor]
 
 def arriving(loader: Iterable[T]) -> Iterator[T]:
     """What loading processes send. Raises KinsError as the data set did there, and where a process died."""
-    items = iter(loader)
+    with interrupts_held():
+        items = iter(loader)
     while True:
         try:
             item = next(items)
