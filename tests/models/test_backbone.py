@@ -12,8 +12,7 @@ import torchvision
 from safetensors.torch import save_file
 
 import kins
-from kins.config import ModelConfig
-from kins.config import BACKBONES
+from kins.config import BACKBONES, ModelConfig
 from kins.errors import KinsError
 from kins.models.backbone import MOBILE, Backbone, FrozenNorm, MobileBody, backbone, freeze_stages
 from kins.models.checkpoints import checkpoint
