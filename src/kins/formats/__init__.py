@@ -7,9 +7,10 @@ from types import ModuleType
 from typing import Literal
 
 from kins.errors import KinsError
-from kins.files import read_bytes, write_json
+from kins.files import write_json
 from kins.formats import coco, cocoa, cocoa_cls, kins2019, kins2020, predictions
-from kins.formats.document import Document, checked_text, encode, parse
+from kins.formats.document import Document, checked_text, encode, parse, read_content
+from kins.formats.foreign import describe_file
 from kins.formats.prediction_writer import PredictionWriter as PredictionWriter
 from kins.formats.predictions import load_predictions as load_predictions
 from kins.masks.trace import traced
@@ -58,7 +59,7 @@ def load(
     if images is not None and not Path(images).is_dir():
         raise KinsError(f"{images}: no such image folder")
     path, folder = Path(path), None if images is None else Path(images)
-    content = checked_text(path, read_bytes(path))
+    content = checked_text(path, read_content(path))
     document, module = _decode(path, content, format, masks)
     if module in (coco, predictions):
         return module.read(document, folder, masks)
@@ -132,6 +133,8 @@ def recognise(document: Document) -> str:
     for name, module in FORMATS.items():
         if module.matches(document):
             return name
+    if document.content is not None and (said := describe_file(document.path, bytes(document.content))):
+        raise KinsError(f"{document.path}: {said}")
     raise KinsError(f"{document.path}: is in none of the formats {', '.join(FORMATS)}; name one with --from")
 
 

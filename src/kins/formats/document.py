@@ -13,6 +13,7 @@ import msgspec
 
 from kins.errors import KinsError
 from kins.files import read_bytes
+from kins.formats.foreign import describe_file, refuse_folder
 
 Raw = msgspec.Raw
 
@@ -96,14 +97,21 @@ class Document:
 
 def read_document(path: str | Path) -> Document:
     """Read a JSON file. Raises KinsError if it is missing, empty, or not JSON."""
-    return parse(Path(path), read_bytes(path))
+    return parse(Path(path), read_content(path))
+
+
+def read_content(path: str | Path) -> bytes:
+    """All bytes of an annotation file. Raises KinsError if there is none; of a folder it says what is in it."""
+    refuse_folder(Path(path))
+    return read_bytes(path)
 
 
 def parse(path: Path, content: bytes) -> Document:
     """The document in a file's content. Raises KinsError if it is not JSON."""
     content = checked_text(path, content)
     if content[:64].lstrip()[:1] not in (b"{", b"["):
-        raise KinsError(f"{path}: is not a JSON file; annotations are expected")
+        said = describe_file(path, content) or "is not a JSON file; annotations are expected"
+        raise KinsError(f"{path}: {said}")
     try:
         frame = msgspec.json.decode(content, type=_Frame)
         if frame.images is not None or frame.annotations is not None:
@@ -138,7 +146,8 @@ def checked_text(path: Path, content: bytes) -> bytes:
             for start in range(0, len(content), 1 << 20):  # in pieces, to need no second copy of a large file
                 decoder.decode(content[start : start + (1 << 20)], final=start + (1 << 20) >= len(content))
         except UnicodeDecodeError:
-            raise KinsError(f"{path}: is not UTF-8 text; annotations are expected, as JSON") from None
+            said = describe_file(path, content) or "is not UTF-8 text; annotations are expected, as JSON"
+            raise KinsError(f"{path}: {said}") from None
     return content.removeprefix(codecs.BOM_UTF8)
 
 

@@ -14,10 +14,9 @@ from typing import Any, Literal
 import msgspec
 
 from kins.errors import KinsError
-from kins.files import read_bytes
 from kins.formats import coco_layout
 from kins.formats.coco_layout import is_given, mask_fields, rle
-from kins.formats.document import Document, Place, Raw, checked_text, describe, not_json, parse
+from kins.formats.document import Document, Place, Raw, checked_text, describe, not_json, parse, read_content
 from kins.masks import Mask
 from kins.records import Dataset, Image, Instance
 
@@ -66,7 +65,7 @@ def load_predictions(path: str | Path, dataset: Dataset, masks: Masks | None = N
             box that is none; with the place in the file.
     """
     path = Path(path)
-    content = checked_text(path, read_bytes(path))
+    content = checked_text(path, read_content(path))
     source = str(dataset.path or "the ground truth")
     if content.lstrip()[:1] != b"{":
         labels = {category_id: (category_id, name) for category_id, name in dataset.categories.items()}

@@ -9,9 +9,9 @@ import re
 from pathlib import Path
 
 from kins.errors import KinsError
-from kins.files import read_bytes, write_json
+from kins.files import write_json
 from kins.formats import FORMATS, recognise
-from kins.formats.document import Document, encode, parse, places
+from kins.formats.document import Document, encode, parse, places, read_content
 from kins.validate.checker import Checker
 from kins.validate.report import KINDS, Problem, Report
 
@@ -65,7 +65,7 @@ def validate(
 
 def _document(path: Path, report: Report) -> Document:
     """The file, with null where it has NaN or Infinity: Python writes these, but JSON has no such thing."""
-    content = read_bytes(path)
+    content = read_content(path)
     try:
         return parse(path, content)
     except KinsError:
