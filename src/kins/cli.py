@@ -87,8 +87,8 @@ def _run() -> int:
         return 0
     except typer.Exit as end:
         return end.exit_code
-    except KeyboardInterrupt:
-        return _stopped(context)
+    except KeyboardInterrupt as stop:
+        return _stopped(context, str(stop))
     except Exception as error:
         return _failed(error)
 
@@ -98,9 +98,9 @@ def _name() -> str:
     return "python -m kins" if os.path.basename(sys.argv[0]) in ("__main__.py", "cli.py") else "kins"
 
 
-def _stopped(context: Any) -> int:
+def _stopped(context: Any, kept: str) -> int:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second one ends what may still be waited for
-    kept = KEPT.get((context and context.invoked_subcommand) or "", "no file is left half written")
+    kept = kept or KEPT.get((context and context.invoked_subcommand) or "", "no file is left half written")
     _tell(f"stopped; {kept}")
     return 130
 

@@ -156,10 +156,10 @@ def test_a_training_replaces_only_its_own_run(kins):
         Path("run", name).unlink()
     assert kins(*arguments, "train.steps=2") == (0, "")
     assert json.loads(Path("run/config.json").read_text())["data"]["root"] == "data"
-    assert kins(*arguments, "train.steps=4") == (0, "")
+    assert kins(*arguments, "train.steps=4") == (0, "run: goes on after step 2\n")
     assert Path("run/log.csv").read_text().count("\n") == 3  # the header, and the last step of each
     Path("run/config.json").write_text(Path("run/config.json").read_text().rstrip() + "\n")
-    assert kins(*arguments, "train.steps=5") == (0, "")  # as of a run from before there was a mark
+    assert kins(*arguments, "train.steps=5")[0] == 0  # as of a run from before there was a mark
     Path("run/last.safetensors").unlink()
     refused(kins, f"run/best.safetensors: {INPUT}", *arguments, "train.steps=6", "train.init=run")
     refused(kins, f"run/best.safetensors: {INPUT}", "predict", "run", IMAGES, "-o", "run/best.safetensors")

@@ -34,10 +34,13 @@ RUN_STATE = {"step": int, "seconds": float, "best": float}
 
 
 def save(path: str | Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Write tensors and facts (JSON values) atomically."""
+    """Write tensors and facts (JSON values) atomically. Raises KinsError where the disk is full, for example."""
     contiguous = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     with temporary_name(path) as temporary:
-        save_file(contiguous, temporary, {key: json.dumps(value) for key, value in facts.items()})
+        try:
+            save_file(contiguous, temporary, {key: json.dumps(value) for key, value in facts.items()})
+        except SafetensorError as error:
+            raise KinsError(f"{path}: can't be written ({reason(error)})") from None
 
 
 @dataclass(frozen=True)

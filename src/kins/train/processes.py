@@ -36,6 +36,18 @@ def first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+@contextmanager
+def heard_once() -> Iterator[None]:
+    """Of an error that all processes find before they have met, the first one speaks, and the others only if it is
+    silent."""
+    try:
+        yield
+    except KinsError:
+        if not first_process():
+            time.sleep(HEARD)
+        raise
+
+
 def launch(settings: TrainConfig) -> tuple[Fabric, Precision]:
     """The processes meet. Raises KinsError for a device or precision that is not there."""
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)

@@ -12,6 +12,7 @@ from typing import Any
 from kins.config import Config, stored
 from kins.errors import KinsError
 from kins.files import made_by_kins
+from kins.models.weights import LAST, read_header
 from kins.records import Dataset
 from kins.train.log import RUN_FILES
 
@@ -77,6 +78,15 @@ def check_same(facts: Mapping[str, Any], config: Config, categories: Mapping[int
         sizes = [f"{part['images']} images with {part['objects']} objects" for part in (held, data)]
         differ = "other names, sizes, boxes or areas" if sizes[0] == sizes[1] else f"these are {sizes[1]}"
         raise KinsError(f"{out}: holds a run on other data ({sizes[0]}; {differ}); {otherwise}")
+
+
+def kept(out: Path, every: int) -> str:
+    """What a run folder keeps of a training that is stopped now, which writes a checkpoint each so many steps."""
+    try:
+        step = read_header(out / LAST).facts["step"]
+    except (KinsError, KeyError):
+        return f"nothing is kept, for the first checkpoint comes after step {every} (train.checkpoint_every)"
+    return f"{out} keeps the first {step} steps, and the same command goes on after them"
 
 
 def remove_leftovers(out: Path) -> None:
