@@ -21,6 +21,7 @@ from kins.commands.complete import complete
 from kins.commands.convert import convert
 from kins.commands.demo import demo
 from kins.commands.eval import evaluate
+from kins.commands.export import export
 from kins.commands.order import order
 from kins.commands.predict import predict
 from kins.commands.show import show
@@ -40,7 +41,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (agree, complete, convert, demo, order, predict, show, stats, synth, synth_occlude, train, validate):
+for command in (
+    agree,
+    complete,
+    convert,
+    demo,
+    export,
+    order,
+    predict,
+    show,
+    stats,
+    synth,
+    synth_occlude,
+    train,
+    validate,
+):
     app.command()(command)
 app.command("eval")(evaluate)
 

@@ -5,6 +5,7 @@ EXTRAS = {
         *("torch", "torchvision", "pydantic", "yaml", "safetensors"),
         *("tensorboard", "lightning_fabric", "lightning_utilities"),
     ),
+    "export": ("onnx", "onnxscript"),
     "streets": ("mitsuba", "drjit", "embreex", "trimesh"),
     "report": ("jinja2", "matplotlib"),
 }

@@ -114,6 +114,15 @@ def test_every_file_of_plots_and_reports_is_checked(kins, predictions):
             path.write_bytes(kept)
 
 
+def test_exports_replace_neither_their_weights_nor_foreign_files(kins):
+    for name in ("other.pt2", "other.onnx", "weights.onnx"):
+        Path(name).write_text("not by kins\n")
+    refused(kins, f"other.pt2: {FOREIGN}", "export", "street", "other.pt2")
+    refused(kins, f"other.onnx: {FOREIGN}", "export", "street", "other.onnx")
+    refused(kins, f"weights.onnx: {INPUT}", "export", "weights.onnx", "weights.onnx")
+    refused(kins, "--size 64: give width and height in pixels", "export", "street", "out.pt2", "--size", "64")
+
+
 @pytest.mark.parametrize("spelling", ["data/train.json", "data/../data/train.json", "link.json", "hard.json"])
 def test_the_input_is_never_replaced(kins, spelling):
     Path("link.json").symlink_to("data/train.json")

@@ -1,5 +1,6 @@
 """Options that several commands have."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -19,3 +20,13 @@ ImageIds = Annotated[
     Path | None,
     typer.Option("--annotations", metavar="ANN", help="Annotation file whose image ids and categories are used."),
 ]
+
+
+def width_and_height(size: str) -> tuple[int, int]:
+    """The numbers of "WxH". Raises KinsError for other text."""
+    from kins.errors import KinsError
+
+    width, _, height = size.partition("x")
+    if not all(re.fullmatch("[0-9]{1,9}", side) for side in (width, height)):
+        raise KinsError(f"--size {size}: give width and height in pixels, as in 1242x375")
+    return int(width), int(height)

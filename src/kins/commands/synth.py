@@ -26,14 +26,13 @@ def synth(
 
     Example: kins synth streets --train 200 --test 50 --size 621x188 --quality fast
     """
+    from kins.commands.options import width_and_height
     from kins.errors import KinsError
     from kins.files.terminal import say
     from kins.streets import Settings, generate
 
-    width, _, height = size.partition("x")
-    if not (width.isdecimal() and height.isdecimal()):
-        raise KinsError(f"--size {size}: give width and height in pixels, as in 1242x375")
-    settings = Settings(seed=seed, width=int(width), height=int(height), quality=quality, variety=variety)
+    width, height = width_and_height(size)
+    settings = Settings(seed=seed, width=width, height=height, quality=quality, variety=variety)
     if train + test == 0:
         raise KinsError("nothing to make; give --train N, --test N or both")
     for split, dataset in generate(out, {"training": train, "testing": test}, settings, workers).items():

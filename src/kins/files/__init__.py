@@ -2,8 +2,8 @@
 
 What commands write carries a mark that other readers skip, so that a command can be repeated: it replaces what kins
 made, and nothing else (`check_output`). The marks: JSON ends with lines of spaces; HTML and SVG end with a comment;
-pictures name kins as their software (EXIF); weights hold their configuration; exported programs an extra file. The
-tables of a run are known by the files beside them.
+pictures name kins as their software (EXIF); weights hold their configuration; exported programs an extra file, and ONNX
+files name kins as their producer. The tables of a run are known by the files beside them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ MARKUP_MARK = b"<!-- made by kins -->\n"
 EXIF = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x011\0\x02\0\0\0\x05\0\0\0\x1a\0\0\0\0kins\0"
 """In pictures that kins wrote, one entry: Software (0x131) is "kins". For Pillow's save(exif=EXIF)."""
 PROGRAM_MARK = "made_by_kins"
-"""Name of an extra file in the exported programs that kins wrote."""
+"""Name of an extra file in the exported programs that kins wrote; it holds the names of the labels."""
+ONNX_PRODUCER = "kins"
+_ONNX = b"\x12\x04" + ONNX_PRODUCER.encode()  # the second field of an ONNX file, its length, its text
 _AT_ENDS = 4096
 _MOST_HEADER = 2**24
 
@@ -174,6 +176,8 @@ def _marked(path: Path) -> bool:
     try:
         head, tail = _ends(path)
         if tail.endswith((b"\n" + JSON_MARK, b"\n" + MARKUP_MARK)) or EXIF[6:] in head or EXIF[6:] in tail:
+            return True
+        if head[:1] == b"\x08" and head[2:].startswith(_ONNX):
             return True
         if head.startswith(b"PK\3\4"):
             return any(name.endswith(f"/extra/{PROGRAM_MARK}") for name in zipfile.ZipFile(path).namelist())

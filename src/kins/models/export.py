@@ -1,7 +1,12 @@
-"""Export with torch.export: one file that runs without kins, for pictures of one size."""
+"""Export to ONNX or with torch.export: one file that runs without kins, for pictures of one size."""
 
 from __future__ import annotations
 
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +15,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.ops import clip_boxes_to_image, nms
 
-from kins.files import PROGRAM_MARK, temporary_name
+from kins.config import Config
+from kins.errors import KinsError
+from kins.files import ONNX_PRODUCER, PROGRAM_MARK, temporary_name
 from kins.models import cpu
+from kins.models.images import network_ratio
 from kins.models.network import AmodalRCNN
 from kins.models.weights import load_model
+
+KITTI = (375, 1242)
+"""Height and width of its pictures, in pixels."""
+LARGEST = 16384
 
 
 class FixedSize(nn.Module):
@@ -98,20 +110,65 @@ def _suppress(boxes: Tensor, scores: Tensor, threshold: float) -> Tensor:
     return torch.where(kept > 0, scores, -1)
 
 
-def export(weights: str | Path, out: str | Path, height: int, width: int) -> Any:
-    """Write a .pt2 file of a trained network, for `torch.export.load(out).module()`.
+def export(weights: str | Path, out: str | Path, size: tuple[int, int] | None = None) -> Path:
+    """Write a trained network as one file that runs without kins; see docs/training.md for its input and outputs.
 
     Args:
         weights: a run folder, a weights file, or the name of shipped weights.
-        height, width: size of the pictures that will go in; scale them to the configuration's size before.
+        out: OUT.onnx, for ONNX runtimes, or OUT.pt2, for `torch.export.load`.
+        size: width and height of the pictures that will go in, in pixels; None: those of KITTI's 1242 x 375 as the
+            configuration scales them. Nothing is scaled inside.
 
-    Returns:
-        The exported program. Raises KinsError for unusable weights.
+    Raises:
+        KinsError: unusable weights, another ending, or a size that is none.
+        ModuleNotFoundError: for ONNX, onnx or onnxscript (the extra `export`) is not installed.
+
+    Example:
+        >>> from kins.models.export import export
+        >>> export("street", "street.pt2", (96, 64)).name
+        'street.pt2'
     """
-    network, _, _ = load_model(weights)
-    program = torch.export.export(
-        FixedSize(network, height, width), (torch.zeros((3, height, width), dtype=torch.uint8),), strict=False
-    )
-    with temporary_name(out) as temporary:
-        torch.export.save(program, temporary, extra_files={PROGRAM_MARK: ""})
-    return program
+    out = Path(out)
+    if out.suffix not in (".onnx", ".pt2"):
+        raise KinsError(f"{out}: name it OUT.onnx or OUT.pt2")
+    if out.suffix == ".onnx":  # PyTorch's exporter needs both, and says so late
+        import onnx  # noqa: F401
+        import onnxscript  # noqa: F401
+    if size is not None and not all(1 <= side <= LARGEST for side in size):
+        raise KinsError(f"a size of {size[0]}x{size[1]}: width and height are 1 to {LARGEST} pixels")
+    network, config, categories = load_model(weights)
+    width, height = picture_size(config) if size is None else size
+    image = torch.zeros((3, height, width), dtype=torch.uint8)
+    labels = json.dumps(dict(enumerate(categories.values(), start=1)))
+    with temporary_name(out) as temporary, quiet():
+        fixed = FixedSize(network, height, width)
+        program = torch.export.export(fixed, (image,), strict=False)
+        if out.suffix == ".onnx":
+            names = list(fixed(image))
+            written: Any = torch.onnx.export(program, (), input_names=["image"], output_names=names, verbose=False)
+            written.model.producer_name = ONNX_PRODUCER
+            written.model.metadata_props["labels"] = labels
+            written.save(temporary)
+        else:
+            torch.export.save(program, temporary, extra_files={PROGRAM_MARK: labels})
+    return out
+
+
+def picture_size(config: Config) -> tuple[int, int]:
+    """Width and height of KITTI's pictures, scaled as the configuration says."""
+    ratio = network_ratio(KITTI, config.data.short_side, config.data.long_side)
+    return round(KITTI[1] * ratio), round(KITTI[0] * ratio)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without what the exporters say of their own operations."""
+    logger = logging.getLogger("onnx_ir")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
