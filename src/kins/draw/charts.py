@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kins.draw.palette import SERIES
+from kins.files.terminal import shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +22,7 @@ INK, SOFT, GRID = "#1c2024", "#5f6770", "#d9dde2"
 
 @contextmanager
 def chart_style(font_size: float = 10) -> Iterator[None]:
-    """Charts made within have kins' style; names of files and classes appear in them as they are."""
+    """Charts made within have kins' style; nothing in names of files and classes is mathematics to them."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -67,10 +68,11 @@ def grouped_bars(
     places = [np.arange(len(labels)) + (k - (len(rows) - 1) / 2) * width for k in range(len(rows))]
     for k, (row, name) in enumerate(zip(rows, names, strict=True)):
         axes.bar(places[k], row, width * 0.94, color=SERIES[k % len(SERIES)], label=in_legend(name))
-    axes.set_xticks(range(len(labels)), labels)
+    axes.set_xticks(range(len(labels)), [shown(label) for label in labels])
     return places
 
 
 def in_legend(name: str) -> str:
-    """The name as a label; matplotlib leaves those that start with _ out of legends."""
+    """The name as a label, made safe; matplotlib leaves those that start with _ out of legends."""
+    name = shown(name)
     return f" {name}" if name.startswith("_") else name

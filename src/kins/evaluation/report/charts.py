@@ -13,6 +13,7 @@ import numpy as np
 from kins.draw.charts import GRID, INK, SOFT, chart_style, grouped_bars, in_legend, new_figure
 from kins.draw.palette import SERIES
 from kins.evaluation.columns import Floats
+from kins.files.terminal import shown
 from kins.statistics.numbers import UNKNOWN, number
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def confusion_chart(names: Sequence[str], counts: Sequence[Sequence[int]], title
     """Ground truth by row, detection by column; shade and number are the share of the row in percent."""
     from matplotlib.patches import Rectangle
 
+    names = [shown(name) for name in names]
     count = len(names)
     side = 48 * (count + 1)
     with chart_style(FONT_SIZE):
