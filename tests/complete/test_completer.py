@@ -83,7 +83,7 @@ def test_missing_masks_and_unknown_methods_are_one_line():
     scene = Scene(Image(1, "a.png", HEIGHT, WIDTH), (Instance(1, 1, "box"),))
     with pytest.raises(KinsError, match=r"image a\.png: annotation 1 has no inmodal mask"):
         Completer.load("convex")(None, scene)
-    with pytest.raises(KinsError, match="no method 'magic'"):
+    with pytest.raises(KinsError, match="magic: no method to complete"):
         Completer.load("magic")
 
 

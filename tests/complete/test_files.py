@@ -116,7 +116,7 @@ def test_bad_input_is_one_line(shapes):
     code, _, err = run("complete", shapes / "truth.json", "-o", shapes / "truth.json")
     assert (code, "is the input" in err) == (2, True)
     code, _, err = run("complete", shapes / "truth.json", "-o", shapes / "whole.json", "--with", "magic")
-    assert (code, "there are visible, convex, convex-order" in err) == (2, True)
+    assert (code, "methods are visible, convex, convex-order, completion" in err) == (2, True)
 
 
 def test_an_empty_list_of_results_has_no_images(shapes):

@@ -8,6 +8,7 @@ is visible.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,8 @@ METHODS: dict[str, Method] = {
     "convex-order": convex.convex_order,
 }
 """Methods that need no weights."""
+LEARNED = "completion"
+"""The method whose weights come with kins."""
 
 
 class Completer:
@@ -53,11 +56,24 @@ class Completer:
         self.needs_image = needs_image
 
     @classmethod
-    def load(cls, name: str) -> Completer:
-        """By the name of a method. Raises KinsError if there is none of that name."""
-        if name not in METHODS:
-            raise KinsError(f"no method {name!r} to complete masks with; there are {', '.join(METHODS)}")
-        return cls(METHODS[name], needs_image=False)
+    def load(cls, name: str | Path) -> Completer:
+        """By the name of a method, or from weights of a network that completes masks.
+
+        Args:
+            name: one of METHODS, "completion" (the weights that come with kins), a run folder or a weights file.
+
+        Raises:
+            KinsError: nothing of that name, or weights of another kind of network.
+        """
+        if str(name) in METHODS:
+            return cls(METHODS[str(name)], needs_image=False)
+        if str(name) != LEARNED and not Path(name).exists():
+            known = ", ".join([*METHODS, LEARNED])
+            raise KinsError(f"{name}: no method to complete masks with, run folder or weights; methods are {known}")
+        from kins.complete.learned import Learned
+        from kins.models.weights import load_completion
+
+        return cls(Learned(load_completion(name)), needs_image=False)
 
     def __call__(self, image: Pixels | None, scene: Scene) -> Scene:
         """The scene with amodal masks, occlusion scores, clusters and order.

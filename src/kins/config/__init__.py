@@ -40,6 +40,9 @@ NETWORKS = {
 }
 """The paper's networks. Coding without an occlusion head takes the box head's map alone."""
 
+COMPLETION = "completion"
+"""The network that completes given masks (kins.models.completion): of the model's settings it has `channels` alone."""
+
 
 BackboneName = Literal[
     "tiny",
@@ -71,7 +74,7 @@ class Section(BaseModel):
 class ModelConfig(Section):
     """The network."""
 
-    name: str = Field("asn-mlc", description="One of kins.config.NETWORKS.")
+    name: str = Field("asn-mlc", description="One of kins.config.NETWORKS, or completion.")
     backbone: BackboneName = "resnet50"
     weights: str | None = Field(
         None,
@@ -110,8 +113,10 @@ class ModelConfig(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> ModelConfig:
+        if self.name == COMPLETION:
+            return self
         if self.name not in NETWORKS:
-            raise ValueError(f"name: unknown network '{self.name}'{suggest(self.name, NETWORKS)}")
+            raise ValueError(f"name: unknown network '{self.name}'{suggest(self.name, [*NETWORKS, COMPLETION])}")
         if self.weights is not None and self.norm == "group":
             raise ValueError("norm: pretrained weights need their own normalisation, not group; leave norm empty")
         if self.tap > self.head_depth:
@@ -159,6 +164,7 @@ class AugmentConfig(Section):
     noise: float = Field(0.0, ge=0, le=1, description="Strength of sensor noise.")
     blur: float = Field(0.0, ge=0, le=1, description="Strength of blur.")
     jpeg: float = Field(0.0, ge=0, le=1, description="Probability of coding as JPEG, of quality 25 to 95.")
+    shapes: float = Field(0.5, ge=0, le=1, description="Completion: share of things that are random shapes.")
     window: tuple[int, int] | None = Field(
         None, description="Largest [height, width] in pixels of the scaled image: a random window; null: all of it."
     )

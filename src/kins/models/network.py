@@ -9,10 +9,11 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from torchvision.models.detection.image_list import ImageList
 
-from kins.config import NETWORKS, ModelConfig
+from kins.config import COMPLETION, NETWORKS, ModelConfig
 from kins.models import cpu
 from kins.models.backbone import backbone, freeze_stages
 from kins.models.checkpoints import checkpoint
+from kins.models.completion import CompletionNetwork
 from kins.models.heads import AllLevels, BoxPredictor, MaskHead, RegionHead, conv
 from kins.models.pooling import RegionPooling
 from kins.models.proposals import ProposalHead, ProposalNetwork
@@ -68,6 +69,11 @@ class Normalisation(nn.Module):
     ) -> list[dict[str, Tensor]]:
         """Nothing: kins.predict scales boxes back and draws the masks."""
         return result
+
+
+def make(config: ModelConfig, num_classes: int) -> nn.Module:
+    """The network that a configuration describes, of whichever kind: a detector, or one that completes masks."""
+    return CompletionNetwork(config.channels) if config.name == COMPLETION else assemble(config, num_classes)
 
 
 def assemble(config: ModelConfig, num_classes: int) -> AmodalRCNN:

@@ -21,14 +21,15 @@ from kins.config import Config, stored
 from kins.errors import KinsError
 from kins.files import check_regular, reason, temporary_name
 from kins.models.checkpoints import check_numbers, check_shapes, shapes
+from kins.models.completion import CompletionNetwork
 from kins.models.heads import class_tensors
-from kins.models.network import AmodalRCNN, assemble, normalisation
+from kins.models.network import AmodalRCNN, make, normalisation
 
 T = TypeVar("T")
 
 BEST = "best.safetensors"
 LAST = "last.safetensors"
-SHIPPED = {"street": "street.safetensors"}
+SHIPPED = {"street": "street.safetensors", "completion": "completion.safetensors"}
 RUN_STATE = {"step": int, "seconds": float, "best": float}
 """Facts that a checkpoint has beside the network's; their types."""
 
@@ -154,7 +155,26 @@ def restore(network: nn.Module, tensors: Mapping[str, Tensor], path: str | Path)
 
 
 def load_model(path: str | Path) -> tuple[AmodalRCNN, Config, dict[int, str]]:
-    """Network, configuration and categories (name by id, in the order of the labels) of a run or a weights file.
+    """A detector, its configuration and categories (name by id, in the order of the labels); see `load_network`.
+
+    Raises KinsError, too, for a network of another kind.
+    """
+    network, config, categories = load_network(path)
+    if not isinstance(network, AmodalRCNN):
+        raise KinsError(f"{path}: a network that completes masks, not one that finds objects; see kins complete")
+    return network, config, categories
+
+
+def load_completion(path: str | Path) -> CompletionNetwork:
+    """A network that completes masks. Raises KinsError as `load_network`, and for a network of another kind."""
+    network, _, _ = load_network(path)
+    if not isinstance(network, CompletionNetwork):
+        raise KinsError(f"{path}: a network that finds objects, not one that completes masks; see kins predict")
+    return network
+
+
+def load_network(path: str | Path) -> tuple[nn.Module, Config, dict[int, str]]:
+    """Network, configuration and categories of a run or a weights file.
 
     Raises:
         KinsError: no such file, none of ours, or a network that is not the one which the configuration in it describes
@@ -165,10 +185,10 @@ def load_model(path: str | Path) -> tuple[AmodalRCNN, Config, dict[int, str]]:
     categories = {int(key): name for key, name in header.facts["categories"].items()}
     settings = config.model.model_copy(update={"weights": None, "norm": normalisation(config.model)})
     with torch.device("meta"):
-        expected = assemble(settings, len(categories)).state_dict()
+        expected = make(settings, len(categories)).state_dict()
     found = part(header.shapes, _prefix(header.shapes))
     check_shapes(header.path, expected, found, "weights and configuration don't fit")
-    model = assemble(settings, len(categories))
+    model = make(settings, len(categories))
     restore(model, model_state(load(header.path)[0]), header.path)
     return model, config, categories
 

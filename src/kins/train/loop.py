@@ -25,19 +25,20 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from kins.config import NETWORKS, Config
+from kins.config import Config
 from kins.errors import KinsError
 from kins.files import only_one
 from kins.models import weights
-from kins.models.network import assemble
+from kins.models.completion import CompletionNetwork
+from kins.models.network import make
 from kins.predict.predictor import Predictor
 from kins.records import Dataset
 from kins.train.log import Pace, Progress, RunLog
 from kins.train.optimise import freeze, is_scaler, learning_rate, load_optimizer, make_optimizer, optimizer_tensors
 from kins.train.processes import gather, launch, stop_if, together
 from kins.train.resume import check_same, fingerprint, remove_leftovers
-from kins.train.samples import Batches, TrainingSet, arriving, collate
-from kins.train.validation import evaluate_together, named_figures
+from kins.train.samples import Batches, arriving, collate, training_set
+from kins.train.validation import completion_figures, evaluate_together, named_figures
 
 Part = tuple[list[Tensor], list[dict[str, Tensor]]]
 """Images and targets of one forward pass."""
@@ -117,13 +118,11 @@ class Run:
         self.fabric, self.precision = fabric, precision
         self.scaled = isinstance(precision, MixedPrecision) and precision.scaler is not None
         self.say = say if fabric.is_global_zero else lambda line: None
-        self.samples = TrainingSet(
-            dataset, config.data, config.augment, settings.seed, "inmodal" in NETWORKS[config.model.name].masks
-        )
+        self.samples = training_set(config, dataset)
         self.categories = {key: dataset.categories[key] for key in sorted(dataset.categories)}
         self.data = fingerprint(dataset)
         torch.manual_seed(settings.seed)
-        self.network = assemble(config.model, len(self.categories))
+        self.network = make(config.model, len(self.categories))
         freeze(self.network, settings.frozen)
         self.step, self.seconds, self.best, self.evaluated = 0, 0.0, -math.inf, 0
 
@@ -176,7 +175,7 @@ class Run:
                 self.average.n_averaged.fill_(1)
         optimizer = make_optimizer(self.network, settings, self.scaled)
         if settings.compile:
-            self.network.backbone.compile()
+            getattr(self.network, "backbone", self.network).compile()
         self.network.train()
         self.model, self.optimizer = self.fabric.setup(self.network, optimizer)
         if tensors:
@@ -318,16 +317,9 @@ class Run:
 
     def _evaluate(self, log: RunLog | None) -> dict[str, float] | None:
         """Figures on the test data, in the first process; the weights are kept if they are the best so far."""
-        settings = self.config.train
         network = self.network if self.average is None else self.average.module
-        results = None
-        if self.test is not None:
-            device = str(self.fabric.device)
-            predictor = Predictor(network, self.categories, self.config, device=device, precision=settings.precision)
-            workers = self.config.data.workers
-            results = evaluate_together(predictor, self.test, self.fabric, settings.evaluate_images, workers)
-            network.train()
-        figures = None if results is None else named_figures(results)
+        figures = None if self.test is None else self._figures(network, self.test)
+        network.train()
         self.evaluated = self.step
         with together(self.fabric):
             if log is not None:
@@ -336,6 +328,16 @@ class Run:
                 self._keep_best(network, figures)
                 self._checkpoint()
         return figures
+
+    def _figures(self, network: torch.nn.Module, test: Dataset) -> dict[str, float] | None:
+        """In the first process."""
+        settings = self.config.train
+        if isinstance(network, CompletionNetwork):
+            return completion_figures(network, test, settings.evaluate_images) if self.fabric.is_global_zero else None
+        device, workers = str(self.fabric.device), self.config.data.workers
+        predictor = Predictor(network, self.categories, self.config, device=device, precision=settings.precision)
+        results = evaluate_together(predictor, test, self.fabric, settings.evaluate_images, workers)
+        return None if results is None else named_figures(results)
 
     def _keep_best(self, network: torch.nn.Module, figures: dict[str, float] | None) -> None:
         score = -math.inf if figures is None else figures["score"]

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from kins.config import TrainConfig, suggest
 from kins.errors import KinsError
-from kins.models.network import AmodalRCNN
 
 
-def freeze(network: AmodalRCNN, parts: Sequence[str]) -> None:
+def freeze(network: nn.Module, parts: Sequence[str]) -> None:
     """Parts of the network, by the place where they stand in it ("backbone.body"), keep their weights in training.
 
     Raises:
@@ -45,7 +44,7 @@ def learning_rate(settings: TrainConfig, step: int, share: float) -> float:
     return rate * min(1.0, (place + 1) / (settings.warmup + 1))
 
 
-def make_optimizer(network: AmodalRCNN, settings: TrainConfig, scaled: bool) -> torch.optim.Optimizer:
+def make_optimizer(network: nn.Module, settings: TrainConfig, scaled: bool) -> torch.optim.Optimizer:
     """Weight decay is for matrices and convolutions only, not for biases and normalisation.
 
     Args:

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kins.config import AugmentConfig, DataConfig
+from kins.complete.samples import CompletionSet
+from kins.config import COMPLETION, NETWORKS, AugmentConfig, Config, DataConfig
 from kins.errors import KinsError
 from kins.masks import rasterise
 from kins.models.images import network_ratio, scaled
@@ -26,6 +27,14 @@ Draw = tuple[int, int]
 
 TRAIN_NAMES = ("train.json", "update_train_2020.json", "instances_train.json")
 TEST_NAMES = ("test.json", "update_test_2020.json", "instances_val.json")
+
+
+def training_set(config: Config, dataset: Dataset) -> TrainingSet | CompletionSet:
+    """The samples that the network of a configuration learns from, out of a data set."""
+    if config.model.name == COMPLETION:
+        return CompletionSet(dataset, config.augment.shapes, config.train.seed)
+    inmodal = "inmodal" in NETWORKS[config.model.name].masks
+    return TrainingSet(dataset, config.data, config.augment, config.train.seed, inmodal)
 
 
 class TrainingSet(torch.utils.data.Dataset[Sample]):

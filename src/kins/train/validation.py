@@ -12,7 +12,10 @@ import torch
 from lightning_fabric import Fabric
 from torch.utils.data import DataLoader
 
-from kins.evaluation import Evaluator, Results
+from kins.complete import Completer
+from kins.complete.learned import Learned
+from kins.evaluation import Evaluator, Results, evaluate_completion
+from kins.models.completion import CompletionNetwork
 from kins.predict.predictor import Predictor, with_categories
 from kins.records import Dataset
 from kins.train.processes import gather, together
@@ -91,3 +94,11 @@ def named_figures(results: Results) -> dict[str, float]:
     figures = {f"{kind}_{name}": kinds[kind][name] for kind in kinds for name in FIGURES}
     scores = [kinds[kind]["AP"] for kind in kinds if kind != "box" and not math.isnan(kinds[kind]["AP"])]
     return {**figures, "score": sum(scores) / len(scores) if scores else 0.0}
+
+
+def completion_figures(network: CompletionNetwork, test: Dataset, most: int | None = None) -> dict[str, float]:
+    """Mean IoU in percent of masks completed from the true visible ones; `score` is that of the hidden parts."""
+    first = test.select(itertools.islice(test.images, most))
+    completer = Completer(Learned(network), needs_image=False)
+    found = evaluate_completion(first, first.map(lambda scene: completer(None, scene)))
+    return {"full": found.full, "hidden": found.hidden, "score": 0.0 if math.isnan(found.hidden) else found.hidden}

@@ -1,0 +1,41 @@
+"""Completion by a trained network (kins.models.completion)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from kins.complete.window import windows
+from kins.masks import Mask, union
+from kins.masks.grid import draw_masks
+from kins.models.completion import SIZE, CompletionNetwork
+from kins.records import Scene
+
+BATCH = 32
+
+
+class Learned:
+    """The method (see `kins.complete.completer.Method`) of a network; it does not look at the picture.
+
+    What the network adds counts where another instance is visible; elsewhere nothing hides, as far as is known.
+    """
+
+    def __init__(self, network: CompletionNetwork) -> None:
+        self.network = network.eval()
+
+    def __call__(self, image: object, scene: Scene) -> Sequence[Mask]:
+        """The amodal mask of each instance."""
+        visible = scene.masks("inmodal")
+        seen, places = windows(visible, SIZE)
+        drawn: list[Mask] = []
+        with torch.inference_mode():
+            for start in range(0, len(visible), BATCH):
+                part = torch.from_numpy(seen[start : start + BATCH])
+                whole = self.network(list(part))
+                assert isinstance(whole, torch.Tensor)
+                size = scene.image.height, scene.image.width
+                drawn += draw_masks(whole.numpy().astype(np.float32), places[start : start + BATCH], *size)
+        everything = union(visible, scene.image.height, scene.image.width)
+        return [mask | (guess & (everything - mask)) for mask, guess in zip(visible, drawn, strict=True)]

@@ -1,0 +1,58 @@
+"""Windows around objects: where they lie, and what is seen in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import PIL.Image
+
+from kins.masks import Box, Mask
+
+Bools = npt.NDArray[np.bool_]
+ROOM = 1.8
+"""Side of a window over the longer side of the visible part's box."""
+LEAST = 8.0
+"""Smallest side in pixels."""
+
+
+def window(box: Box) -> tuple[float, float, float]:
+    """x, y and side of the square around the middle of a visible part's box, in pixels."""
+    x, y, width, height = box
+    side = max(ROOM * max(width, height), LEAST)
+    return x + width / 2 - side / 2, y + height / 2 - side / 2, side
+
+
+def resampled(pixels: Bools, place: tuple[float, float, float], size: int) -> npt.NDArray[np.float32]:
+    """(size, size) share of each cell of a window that is set, 0 to 1; nothing is set outside of the pixels."""
+    x, y, side = place
+    left, top, right, bottom = int(np.floor(x)), int(np.floor(y)), int(np.ceil(x + side)), int(np.ceil(y + side))
+    height, width = pixels.shape
+    crop = np.zeros((bottom - top, right - left), np.uint8)
+    x0, y0, x1, y1 = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
+    if x1 > x0 and y1 > y0:
+        crop[y0 - top : y1 - top, x0 - left : x1 - left] = pixels[y0:y1, x0:x1].view(np.uint8) * np.uint8(255)
+    how = PIL.Image.Resampling.BOX if side > size else PIL.Image.Resampling.BILINEAR
+    part = (x - left, y - top, x - left + side, y - top + side)
+    return np.asarray(PIL.Image.fromarray(crop).resize((size, size), how, part), np.float32) / np.float32(255)
+
+
+def windows(visible: Sequence[Mask], size: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
+    """What is seen in the windows around the visible parts of one image.
+
+    Returns:
+        (N, 2, size, size) shares of the object's own visible part and of the others', and (N, 4) the windows'
+        x1, y1, x2, y2 in pixels.
+    """
+    arrays = [mask.to_array() for mask in visible]
+    count = np.zeros(arrays[0].shape, np.uint16) if arrays else np.zeros((0, 0), np.uint16)
+    for array in arrays:
+        count += array
+    seen = np.zeros((len(arrays), 2, size, size), np.float32)
+    places = np.zeros((len(arrays), 4))
+    for index, (mask, array) in enumerate(zip(visible, arrays, strict=True)):
+        x, y, side = place = window(mask.box)
+        places[index] = x, y, x + side, y + side
+        seen[index] = resampled(array, place, size), resampled((count > 0) & ~array, place, size)
+    return seen, places

@@ -1,0 +1,76 @@
+"""A network that completes masks: from what is seen of an object and of the others around it to the whole object.
+
+It looks at masks alone, as PCNet-M does (Zhan et al., Self-Supervised Scene De-occlusion, CVPR 2020); unlike that one
+it gets all neighbours at once and has to tell itself which of them lie in front. Structure and training are kins's own.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+SIZE = 128
+"""Side of the window that goes in and comes out, in cells."""
+
+
+class CompletionNetwork(nn.Module):
+    """A U-Net (Ronneberger et al., 2015) over a window around an object.
+
+    Args:
+        channels: of the first level; the levels at strides 2 to 32 have 1 to 5 times as many.
+        covered_weight: of cells that another one is visible in, in the loss; that of the others is 1.
+    """
+
+    def __init__(self, channels: int = 32, covered_weight: float = 5.0) -> None:
+        super().__init__()
+        self.covered_weight = covered_weight
+        widths = [channels * level for level in range(1, 6)]
+        self.down = nn.ModuleList(_block(a, b, 2) for a, b in zip([2, *widths[:-1]], widths, strict=True))
+        pairs = zip(widths[:0:-1], widths[-2::-1], strict=True)
+        self.up = nn.ModuleList(_block(below + level, level, 1) for below, level in pairs)
+        self.out = nn.Conv2d(channels, 1, 3, padding=1)
+
+    def forward(
+        self, windows: list[Tensor], targets: list[dict[str, Tensor]] | None = None
+    ) -> dict[str, Tensor] | Tensor:
+        """Losses in training mode, else probabilities.
+
+        Args:
+            windows: each (2, SIZE, SIZE) float, 0 to 1: what is seen of the object, and of the others.
+            targets: `whole` (SIZE, SIZE) float, 0 to 1, of each; in training only.
+
+        Returns:
+            loss_mask_amodal, a scalar, or (N, SIZE, SIZE) probabilities of belonging to the whole object.
+        """
+        x = torch.stack(windows)
+        logits = self._logits(x)
+        if not self.training:
+            return logits.sigmoid()
+        assert targets is not None
+        whole = torch.stack([target["whole"] for target in targets])
+        weight = torch.where(x[:, 1] > 0, self.covered_weight, 1.0)
+        return {
+            "loss_mask_amodal": (F.binary_cross_entropy_with_logits(logits, whole, reduction="none") * weight).mean()
+        }
+
+    def _logits(self, x: Tensor) -> Tensor:
+        maps = []
+        for layer in self.down:
+            x = layer(x)
+            maps.append(x)
+        maps.pop()
+        for layer in self.up:
+            beside = maps.pop()
+            x = F.interpolate(x, size=beside.shape[-2:], mode="bilinear", align_corners=False)
+            x = layer(torch.cat([x, beside], dim=1))
+        fine: Tensor = self.out(x)
+        return F.interpolate(fine.float(), scale_factor=2, mode="bilinear", align_corners=False)[:, 0]
+
+
+def _block(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for source, step in ((inputs, stride), (outputs, 1)):
+        norm = nn.GroupNorm(max(1, outputs // 8), outputs)
+        layers += [nn.Conv2d(source, outputs, 3, step, 1, bias=False), norm, nn.SiLU(inplace=True)]
+    return nn.Sequential(*layers)

@@ -1,0 +1,49 @@
+"""`kins train completion`, and its weights in use."""
+
+import pytest
+
+import kins
+from kins import KinsError
+from kins.complete import Completer
+from kins.config import load_config
+from kins.demo.toys import write_shapes
+
+SMALL = ["model.channels=8", "train.batch=4", "train.device=cpu", "train.precision=32", "data.workers=0"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("completion")
+    dataset = write_shapes(folder / "pictures", 6)
+    config = load_config("completion", [*SMALL, "train.steps=3", "train.evaluate_every=3", "train.log_every=1"])
+    kins.train(config, dataset, folder / "run", test=dataset)
+    return folder, dataset
+
+
+def test_a_run_has_figures_and_goes_on(run):
+    folder, dataset = run
+    header, *rows = (folder / "run" / "evaluations.csv").read_text().split()
+    assert header == "step,seconds,full,hidden,score"
+    assert len(rows) == 1
+    more = load_config("completion", [*SMALL, "train.steps=4", "train.evaluate_every=3", "train.log_every=1"])
+    kins.train(more, dataset, folder / "run", test=dataset)
+    assert (folder / "run" / "log.csv").read_text().count("\n") == 5
+
+
+def test_weights_complete_scenes(run):
+    folder, dataset = run
+    completer = Completer.load(folder / "run")
+    assert not completer.needs_image
+    for scene in dataset:
+        for before, after in zip(scene, completer(None, scene), strict=True):
+            assert not (before.inmodal - after.amodal)
+
+
+def test_each_kind_of_network_in_its_place(run):
+    folder, _ = run
+    with pytest.raises(KinsError, match="see kins complete"):
+        kins.Predictor.load(folder / "run")
+    with pytest.raises(KinsError, match="see kins predict"):
+        Completer.load(kins.models.weights.find("street"))
+    with pytest.raises(KinsError, match="nowhere: no method"):
+        Completer.load("nowhere")
