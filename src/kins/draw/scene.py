@@ -79,6 +79,14 @@ def draw(
 
     Raises:
         KinsError: an unusable picture or mask, an unknown word in `what`, or not one color for each instance.
+
+    Example:
+        >>> from kins.demo.toys import write_shapes
+        >>> scene = write_shapes("pictures", 1)[0]
+        >>> picture = kins.draw.draw(scene, ["inmodal", "hidden"], scale=2, legend=False)
+        >>> picture.shape, picture.dtype
+        ((320, 480, 3), dtype('uint8'))
+        >>> kins.draw.write_picture(picture, "drawn.png")
     """
     if unknown := set(what) - set(WHAT):
         raise KinsError(f"can't draw {', '.join(sorted(unknown))}; there are {', '.join(WHAT)}")
@@ -108,6 +116,13 @@ def side_by_side(pictures: Sequence[Rgb], titles: Sequence[str]) -> Rgb:
     """Pictures with a title above each: beside each other, or one above the other if they are wide.
 
     All are to be of the same size, as `draw` makes them for scenes of one image.
+
+    Example:
+        >>> from kins.demo.toys import write_shapes
+        >>> scene = write_shapes("pictures", 1)[0]
+        >>> parts = [kins.draw.draw(scene, [what], legend=False, scale=1) for what in ("amodal", "inmodal")]
+        >>> kins.draw.side_by_side(parts, ["whole objects", "what is seen"]).shape
+        (193, 488, 3)
     """
     titled = [np.concatenate([_strip(p.shape[1], title), p]) for p, title in zip(pictures, titles, strict=True)]
     height, width = titled[0].shape[:2]

@@ -83,6 +83,14 @@ def compare(first: Dataset, second: Dataset, names: tuple[str, str] = ("first", 
 
     Raises:
         KinsError: no image in common, images of different sizes, or instances without amodal masks.
+
+    Example:
+        >>> from kins.demo.toys import write_shapes
+        >>> first = write_shapes("pictures", 2)
+        >>> second = first.filter(lambda instance: instance.order == 0)
+        >>> found = kins.statistics.compare(first, second)
+        >>> found.instances, found.amodal, found.as_json()["matched_share"]
+        ((8, 2), [1.0, 1.0], 0.4)
     """
     agreement = Agreement(*names)
     for one, other in _common((first, second)):
@@ -124,6 +132,15 @@ def consensus(datasets: Sequence[Dataset]) -> Dataset:
 
     Raises:
         KinsError: fewer than two data sets, no image in common, images of different sizes, or missing masks.
+
+    Example:
+        >>> from kins.demo.toys import write_shapes
+        >>> careful = write_shapes("pictures", 2)
+        >>> hasty = careful.filter(lambda instance: instance.order == 0)
+        >>> [len(scene) for scene in kins.statistics.consensus([careful, careful, hasty])]
+        [3, 5]
+        >>> [len(scene) for scene in kins.statistics.consensus([careful, hasty, hasty])]
+        [1, 1]
     """
     if len(datasets) < 2:
         raise KinsError("a consensus takes at least two annotations of the same images")
@@ -163,6 +180,14 @@ def annotators(dataset: Dataset) -> list[Dataset]:
 
     Raises:
         KinsError: no image occurs twice.
+
+    Example:
+        >>> from kins.demo.toys import write_shapes
+        >>> once = write_shapes("pictures", 1)
+        >>> again = once[0].replace(image=kins.Image(2, "000000.png", 160, 240))
+        >>> both = kins.Dataset.from_scenes([once[0], again], once.categories)
+        >>> [list(one.images) for one in kins.statistics.annotators(both)]
+        [[0], [2]]
     """
     seen: Counter[str] = Counter()
     ids: list[list[int]] = []

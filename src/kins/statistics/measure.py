@@ -166,6 +166,14 @@ def statistics(
 
     Raises:
         KinsError: a damaged mask.
+
+    Example:
+        >>> from kins.demo.toys import write_shapes
+        >>> numbers = kins.statistics.statistics(write_shapes("pictures", 2), "toys").as_json()
+        >>> numbers["images"], numbers["instances"], numbers["instances_per_image_histogram"]
+        (2, 8, {'3': 1, '5': 1})
+        >>> kins.statistics.DEFINITIONS["occluded"]
+        'rate > 0.15'
     """
     found = dataset.each(lambda scene: _measure(scene, shapes), workers, "statistics")
     names = dict.fromkeys([*dataset.categories.values(), *(name for part in found for name in part.categories)])

@@ -29,7 +29,9 @@ MARK = "streets.json"
 FILES = {"training": "train.json", "testing": "test.json"}
 
 
-def generate(out: Path, counts: dict[str, int], settings: Settings, workers: int | None = None) -> dict[str, Dataset]:
+def generate(
+    out: str | Path, counts: dict[str, int], settings: Settings, workers: int | None = None
+) -> dict[str, Dataset]:
     """Makes `counts` pictures of each split ("training", "testing") under `out`, keeping those that are there.
 
     The bytes depend on the settings and each picture's index only: not on the workers, the counts, or interruptions.
@@ -37,7 +39,17 @@ def generate(out: Path, counts: dict[str, int], settings: Settings, workers: int
     Raises:
         KinsError: `out` holds something else, other settings or more pictures; or can't be written. Nothing is
             overwritten then. Or another process makes pictures there, or one that made them died.
+
+    Example:
+        >>> settings = kins.streets.Settings(seed=3, width=192, height=64, quality="fast")
+        >>> made = kins.streets.generate("streets", {"training": 1, "testing": 1}, settings, workers=1)
+        >>> kins.load("streets/test.json", images="streets/testing/image_2")[0]
+        Scene(000000.png, 192 x 64 pixels, ...)
+        >>> grown = kins.streets.generate("streets", {"training": 2, "testing": 1}, settings, workers=1)
+        >>> len(made["training"]), len(grown["training"])
+        (1, 2)
     """
+    out = Path(out)
     if any(count < 0 for count in counts.values()):
         raise KinsError("the numbers of pictures must not be negative")
     _claim(out, settings)

@@ -25,7 +25,22 @@ SPLITS = ("training", "testing")
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides the bytes of picture k of a split, together with k. Raises KinsError for what can't be drawn."""
+    """What decides the bytes of picture k of a split, together with k. Raises KinsError for what can't be drawn.
+
+    Attributes:
+        width, height: of the picture in pixels.
+        quality: one of QUALITIES; masks and labels are the same in all.
+        traffic: how much of everything there is.
+        variety: one of VARIETIES; wide is for training what is to hold on photographs.
+
+    Example:
+        >>> kins.streets.Settings(quality="best")
+        Traceback (most recent call last):
+        kins.errors.KinsError: no quality 'best'; there are fast, normal, high
+        >>> busy = kins.streets.Traffic(walkers=3.0)
+        >>> kins.streets.Settings(traffic=busy).traffic.walkers
+        3.0
+    """
 
     seed: int = 0
     width: int = 1242
@@ -65,7 +80,16 @@ def generator(settings: Settings, split: str, index: int, purpose: int) -> Gener
 
 
 def make_picture(settings: Settings, split: str, index: int) -> Picture:
-    """Picture `index` of `split` ("training" or "testing"), the same whenever and wherever it is made."""
+    """Picture `index` of `split` ("training" or "testing"), the same whenever and wherever it is made.
+
+    Example:
+        >>> settings = kins.streets.Settings(width=192, height=64, quality="fast")
+        >>> picture = kins.streets.make_picture(settings, "testing", 7)
+        >>> picture.pixels.shape, picture.scene.image.file_name
+        ((64, 192, 3), '000007.png')
+        >>> all(instance.amodal.area >= instance.inmodal.area for instance in picture.scene)
+        True
+    """
     camera = Camera.kitti(settings.width, settings.height)
     variety = generator(settings, split, index, 2) if settings.variety == "wide" else None
     if variety is not None:

@@ -34,6 +34,15 @@ def synth_occlude(dataset: Dataset, out: str | Path, pastes: int = 3, seed: int 
 
     Raises:
         KinsError: no image folder, an unreadable picture, or `out` is not empty.
+
+    Example:
+        >>> from kins.demo.toys import write_shapes
+        >>> photographs = write_shapes("pictures", 2)
+        >>> made = kins.synth_occlude.synth_occlude(photographs, "pasted", pastes=3, seed=1)
+        >>> [len(scene) for scene in photographs], [len(scene) for scene in made]
+        ([3, 5], [6, 8])
+        >>> made[0].image.extra
+        {'source': '000000.png'}
     """
     out = Path(out)
     if dataset.images_dir is None:

@@ -39,6 +39,20 @@ def validate(
 
     Raises:
         KinsError: there is no such file or folder, or it can't be told what format it is meant to be.
+
+    Example:
+        >>> import json
+        >>> from pathlib import Path
+        >>> from kins.demo.toys import write_shapes
+        >>> text = write_shapes("pictures", 2).save("truth.json")
+        >>> content = json.loads(Path("truth.json").read_text())
+        >>> content["annotations"][2]["a_area"] = 1
+        >>> written = Path("wrong.json").write_text(json.dumps(content))
+        >>> report = kins.validate.validate("wrong.json", images="pictures", repaired="right.json")
+        >>> report.valid, list(report.found), report.found["area-differs"].places
+        (True, ['area-differs'], [('annotations[2].a_area', "1, the mask's is 3464")])
+        >>> list(kins.validate.validate("right.json").found)
+        []
     """
     path = Path(path)
     if not path.exists():
