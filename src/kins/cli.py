@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import typer
@@ -41,23 +42,24 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (
-    agree,
-    complete,
-    convert,
-    demo,
-    export,
-    order,
-    predict,
-    show,
-    stats,
-    synth,
-    synth_occlude,
-    train,
-    validate,
-):
-    app.command()(command)
-app.command("eval")(evaluate)
+COMMANDS: dict[str, Callable[..., None]] = {
+    "agree": agree,
+    "complete": complete,
+    "convert": convert,
+    "demo": demo,
+    "eval": evaluate,
+    "export": export,
+    "order": order,
+    "predict": predict,
+    "show": show,
+    "stats": stats,
+    "synth": synth,
+    "synth-occlude": synth_occlude,
+    "train": train,
+    "validate": validate,
+}
+for name, command in COMMANDS.items():
+    app.command(name, short_help=(command.__doc__ or "").partition("\n")[0])(command)
 
 GOES_ON = "the same command goes on where it stopped"
 KEPT = {"complete": GOES_ON, "predict": GOES_ON, "synth": GOES_ON, "train": GOES_ON}

@@ -1,16 +1,19 @@
 """The real command on good and bad input: exit codes, one line of what is wrong, no traceback, little memory."""
 
 import json
+import re
 import resource
+import shlex
 import subprocess
 import sys
 
 import numpy as np
 import PIL.Image
 import pytest
+import typer
 
 import kins
-from kins.cli import main
+from kins.cli import COMMANDS, app, main
 from kins.demo.toys import write_shapes
 
 MEMORY = 3 * 2**30
@@ -159,8 +162,26 @@ def test_validate_repairs(tmp_path):
     assert run("validate", fixed).returncode == 0
 
 
-def test_help_has_an_example():
-    for command in ("validate", "convert", "show"):
-        done = run(command, "--help")
-        assert done.returncode == 0
-        assert f"Example: kins {command}" in " ".join(done.stdout.split())
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_has_an_example_and_a_sentence_for_each_option(name, monkeypatch, capsys):
+    command = typer.main.get_command(app).commands[name]
+    for parameter in command.params:
+        text = parameter.help or ""
+        assert text[:1].isupper() or text.startswith("-"), parameter.name
+        assert text.endswith("."), parameter.name
+        assert 10 < len(text) <= 220, parameter.name
+    monkeypatch.setattr(sys, "argv", ["kins", name, "--help"])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert not left.value.code
+    assert f"Example: kins {name} " in " ".join(capsys.readouterr().out.split())
+
+
+def test_examples_in_helps_are_usable():
+    """Every option that an example names is one of the command's."""
+    for name, function in COMMANDS.items():
+        example = re.search(r"Example: (kins .*)", function.__doc__, re.DOTALL)[1]
+        words = shlex.split(" ".join(example.split("\n\n")[0].split()))
+        assert words[:2] == ["kins", name]
+        known = {option for p in typer.main.get_command(app).commands[name].params for option in p.opts}
+        assert {word for word in words if re.fullmatch("--?[a-z-]+", word)} <= known

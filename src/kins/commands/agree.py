@@ -8,14 +8,18 @@ import typer
 from kins.commands.options import As, From, Images, Json
 
 Consensus = Annotated[
-    Path | None, typer.Option("-o", "--out", metavar="OUT", help="Write the consensus, as KINS 2020.")
+    Path | None,
+    typer.Option("-o", "--out", metavar="OUT", help="Also write the annotators' consensus, a KINS 2020 file."),
 ]
 
 
 def agree(
     annotations: Annotated[
         list[Path],
-        typer.Argument(metavar="A B [C]...", help="Annotations of the same images; or one file that holds several."),
+        typer.Argument(
+            metavar="A B [C]...",
+            help="Files of two or more annotators of the same images; or one file that holds several annotators.",
+        ),
     ],
     out: Consensus = None,
     from_: From = None,

@@ -17,11 +17,18 @@ def complete(
     images: Images = None,
     show: Show = None,
     with_: Annotated[
-        str, typer.Option("--with", metavar="METHOD", help="visible, convex or convex-order.")
+        str,
+        typer.Option(
+            "--with", metavar="METHOD", help="How masks are completed: visible (not at all), convex, or convex-order."
+        ),
     ] = "convex-order",
     categories: Annotated[
         str | None,
-        typer.Option("--categories", metavar="NAMES", help="Class names of results, with commas, from number 0 on."),
+        typer.Option(
+            "--categories",
+            metavar="NAMES",
+            help="Class names of results that have numbers, from number 0 on, with commas between.",
+        ),
     ] = None,
     annotations: ImageIds = None,
     json_: Json = False,

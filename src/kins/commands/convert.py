@@ -13,14 +13,23 @@ def convert(
     target: Annotated[Path, typer.Argument(metavar="OUT", help="Annotation file to write.")],
     to: Annotated[
         str,
-        typer.Option("--to", metavar="FORMAT", help="kins2020, kins2019, cocoa, cocoa-cls, d2sa, coco or predictions."),
+        typer.Option(
+            "--to",
+            metavar="FORMAT",
+            help="Format to write: kins2020, kins2019, cocoa, cocoa-cls, d2sa, coco or predictions.",
+        ),
     ],
     polygons: Annotated[
-        bool, typer.Option("--polygons", help="Outlines in place of run lengths, where other readers expect them.")
+        bool,
+        typer.Option(
+            "--polygons", help="Write outlines in place of run lengths where readers of the format expect them."
+        ),
     ] = False,
     annotations: Annotated[
         Path | None,
-        typer.Option("--annotations", metavar="FILE", help="Ground truth of IN, a plain list of detections."),
+        typer.Option(
+            "--annotations", metavar="FILE", help="Ground truth of IN, where IN is a plain list of detections."
+        ),
     ] = None,
     from_: From = None,
     as_: As = None,

@@ -12,7 +12,12 @@ def demo(
     ),
     minutes: Annotated[
         float | None,
-        typer.Option("--minutes", metavar="M", min=0.2, help="About how long it takes; 10, or 7 with --samples."),
+        typer.Option(
+            "--minutes",
+            metavar="M",
+            min=0.2,
+            help="About how long it takes; 10 if not given, 7 with --samples or --shapes.",
+        ),
     ] = None,
     samples: Annotated[
         Path | None,
@@ -26,7 +31,7 @@ def demo(
         ),
     ] = None,
     shapes: Annotated[
-        bool, typer.Option("--shapes", help="Simple overlapping shapes in place of street scenes.")
+        bool, typer.Option("--shapes", help="Take simple overlapping shapes in place of street scenes.")
     ] = False,
 ) -> None:
     """The whole way: pictures, training, prediction, evaluation, report. Needs neither network nor GPU.

@@ -11,12 +11,12 @@ from kins.commands.options import Annotations, As, From, Images, Json
 def evaluate(
     annotations: Annotations,
     predictions: Annotated[
-        list[Path], typer.Argument(metavar="PRED...", help="Prediction files; several are compared.")
+        list[Path], typer.Argument(metavar="PRED...", help="Prediction files; several are compared with the first.")
     ],
     json_: Json = False,
     masks: Annotated[
         Literal["amodal", "inmodal"] | None,
-        typer.Option("--masks", help="What the masks of plain COCO results are."),
+        typer.Option("--masks", help="What plain COCO masks in PRED are: amodal or inmodal."),
     ] = None,
     as_: As = None,
     slices: Annotated[
@@ -32,7 +32,9 @@ def evaluate(
     ] = None,
     completion: Annotated[
         bool,
-        typer.Option("--completion", help="Predictions are masks for given objects, one each: IoU without detection."),
+        typer.Option(
+            "--completion", help="Compare masks that were completed for given objects, one each, by their IoU."
+        ),
     ] = False,
     per_class: Annotated[bool, typer.Option("--per-class", help="Also print a table of the classes.")] = False,
     errors: Annotated[

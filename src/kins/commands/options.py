@@ -6,19 +6,27 @@ from typing import Annotated, Literal
 
 import typer
 
-Annotations = Annotated[Path, typer.Argument(metavar="ANN", help="Annotation file, in any of the formats.")]
-Images = Annotated[Path | None, typer.Option("--images", metavar="DIR", help="Folder of the pictures.")]
-From = Annotated[str | None, typer.Option("--from", metavar="FORMAT", help="Format of the file, if not recognised.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, alone on standard output.")]
+Annotations = Annotated[Path, typer.Argument(metavar="ANN", help="Annotation file of any format.")]
+Images = Annotated[
+    Path | None, typer.Option("--images", metavar="DIR", help="Folder that the images' file names start from.")
+]
+From = Annotated[
+    str | None,
+    typer.Option("--from", metavar="FORMAT", help="Format of the file, if it is not recognised: see kins convert."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on standard output.")]
 As = Annotated[
     Literal["amodal", "inmodal"] | None,
-    typer.Option("--as", help="What the masks of plain COCO files and results are."),
+    typer.Option("--as", help="What plain COCO masks are: whole objects (amodal) or what is seen of them (inmodal)."),
 ]
 Predictions = Annotated[Path, typer.Option("-o", "--out", metavar="PRED.json", help="The prediction file to write.")]
-Show = Annotated[Path | None, typer.Option("--show", metavar="DIR", help="Also draw each picture into DIR.")]
+Show = Annotated[
+    Path | None,
+    typer.Option("--show", metavar="DIR", help="Also draw what is found in each picture, as PNG files in this folder."),
+]
 ImageIds = Annotated[
     Path | None,
-    typer.Option("--annotations", metavar="ANN", help="Annotation file whose image ids and categories are used."),
+    typer.Option("--annotations", metavar="ANN", help="Annotation file to take the ids of images and categories from."),
 ]
 
 

@@ -9,26 +9,35 @@ from kins.commands.options import As, From, Images, Json
 
 
 def order(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="Annotation file to read, in any of the formats.")],
+    source: Annotated[Path, typer.Argument(metavar="IN", help="Annotation file to read, of any format.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="KINS 2020 file to write.")],
     from_depth: Annotated[
         str | None,
-        typer.Option("--from-depth", metavar="FIELD", help="Order by this distance, a field of the annotations."),
+        typer.Option(
+            "--from-depth",
+            metavar="FIELD",
+            help="Field of the annotations with the distance: nearer objects are in front.",
+        ),
     ] = None,
     inmodal: Annotated[
         Path | None,
         typer.Option(
-            "--inmodal", metavar="FILE", help="Plain COCO file of the visible masks, IN being the amodal one."
+            "--inmodal",
+            metavar="FILE",
+            help="Plain COCO file with the visible masks, where IN is one with the amodal masks.",
         ),
     ] = None,
     min_pixels: Annotated[
-        int, typer.Option("--min-pixels", min=1, help="An overlap of fewer pixels is no occlusion.")
+        int, typer.Option("--min-pixels", min=1, help="Overlaps of fewer pixels are no occlusions.")
     ] = 5,
     min_fraction: Annotated[
-        float, typer.Option("--min-fraction", min=0, max=1, help="Nor is a smaller share of the hidden one's area.")
+        float,
+        typer.Option(
+            "--min-fraction", min=0, max=1, help="Overlaps of a smaller share of the hidden object are no occlusions."
+        ),
     ] = 0.001,
     min_width: Annotated[
-        int, typer.Option("--min-width", min=1, max=16, help="Nor is a strip narrower than this many pixels.")
+        int, typer.Option("--min-width", min=1, max=16, help="Overlaps narrower than so many pixels are no occlusions.")
     ] = 2,
     from_: From = None,
     as_: As = None,

@@ -9,17 +9,28 @@ from kins.commands.options import ImageIds, Json, Predictions, Show
 
 def predict(
     weights: Annotated[
-        str, typer.Argument(metavar="RUN_OR_WEIGHTS", help="A run folder, a weights file, or 'street'.")
+        str,
+        typer.Argument(
+            metavar="RUN_OR_WEIGHTS", help="A run folder, a weights file, or 'street': weights that come with kins."
+        ),
     ],
     images: Annotated[list[str], typer.Argument(metavar="IMAGES...", help="Pictures, folders of them, or globs.")],
     out: Predictions,
     annotations: ImageIds = None,
     show: Show = None,
-    show_score: Annotated[float, typer.Option("--show-score", help="Lowest score that --show draws.")] = 0.5,
-    score: Annotated[float | None, typer.Option("--score", help="Lowest score that is written.")] = None,
-    batch: Annotated[int, typer.Option("--batch", min=1, help="Pictures in one pass.")] = 4,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")] = "auto",
-    precision: Annotated[str, typer.Option("--precision", help="auto, 32, bf16 or 16.")] = "auto",
+    show_score: Annotated[float, typer.Option("--show-score", help="Lowest score that is drawn with --show.")] = 0.5,
+    score: Annotated[
+        float | None,
+        typer.Option("--score", help="Lowest score that is written; the network's own limit if not given."),
+    ] = None,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Pictures that are computed together.")] = 4,
+    device: Annotated[
+        str, typer.Option("--device", help="What computes: cpu, cuda, cuda:1, mps, or auto for the best there is.")
+    ] = "auto",
+    precision: Annotated[
+        str,
+        typer.Option("--precision", help="Bits of the numbers: 32, bf16, 16, or auto for what the device does best."),
+    ] = "auto",
     json_: Json = False,
 ) -> None:
     """Find objects in pictures: both masks, occlusion score and order of each.

@@ -12,11 +12,15 @@ def show(
     annotations: Annotations,
     image: Annotated[
         str | None,
-        typer.Option("--image", metavar="ID_OR_NAME", help="Id or file name of the image, if there are several."),
+        typer.Option(
+            "--image", metavar="ID_OR_NAME", help="Id or file name of the image; needless where there is only one."
+        ),
     ] = None,
-    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="OUT.png", help="Picture to write.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="OUT.png", help="Picture to write: PNG, JPEG or WebP.")
+    ] = None,
     graph: Annotated[
-        Path | None, typer.Option("--graph", metavar="OUT.svg", help="Write the graph of who hides whom.")
+        Path | None, typer.Option("--graph", metavar="OUT.svg", help="Graph to write, of who hides whom.")
     ] = None,
     images: Images = None,
     what: Annotated[
@@ -24,11 +28,14 @@ def show(
         typer.Option(
             "--what",
             metavar="LIST",
-            help="What to draw, of amodal,inmodal,hidden,order; all by default. Asked for, order comes with arrows.",
+            help="What to draw, of amodal,inmodal,hidden,order; all if not given. Named, order has arrows.",
         ),
     ] = None,
     scale: Annotated[
-        float | None, typer.Option("--scale", min=0.1, max=16, help="Enlargement; small pictures are by default.")
+        float | None,
+        typer.Option(
+            "--scale", min=0.1, max=16, help="Enlargement of the picture; small ones are enlarged if not given."
+        ),
     ] = None,
     from_: From = None,
     as_: As = None,

@@ -9,12 +9,16 @@ from kins.commands.options import As, From, Images, Json
 
 
 def stats(
-    annotations: Annotated[list[Path], typer.Argument(metavar="ANN...", help="Annotation files, shown side by side.")],
+    annotations: Annotated[
+        list[Path], typer.Argument(metavar="ANN...", help="Annotation files, which are shown side by side.")
+    ],
     plots: Annotated[
-        Path | None, typer.Option("--plots", metavar="DIR", help="Write plots there, PNG and SVG.")
+        Path | None,
+        typer.Option("--plots", metavar="DIR", help="Also draw plots, as PNG and SVG files in this folder."),
     ] = None,
     shapes: Annotated[
-        bool, typer.Option("--shapes/--no-shapes", help="Convexity and simplicity, which take most of the time.")
+        bool,
+        typer.Option("--shapes/--no-shapes", help="Measure convexity and simplicity, which takes most of the time."),
     ] = True,
     from_: From = None,
     as_: As = None,

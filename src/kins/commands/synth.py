@@ -10,14 +10,22 @@ def synth(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make, or to go on with.")],
     train: Annotated[int, typer.Option("--train", metavar="N", min=0, help="Pictures for training.")] = 0,
     test: Annotated[int, typer.Option("--test", metavar="N", min=0, help="Pictures for testing.")] = 0,
-    seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, help="Other seeds give other streets.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, help="Other numbers give other streets.")] = 0,
     size: Annotated[str, typer.Option("--size", metavar="WxH", help="Picture size in pixels.")] = "1242x375",
     workers: Annotated[
-        int | None, typer.Option("--workers", metavar="N", min=1, help="Processes; one for each core if not given.")
+        int | None,
+        typer.Option(
+            "--workers", metavar="N", min=1, help="Processes that work side by side; one for each core if not given."
+        ),
     ] = None,
-    quality: Annotated[str, typer.Option("--quality", metavar="Q", help="fast, normal or high.")] = "normal",
+    quality: Annotated[
+        str, typer.Option("--quality", metavar="Q", help="How well pictures are rendered: fast, normal or high.")
+    ] = "normal",
     variety: Annotated[
-        str, typer.Option("--variety", metavar="V", help="usual, or wide: to train what is to hold on photographs.")
+        str,
+        typer.Option(
+            "--variety", metavar="V", help="How much streets differ: usual, or wide to train for photographs."
+        ),
     ] = "usual",
 ) -> None:
     """Make street scenes with exact amodal masks and order, in KITTI's folders and the KINS 2020 format.

@@ -10,10 +10,12 @@ from kins.commands.options import As, From, Images
 
 def synth_occlude(
     source: Annotated[Path, typer.Argument(metavar="IN", help="Annotation file with visible (modal) masks.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make; it must be new or empty.")],
     images: Images = None,
-    pastes: Annotated[int, typer.Option("--pastes", metavar="N", min=1, help="At most so many in a picture.")] = 3,
-    seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, help="Other seeds paste otherwise.")] = 0,
+    pastes: Annotated[
+        int, typer.Option("--pastes", metavar="N", min=1, help="Most objects that are pasted into a picture.")
+    ] = 3,
+    seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, help="Other numbers give other pastes.")] = 0,
     from_: From = None,
     as_: As = None,
 ) -> None:

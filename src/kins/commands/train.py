@@ -16,11 +16,22 @@ def train(
         str, typer.Argument(metavar="CONFIG", help=f"A YAML file, or one that comes with kins: {CONFIGURATIONS}.")
     ],
     overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[key=value ...]", help="Settings, for example train.steps=1000.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[key=value ...]", help="Settings in place of those in CONFIG, for example train.steps=1000."
+        ),
     ] = None,
-    data: Annotated[Path | None, typer.Option("--data", metavar="DIR", help="The data folder.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", metavar="DIR", help="Folder of the data, such as kins synth makes; the setting data.root."
+        ),
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="RUN", help="The run folder; runs/CONFIG if none.")
+        Path | None,
+        typer.Option(
+            "--out", metavar="RUN", help="Folder of the run, to make or to go on with; runs/CONFIG if not given."
+        ),
     ] = None,
     init: Annotated[
         str | None,

@@ -14,7 +14,7 @@ def validate(
     from_: From = None,
     fix: Annotated[
         Path | None,
-        typer.Option("--fix", metavar="OUT", help="Write a copy with all repaired that takes no guess."),
+        typer.Option("--fix", metavar="OUT", help="Also write a repaired copy; what would take a guess stays."),
     ] = None,
     json_: Json = False,
 ) -> None:

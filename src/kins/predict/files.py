@@ -67,6 +67,15 @@ def predict_files(
     Raises:
         KinsError: no pictures, weights or annotations; not one picture that can be read, image or class that
             the annotations know; OUT.part is of a call with other weights, settings or pictures.
+
+    Example:
+        >>> from kins.demo.toys import write_shapes
+        >>> shapes = write_shapes("pictures", 3)
+        >>> summary = kins.predict.predict_files("street", ["pictures"], "found.json", device="cpu", show="drawn")
+        >>> summary.images, summary.skipped
+        (3, [])
+        >>> [image.file_name for image in kins.load("found.json").images.values()]
+        ['000000.png', '000001.png', '000002.png']
     """
     from kins.formats import PredictionWriter, load
     from kins.predict.predictor import Predictor

@@ -31,10 +31,14 @@ class Predictor:
         score_threshold: detections under this are left out; None keeps what the network keeps.
 
     Example:
-        predictor = Predictor.load("runs/tiny")
-        scene = predictor(image)                 # (h, w, 3) uint8 RGB
-        for instance in scene:
-            instance.category, instance.score, instance.amodal, instance.inmodal, instance.occlusion_score
+        >>> from kins.demo.toys import write_shapes
+        >>> predictor = kins.Predictor.load("street", device="cpu")
+        >>> pixels = write_shapes("pictures", 1)[0].read_image()  # (height, width, 3) uint8 RGB
+        >>> scene = predictor(pixels)
+        >>> (scene.image.height, scene.image.width) == pixels.shape[:2]
+        True
+        >>> all(0 < i.score <= 1 and i.amodal.height == scene.image.height for i in scene)
+        True
     """
 
     def __init__(
