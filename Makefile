@@ -11,7 +11,7 @@ help:
 	@echo "make test-slow  the tests that take minutes"
 	@echo "make lint       formatting, lint and types"
 
-.venv/installed: pyproject.toml constraints.txt hatch_build.py src/kins/masks/rle.c
+.venv/installed: pyproject.toml constraints.txt hatch_build.py src/kins/masks/spans.c
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet uv -c constraints.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e ".[all,dev]"

@@ -1,4 +1,4 @@
-"""Compiles src/kins/masks/rle.c on installation, with the system's C compiler or else with the one that zig brings."""
+"""Compiles src/kins/masks/spans.c on installation, with the system's C compiler or else with the one that zig brings."""
 
 import os
 import platform
@@ -33,12 +33,12 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
         """Compile. The wheel fits any Python of this platform, since the library does not use Python."""
         if self.target_name != "wheel":
             return
-        library = Path(self.root, "src", "kins", "masks", f"librle{SUFFIX}")
+        library = Path(self.root, "src", "kins", "masks", f"libspans{SUFFIX}")
         command = compiler() or [sys.executable, "-m", "ziglang", "cc"]
         # Contracted to fused multiplications, the arithmetic would fill other pixels than COCO's.
         flags = ["-O3", "-ffp-contract=off", "-fvisibility=hidden", "-shared", "-fPIC"]
         math = [] if platform.system() == "Windows" else ["-lm"]
-        subprocess.run([*command, *flags, "-o", str(library), str(library.with_name("rle.c")), *math], check=True)
+        subprocess.run([*command, *flags, "-o", str(library), str(library.with_name("spans.c")), *math], check=True)
         build_data["artifacts"].append(f"src/kins/masks/{library.name}")
         build_data["pure_python"] = False
         build_data["tag"] = "py3-none-" + sysconfig.get_platform().replace("-", "_").replace(".", "_")

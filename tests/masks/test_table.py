@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pycocotools import mask as oracle
 
 from kins.errors import KinsError
-from kins.masks import Mask, spans
-from kins.masks.table import unpack
+from kins.masks import Mask, rasterise, require_sound, spans
+from kins.masks.compiled import DAMAGED
+from kins.masks.table import Spans
 
 HEIGHT, WIDTH = 5, 6
 OTHERS = [
@@ -29,9 +31,10 @@ OTHERS = [
 ]
 
 
-def unpacked(texts, json=False):
-    count = len(texts)
-    return unpack(texts, [json] * count, [HEIGHT] * count, [WIDTH] * count, 1e5)
+def unpacked(texts):
+    table, found = Spans.unpacked(texts, [HEIGHT * WIDTH] * len(texts))
+    assert (found != DAMAGED).all()
+    return table, *table.measure([HEIGHT] * len(texts))
 
 
 @st.composite
@@ -50,7 +53,7 @@ def pixels(runs):
 
 
 def packed(runs):
-    return b"".join(bytes(text(n, runs)) for n in range(len(runs)))
+    return b"".join(bytes(text(n, runs)) for n in range(len(runs))).decode()
 
 
 def text(n, runs):
@@ -66,15 +69,19 @@ def text(n, runs):
 def test_areas_boxes_and_overlaps_equal_those_of_decoded_pixels(first, second):
     arrays = [[pixels(runs) for runs in side] for side in (first, second)]
     tables = [unpacked([packed(runs) for runs in side]) for side in (first, second)]
-    for side, (table, boxes, read) in zip(arrays, tables, strict=True):
-        assert read.all()
-        assert table.area.tolist() == [array.sum() for array in side]
+    for side, (table, areas, boxes) in zip(arrays, tables, strict=True):
+        assert table.area.tolist() == areas.tolist() == [array.sum() for array in side]
+        assert table.pack([HEIGHT * WIDTH] * 4) == [Mask.from_array(array).counts for array in side]
         assert boxes.T.tolist() == [list(Mask.from_array(array).box) for array in side]
     a, b = tables[0][0], tables[1][0]
     i, j = (axis.ravel() for axis in np.mgrid[:4, :4])
     assert a.common(i, b, j).tolist() == [(arrays[0][x] & arrays[1][y]).sum() for x, y in zip(i, j, strict=True)]
     rows = np.array([3, 1, 1])
     cut = a.take(rows).cut(b.take(rows))
+    owner = np.array([2, 0, 2])
+    joined = a.take(rows).joined(owner, 4)
+    expected = [arrays[0][1], np.zeros_like(arrays[0][1]), arrays[0][3] | arrays[0][1], np.zeros_like(arrays[0][1])]
+    assert joined.pack([HEIGHT * WIDTH] * 4) == [Mask.from_array(array).counts for array in expected]
     assert cut.area.tolist() == [(arrays[0][n] & arrays[1][n]).sum() for n in rows]
     whole = unpacked([packed([0, HEIGHT * WIDTH])])[0]
     assert whole.common(np.zeros(3, int), cut, np.arange(3)).tolist() == cut.area.tolist()
@@ -84,8 +91,8 @@ def test_images_of_several_sizes_and_unknown_masks():
     rng = np.random.default_rng(0)
     arrays = [rng.random(size) < 0.3 for size in ((1, 1), (400, 900), (3, 1), (1, 7))]
     found = [*map(Mask.from_array, arrays), None]
-    table, boxes = spans(found)
-    assert table.area.tolist() == [*(array.sum() for array in arrays), 0]
+    table, areas, boxes = spans(found)
+    assert table.area.tolist() == areas.tolist() == [*(array.sum() for array in arrays), 0]
     assert boxes.T.tolist() == [*(list(mask.box) for mask in found[:4]), [0, 0, 0, 0]]
 
 
@@ -96,7 +103,7 @@ NUMBERS = st.one_of(
     st.sampled_from(["1e0", "2.50", "-0.0", "3E+0", "100001"]),
 )
 POLYGONS = st.lists(NUMBERS, max_size=12).map(lambda numbers: f"[[{', '.join(map(str, numbers))}]]")
-RUNS = masks(1).map(lambda found: packed(found[0]).decode())
+RUNS = masks(1).map(lambda found: packed(found[0]))
 SIZES = st.sampled_from([[HEIGHT, WIDTH], [HEIGHT, WIDTH], [HEIGHT, WIDTH], [WIDTH, HEIGHT], [HEIGHT], ["5", 6]])
 RLES = st.tuples(SIZES, RUNS | st.text(max_size=5), st.booleans(), st.sampled_from([(", ", ": "), (",", ":")])).map(
     lambda x: json.dumps(dict([("size", x[0]), ("counts", x[1])][:: -1 if x[2] else 1]), separators=x[3])
@@ -105,27 +112,37 @@ RLES = st.tuples(SIZES, RUNS | st.text(max_size=5), st.booleans(), st.sampled_fr
 
 @given(st.lists(st.one_of(POLYGONS, RLES, st.sampled_from(OTHERS)), max_size=5))
 def test_json_is_read_as_one_mask_at_a_time_is(values):
-    texts = [value.encode() for value in values]
-    table, _, read = unpacked(texts, json=True)
-    for row, text in enumerate(texts):
-        raw = msgspec.json.decode(text, type=msgspec.Raw)
+    raws = [msgspec.json.decode(value.encode(), type=msgspec.Raw) for value in values]
+    for raw in raws:
+        mask = Mask.from_segmentation(msgspec.json.decode(raw), HEIGHT, WIDTH, "here")
+        once = Mask.from_segmentation(raw, HEIGHT, WIDTH, "here")
+        others = [Mask.from_segmentation(other, HEIGHT, WIDTH) for other in raws]
+        kept = Mask.from_segmentation(raw, HEIGHT, WIDTH, "here")
+        rasterise([kept, *others])
         try:
-            mask = Mask.from_segmentation(raw, HEIGHT, WIDTH, "here")
-            assert mask.area == table.area[row] or not read[row]
+            expected = mask.counts
         except KinsError as error:
-            assert not read[row]
-            with pytest.raises(KinsError, match=f"^{re.escape(str(error))}$"):
-                spans([Mask.from_segmentation(raw, HEIGHT, WIDTH, "here")])
+            for use, damaged in ((spans, once), (spans, kept), (require_sound, once), (require_sound, kept)):
+                with pytest.raises(KinsError, match=f"^{re.escape(str(error))}$"):
+                    use([damaged])
             continue
-        together, _ = spans([mask, Mask.from_segmentation(raw, HEIGHT, WIDTH), Mask.empty(HEIGHT, WIDTH)])
-        assert together.area.tolist() == [mask.area, mask.area, 0]
-        both = np.array([0, 1])
-        assert together.common(both, together, both[::-1]).tolist() == [mask.area] * 2
-        assert read[row] or text.count(b"[") != 2 or b"{" in text
+        table, areas, _ = spans([once, Mask.empty(HEIGHT, WIDTH)])
+        assert table.pack([HEIGHT * WIDTH] * 2) == [expected, Mask.empty(HEIGHT, WIDTH).counts]
+        assert once.counts == kept.counts == expected
+        assert kept.area == areas[0]
+        assert kept.box == mask.box
+
+
+def test_many_parts_are_joined_as_pycocotools_joins_them():
+    rng = np.random.default_rng(0)
+    corners = rng.uniform(0, 300, (20_000, 1, 2)) + rng.uniform(-3, 3, (20_000, 3, 2))
+    polygons = corners.reshape(-1, 6).tolist()
+    expected = oracle.merge(oracle.frPyObjects(polygons, 300, 300))
+    assert Mask.from_polygons(polygons, 300, 300).rle == expected
 
 
 def test_nothing():
-    table, boxes = spans([])
-    assert boxes.shape == (4, 0)
+    table, areas, boxes = spans([])
+    assert (areas.shape, boxes.shape) == ((0,), (4, 0))
     nothing = np.zeros(0, np.int64)
     assert table.common(nothing, table, nothing).size == table.cut(table).area.size == 0

@@ -113,11 +113,11 @@ def columns(scenes: Sequence[Scene], found: bool) -> tuple[Columns, Masks]:
     masks: list[Spans] = []
     for k, column in enumerate(columns):
         known[k + 1] = [mask is not None for mask in column]
-        together, tight[k] = spans(column)
+        together, counted, tight[k] = spans(column)
         masks.append(together)
-        pixels[k + 1] = together.area
+        pixels[k + 1] = counted
         stated = [i.inmodal_area if k else i.amodal_area for i in instances]
-        area[k + 1] = [p if s is None or found else s for s, p in zip(stated, together.area.tolist(), strict=True)]
+        area[k + 1] = [p if s is None or found else s for s, p in zip(stated, counted.tolist(), strict=True)]
     amodal, inmodal = masks
     inside = inmodal.cut(amodal)
     stated_box = [(np.nan,) * 4 if i.amodal_box is None else i.amodal_box for i in instances]

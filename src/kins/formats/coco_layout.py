@@ -357,5 +357,4 @@ def mask_fields(
 
 def rle(mask: Mask) -> dict[str, Any]:
     """The mask as an RLE for a file."""
-    encoded = mask.rle
-    return {"size": encoded["size"], "counts": encoded["counts"].decode()}
+    return {"size": [mask.height, mask.width], "counts": mask.counts}

@@ -1,4 +1,8 @@
-"""The compiled part (rle.c): COCO's polygon fill and checks of run lengths, for many masks at once."""
+"""The compiled part (spans.c): spans of pixels of many masks at once.
+
+A span is two places: of its first pixel and of the first one after it, with pixels counted column by column. Those of
+mask i are places[starts[i]:starts[i + 1]]: rising, not touching, none empty.
+"""
 
 from __future__ import annotations
 
@@ -13,39 +17,48 @@ import numpy.typing as npt
 
 from kins.errors import KinsError, install_line
 
+Ints = npt.NDArray[np.int64]
+Places = npt.NDArray[np.int32]
+Range = tuple[Places, Ints, Ints]
+"""Places, and for each mask where its own start and stop."""
+
+DAMAGED, SOUND, UNUSUAL = range(3)
+"""What a text of run lengths is; unusual are those with runs of no pixels."""
+
+DAMAGED_TEXT = "\0"
+
 _SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
+_POINTER, _COUNT = ctypes.c_void_p, ctypes.c_int64
+_FUNCTIONS = {
+    "fill": ([*[_POINTER] * 4, _COUNT, _POINTER], _POINTER),
+    "unpack": ([ctypes.c_char_p, *[_POINTER] * 2, _COUNT, *[_POINTER] * 3], None),
+    "pack": ([*[_POINTER] * 4, _COUNT, *[_POINTER] * 2], None),
+    "measure": ([*[_POINTER] * 4, _COUNT, *[_POINTER] * 2], None),
+    "common": ([*[_POINTER] * 6, _COUNT, _POINTER], None),
+    "intersect": ([*[_POINTER] * 6, _COUNT, *[_POINTER] * 2], None),
+    "paint": ([_POINTER, _COUNT, _POINTER], None),
+    "release": ([_POINTER], None),
+}
 
 
 def _load() -> ctypes.CDLL:
-    path = Path(__file__).with_name(f"librle{_SUFFIX}")
+    path = Path(__file__).with_name(f"libspans{_SUFFIX}")
     try:
         library = ctypes.CDLL(str(path))
-    except OSError as error:
+        for name, (arguments, result) in _FUNCTIONS.items():
+            function = getattr(library, name)
+            function.argtypes, function.restype = arguments, result
+    except (OSError, AttributeError) as error:
         raise KinsError(f"the compiled part is missing ({error}); this brings it: {install_line(again=True)}") from None
-    library.fill.argtypes = [ctypes.c_void_p] * 4 + [ctypes.c_int64, ctypes.c_void_p]
-    library.fill.restype = ctypes.c_void_p
-    library.fill_json.argtypes = [ctypes.c_char_p] + [ctypes.c_void_p] * 3
-    library.fill_json.argtypes += [ctypes.c_int64, ctypes.c_double, ctypes.c_void_p, ctypes.c_void_p]
-    library.fill_json.restype = ctypes.c_void_p
-    library.release.argtypes = [ctypes.c_void_p]
-    library.check.argtypes = [ctypes.c_char_p] + [ctypes.c_void_p] * 2 + [ctypes.c_int64, ctypes.c_void_p]
-    library.check.restype = None
-    library.unpack.argtypes = [ctypes.c_char_p, *[ctypes.c_void_p] * 4, ctypes.c_int64, ctypes.c_double]
-    library.unpack.argtypes += [ctypes.c_void_p] * 4
-    library.unpack.restype = ctypes.c_void_p
-    library.common.argtypes = [ctypes.c_void_p] * 6 + [ctypes.c_int64, ctypes.c_void_p]
-    library.common.restype = None
-    library.intersect.argtypes = [ctypes.c_void_p] * 6 + [ctypes.c_int64] + [ctypes.c_void_p] * 3
-    library.intersect.restype = None
     return library
 
 
-library = _load()
+_library = _load()
 
 
 def fill(
     points: npt.NDArray[np.float64], sizes: npt.ArrayLike, heights: npt.ArrayLike, widths: npt.ArrayLike
-) -> list[bytes]:
+) -> tuple[Places, Ints]:
     """The pixels inside of polygons, as COCO fills them (`rleFrPoly` in its maskApi.c), clipped at the image.
 
     Args:
@@ -54,51 +67,95 @@ def fill(
         heights, widths: of the polygons' images, at least 1, at most 2^28 pixels in all.
 
     Returns:
-        COCO's compressed run lengths of each polygon.
+        Places and starts.
     """
     points = np.ascontiguousarray(points, np.float64)
     sizes, heights, widths = (np.ascontiguousarray(a, np.int64) for a in (sizes, heights, widths))
     assert sizes.size == heights.size == widths.size
     assert 2 * sizes.sum() == points.size
-    ends = np.empty(sizes.size, np.int64)
-    addresses = [array.ctypes.data for array in (points, sizes, heights, widths)]
-    return _texts(library.fill(*addresses, sizes.size, ends.ctypes.data), ends)
+    starts = np.empty(sizes.size + 1, np.int64)
+    return _taken(_library.fill(*_addresses(points, sizes, heights, widths), sizes.size, starts.ctypes.data), starts)
 
 
-def fill_json(
-    values: Sequence[bytes], heights: npt.ArrayLike, widths: npt.ArrayLike, largest: float
-) -> list[list[bytes] | None]:
-    """The same from JSON values [[x, y, ...], ...]: the run lengths of each value's polygons.
+def unpack(texts: Sequence[str], pixels: npt.ArrayLike) -> tuple[Places, Ints, npt.NDArray[np.uint8]]:
+    """Run lengths in COCO's compressed form, of masks of so many pixels; an empty text is an empty mask.
 
-    None for a value that is something else, or that has numbers beyond +-largest.
+    Returns:
+        Places and starts, of damaged texts none; and what each text is: DAMAGED, SOUND or UNUSUAL.
     """
-    heights, widths = np.ascontiguousarray(heights, np.int64), np.ascontiguousarray(widths, np.int64)
-    assert heights.size == widths.size == len(values)
-    json = b"".join(values)
-    json_ends = np.fromiter(itertools.accumulate(map(len, values)), np.int64, len(values))
-    parts, ends = np.empty(len(values), np.int64), np.empty(json.count(b"["), np.int64)
-    addresses = [array.ctypes.data for array in (json_ends, heights, widths)]
-    text = library.fill_json(json, *addresses, len(values), largest, parts.ctypes.data, ends.ctypes.data)
-    counts = iter(_texts(text, ends[: int(np.maximum(parts, 0).sum())]))
-    return [list(itertools.islice(counts, number)) if number >= 0 else None for number in parts.tolist()]
-
-
-def _texts(text: int | None, ends: npt.NDArray[np.int64]) -> list[bytes]:
-    if text is None:
-        raise MemoryError
-    stops = ends.tolist()
-    try:
-        together = ctypes.string_at(text, stops[-1] if stops else 0)
-    finally:
-        library.release(text)
-    return [together[start:stop] for start, stop in zip([0, *stops], stops, strict=False)]
-
-
-def check(counts: Sequence[bytes], pixels: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-    """(len(counts),) whether each holds whole, compressed run lengths of at least 0 that add up to so many pixels."""
-    ends = np.fromiter(itertools.accumulate(map(len, counts)), np.int64, len(counts))
+    count = len(texts)
+    together = "".join(texts)
+    if not together.isascii():
+        return unpack([text if text.isascii() else DAMAGED_TEXT for text in texts], pixels)
+    ends = np.fromiter(itertools.accumulate(map(len, texts)), np.int64, count)
     pixels = np.ascontiguousarray(pixels, np.int64)
-    assert pixels.size == len(counts)
-    sound = np.empty(len(counts), np.bool_)
-    library.check(b"".join(counts), ends.ctypes.data, pixels.ctypes.data, len(counts), sound.ctypes.data)
-    return sound
+    assert pixels.size == count
+    places, starts = np.empty(len(together), np.int32), np.empty(count + 1, np.int64)
+    found = np.empty(count, np.uint8)
+    _library.unpack(together.encode(), *_addresses(ends, pixels), count, *_addresses(places, starts, found))
+    return places[: starts[-1]], starts, found
+
+
+def pack(masks: Range, pixels: npt.ArrayLike) -> list[str]:
+    """The compressed run lengths of masks of so many pixels."""
+    _, start, stop = masks
+    pixels, ends = np.ascontiguousarray(pixels, np.int64), np.empty(start.size, np.int64)
+    assert pixels.size == start.size
+    text = np.empty(7 * (int((stop - start).sum()) + start.size), np.uint8)
+    _library.pack(*_addresses(*masks, pixels), start.size, *_addresses(text, ends))
+    stops = ends.tolist()
+    together = text[: stops[-1] if stops else 0].tobytes().decode()
+    return [together[begin:end] for begin, end in zip([0, *stops], stops, strict=False)]
+
+
+def measure(masks: Range, heights: npt.ArrayLike) -> tuple[Ints, npt.NDArray[np.float64]]:
+    """(N,) pixels and (N, 4) boxes x, y, width, height of masks in images of so many rows; zeros for an empty mask."""
+    _, start, _ = masks
+    heights = np.ascontiguousarray(heights, np.int64)
+    assert heights.size == start.size
+    areas, boxes = np.empty(start.size, np.int64), np.empty((start.size, 4))
+    _library.measure(*_addresses(*masks, heights), start.size, *_addresses(areas, boxes))
+    return areas, boxes
+
+
+def common(first: Range, second: Range) -> Ints:
+    """(P,) pixels that each two masks have in common."""
+    count = _pairs(first, second)
+    pixels = np.empty(count, np.int64)
+    _library.common(*_addresses(*first, *second), count, pixels.ctypes.data)
+    return pixels
+
+
+def intersect(first: Range, second: Range) -> tuple[Places, Ints]:
+    """Places and starts of what each two masks have in common."""
+    count = _pairs(first, second)
+    room = sum(int((stop - start).sum()) for _, start, stop in (first, second))
+    places, starts = np.empty(room + 2, np.int32), np.empty(count + 1, np.int64)
+    _library.intersect(*_addresses(*first, *second), count, *_addresses(places, starts))
+    return places[: starts[-1]].copy(), starts
+
+
+def paint(places: Places, size: int) -> npt.NDArray[np.bool_]:
+    """(size,) the pixels of one mask, column by column."""
+    pixels = np.zeros(size, np.bool_)
+    _library.paint(places.ctypes.data, places.size, pixels.ctypes.data)
+    return pixels
+
+
+def _pairs(first: Range, second: Range) -> int:
+    assert len({part.size for masks in (first, second) for part in masks[1:]}) == 1
+    return first[1].size
+
+
+def _addresses(*arrays: npt.NDArray[np.generic]) -> list[int]:
+    return [array.ctypes.data for array in arrays]
+
+
+def _taken(memory: int | None, starts: Ints) -> tuple[Places, Ints]:
+    """Places that the library made, and their starts."""
+    if memory is None:
+        raise MemoryError
+    try:
+        return np.frombuffer(ctypes.string_at(memory, 4 * int(starts[-1])), np.int32), starts
+    finally:
+        _library.release(memory)

@@ -80,14 +80,6 @@ def decode_runs(counts: bytes) -> npt.NDArray[np.int64]:
     return np.asarray(runs, np.int64)
 
 
-def intervals(runs: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """First and one-past-last pixel of each foreground run, column-major."""
-    edges = np.cumsum(runs)
-    starts, ends = edges[0::2][: edges.size // 2], edges[1::2]
-    keep = ends > starts
-    return starts[keep], ends[keep]
-
-
 def split_at_columns(
     starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], height: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

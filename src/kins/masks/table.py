@@ -1,18 +1,20 @@
-"""Spans of pixels of many masks, and how many pixels they have in common, by the compiled part (rle.c)."""
+"""Many masks as spans of pixels: read, drawn, joined, and compared pair by pair, by the compiled part."""
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
-import itertools
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from kins.masks.compiled import library
+from kins.masks import compiled
 
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+_FAR = 30
+"""Bits that hold any place of an image."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -20,78 +22,103 @@ class Spans:
     """N masks as spans of pixels, which are counted column by column.
 
     Attributes:
-        places: (E,) int32 first pixel of a span and the first one after it, in turn, mask by mask.
+        places: (E,) int32 first pixel of a span and the first one after it, in turn, mask by mask; of one mask rising
+            and all different.
         start, stop: (N,) which of the places belong to each mask.
-        area: (N,) number of pixels.
     """
 
     places: npt.NDArray[np.int32]
     start: Ints
     stop: Ints
-    area: Ints
+
+    @classmethod
+    def cut_at(cls, places: npt.NDArray[np.int32], starts: Ints) -> Spans:
+        """Mask after mask, each up to where the next one starts."""
+        return cls(places, starts[:-1], starts[1:])
+
+    @classmethod
+    def of(cls, places: Ints) -> Spans:
+        """One mask."""
+        return cls.cut_at(places.astype(np.int32), np.array([0, places.size]))
+
+    @classmethod
+    def from_intervals(cls, starts: Ints, ends: Ints) -> Spans:
+        """One mask from spans that don't overlap, in rising order; touching ones are joined."""
+        if not starts.size:
+            return cls.of(starts)
+        apart = starts[1:] != ends[:-1]
+        return cls.of(np.stack([starts[np.append(True, apart)], ends[np.append(apart, True)]], 1).ravel())
+
+    @classmethod
+    def unpacked(cls, texts: Sequence[str], pixels: npt.ArrayLike) -> tuple[Spans, npt.NDArray[np.uint8]]:
+        """From COCO's compressed run lengths (none: no pixels), and what each text is: see compiled.unpack."""
+        places, starts, found = compiled.unpack(texts, pixels)
+        return cls.cut_at(places, starts), found
+
+    @property
+    def intervals(self) -> tuple[Ints, Ints]:
+        """First and one-past-last pixel of each span, of masks that follow each other."""
+        places = self.places[self.start[0] : self.stop[-1]].astype(np.int64)
+        return places[::2], places[1::2]
+
+    @property
+    def area(self) -> Ints:
+        """(N,) number of pixels."""
+        sums = np.zeros(self.places.size // 2 + 1, np.int64)
+        np.cumsum(self.places[1::2] - self.places[::2], out=sums[1:])
+        return sums[self.stop // 2] - sums[self.start // 2]
 
     def take(self, rows: Ints) -> Spans:
         """Some of the masks."""
-        return Spans(self.places, self.start[rows], self.stop[rows], self.area[rows])
+        return Spans(self.places, self.start[rows], self.stop[rows])
 
     def replaced(self, rows: Ints, other: Spans) -> Spans:
         """With other masks in some rows."""
-        start, stop, area = self.start.copy(), self.stop.copy(), self.area.copy()
+        start, stop = self.start.copy(), self.stop.copy()
         start[rows], stop[rows] = other.start + self.places.size, other.stop + self.places.size
-        area[rows] = other.area
-        return Spans(np.concatenate([self.places, other.places]), start, stop, area)
+        return Spans(np.concatenate([self.places, other.places]), start, stop)
+
+    def measure(self, heights: npt.ArrayLike) -> tuple[Ints, Floats]:
+        """(N,) pixels and (4, N) x, y, width, height of masks in images of so many rows; zeros for an empty mask."""
+        areas, boxes = compiled.measure(self._range(), heights)
+        return areas, boxes.T
+
+    def pack(self, pixels: npt.ArrayLike) -> list[str]:
+        """COCO's compressed run lengths of masks of so many pixels."""
+        return compiled.pack(self._range(), pixels)
 
     def common(self, rows: Ints, other: Spans, other_rows: Ints) -> Ints:
         """(P,) pixels that mask rows[k] of these and mask other_rows[k] of the others have in common."""
-        first, second = self.take(rows), other.take(other_rows)
-        pixels = np.empty(rows.size, np.int64)
-        library.common(*first._addresses(), *second._addresses(), rows.size, pixels.ctypes.data)
-        return pixels
+        return compiled.common(self.take(rows)._range(), other.take(other_rows)._range())
 
     def cut(self, other: Spans) -> Spans:
         """What each of these masks has in common with the other's mask of the same row."""
-        count = self.start.size
-        places = np.empty(int((self.stop - self.start).sum() + (other.stop - other.start).sum()), np.int32)
-        starts, area = np.empty(count + 1, np.int64), np.empty(count, np.int64)
-        addresses = [array.ctypes.data for array in (area, places, starts)]
-        library.intersect(*self._addresses(), *other._addresses(), count, *addresses)
-        return Spans(places[: starts[-1]].copy(), starts[:-1], starts[1:], area)
+        return Spans.cut_at(*compiled.intersect(self._range(), other._range()))
 
-    def _addresses(self) -> list[int]:
-        assert self.start.size == self.stop.size == self.area.size
-        return [array.ctypes.data for array in (self.places, self.start, self.stop)]
+    def joined(self, owner: Ints, count: int) -> Spans:
+        """Masks of all pixels that at least one of their parts has.
+
+        Args:
+            owner: (N,) which mask each of these is a part of, from 0 to count - 1.
+        """
+        parts = np.repeat(owner, (self.stop - self.start) // 2) << _FAR
+        lengths = self.stop - self.start
+        at = np.arange(lengths.sum()) + np.repeat(self.start - np.cumsum(lengths) + lengths, lengths)
+        places = self.places[at]
+        starts, ends = places[::2] + parts, places[1::2] + parts
+        order = np.argsort(starts)
+        starts, ends = starts[order], np.maximum.accumulate(ends[order])
+        apart = starts[1:] > ends[:-1]
+        if starts.size:
+            starts, ends = starts[np.append(True, apart)], ends[np.append(apart, True)]
+        bounds = 2 * np.searchsorted(starts, np.arange(count + 1) << _FAR)
+        together = np.stack([starts, ends], 1).ravel() & ((1 << _FAR) - 1)
+        return Spans.cut_at(together.astype(np.int32), bounds)
+
+    def _range(self) -> compiled.Range:
+        return self.places, self.start, self.stop
 
 
-def unpack(
-    texts: Sequence[bytes], json: npt.ArrayLike, heights: npt.ArrayLike, widths: npt.ArrayLike, largest: float
-) -> tuple[Spans, npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Spans and boxes of masks.
-
-    Args:
-        texts: COCO's compressed run lengths; an empty text is an empty mask.
-        json: (N,) bool, which of the texts are JSON values instead: an RLE, or one polygon [[x, y, ...]].
-        heights, widths: of the masks' images, at most 2^28 pixels in all.
-        largest: coordinates beyond +-largest are not read.
-
-    Returns:
-        The spans; (4, N) x, y, width, height of the pixels, zeros for an empty mask; and (N,) whether a text could be
-        read: those that could not may be damaged, or something else, and count as empty.
-    """
-    count = len(texts)
-    json, heights, widths = (
-        np.ascontiguousarray(array, kind) for array, kind in ((json, np.bool_), (heights, np.int64), (widths, np.int64))
-    )
-    assert json.size == heights.size == widths.size == count
-    ends = np.fromiter(itertools.accumulate(map(len, texts)), np.int64, count)
-    starts, area, boxes = np.empty(count + 1, np.int64), np.empty(count, np.int64), np.empty((count, 4))
-    read = np.empty(count, np.bool_)
-    inputs = [array.ctypes.data for array in (ends, json, heights, widths)]
-    outputs = [array.ctypes.data for array in (starts, area, boxes, read)]
-    memory = library.unpack(b"".join(texts), *inputs, count, largest, *outputs)
-    if memory is None:
-        raise MemoryError
-    try:
-        places = np.frombuffer(ctypes.string_at(memory, 4 * int(starts[-1])), np.int32)
-    finally:
-        library.release(memory)
-    return Spans(places, starts[:-1], starts[1:], area), boxes.T, read
+def filled(points: Floats, sizes: npt.ArrayLike, heights: npt.ArrayLike, widths: npt.ArrayLike) -> Spans:
+    """Polygons' pixels: see compiled.fill."""
+    return Spans.cut_at(*compiled.fill(points, sizes, heights, widths))

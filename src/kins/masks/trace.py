@@ -41,7 +41,7 @@ def traced(mask: Mask) -> Mask:
     """The same pixels with polygons: those that the mask was made of, or else its outlines."""
     if mask.polygons is not None:
         return mask
-    return Mask(mask.height, mask.width, mask.rle, trace(mask))
+    return Mask(mask.height, mask.width, mask.counts, trace(mask))
 
 
 def _pieces(mask: Mask) -> tuple[Indices, Indices]:
@@ -51,11 +51,7 @@ def _pieces(mask: Mask) -> tuple[Indices, Indices]:
     the right, 2 s + 1 its bottom and walked to the left, with the mask on the right hand.
     """
     segments = mask.segments
-    columns, tops, bottoms = segments.T
-    # Files may hold runs that touch.
-    apart = (columns[1:] != columns[:-1]) | (tops[1:] != bottoms[:-1])
-    first, last = np.append(True, apart), np.append(apart, True)
-    return columns[first], np.stack([tops[first], bottoms[last]], 1).ravel()
+    return segments[:, 0], segments[:, 1:].ravel()
 
 
 def _following(columns: Indices, rows: Indices, height: int) -> Indices:

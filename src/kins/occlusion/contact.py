@@ -75,12 +75,12 @@ def without_slivers(
 
 def _pixels(mask: Mask, without: Mask | None) -> Ints:
     """The mask's pixels, numbered column by column, without those of another mask."""
-    starts, ends = _intervals(mask)
+    starts, ends = mask.intervals
     lengths = ends - starts
     pixels = np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
     if without is None:
         return pixels
-    starts, ends = _intervals(without)
+    starts, ends = without.intervals
     if not starts.size:
         return pixels
     at = np.searchsorted(ends, pixels, side="right")
@@ -100,8 +100,8 @@ def _solid(pixels: Ints, height: int, width: int) -> int:
 def touch(first: Mask, second: Mask) -> bool:
     """Whether two masks overlap, or a pixel of one has a side in common with a pixel of the other."""
     height = first.height
-    starts, ends = _intervals(first)
-    others, other_ends = _intervals(second)
+    starts, ends = first.intervals
+    others, other_ends = second.intervals
     if not starts.size or not others.size:
         return False
     starts, ends = np.append(starts, np.iinfo(np.int64).max), np.append(ends, np.iinfo(np.int64).max)
@@ -112,13 +112,6 @@ def touch(first: Mask, second: Mask) -> bool:
     above = (ends[at - 1] == others) & (others % height > 0)  # at 0 it is the first pixel of the next column
     below = (starts[at] == other_ends) & (other_ends % height > 0)
     return bool((above | below).any())
-
-
-def _intervals(mask: Mask) -> tuple[Ints, Ints]:
-    """First and one-past-last pixel of each run of pixels, column by column."""
-    edges = np.cumsum(mask.runs)
-    starts, ends = edges[0::2][: edges.size // 2], edges[1::2]
-    return starts, ends
 
 
 def corners(masks: Sequence[Mask]) -> Floats:

@@ -1,0 +1,156 @@
+"""Masks as files hold them, polygons and run lengths, to spans of pixels: many at once, or one with what is wrong."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from kins.errors import KinsError
+from kins.masks.compiled import DAMAGED, SOUND
+from kins.masks.runs import Rle, decode_runs, rle_problem
+from kins.masks.table import Ints, Spans, filled
+
+Polygons = list[list[float]]
+T = TypeVar("T")
+
+MAX_COORDINATE = 1e5
+"""Coordinates beyond this (or not finite) are damage, not geometry; the fill would overflow on them."""
+
+
+class _RleText(msgspec.Struct, gc=False):
+    size: tuple[int, int]
+    counts: str
+
+
+_decode_polygons = msgspec.json.Decoder(Polygons).decode
+_decode_many_polygons = msgspec.json.Decoder(list[Polygons]).decode
+_decode_rle = msgspec.json.Decoder(_RleText).decode
+_decode_many_rles = msgspec.json.Decoder(list[_RleText]).decode
+
+
+def read_many(
+    sources: Sequence[msgspec.Raw | str], heights: Ints, widths: Ints
+) -> tuple[Spans, list[str | None], npt.NDArray[np.bool_]]:
+    """Masks of images of sound sizes.
+
+    Args:
+        sources: raw JSON values, or COCO's compressed run lengths; an empty text is an empty mask.
+
+    Returns:
+        The spans; the compressed run lengths that a mask was read from, None if it was drawn or if they have runs of
+        no pixels; and (N,) whether it could be read: what could not is damaged or something rare, and counts as empty.
+    """
+    texts = [source if isinstance(source, str) else None for source in sources]
+    raw = [row for row, text in enumerate(texts) if text is None]
+    objects = [row for row in raw if bytes(sources[row])[:1] == b"{"]  # type: ignore[arg-type]
+    sizes = list(zip(heights.tolist(), widths.tolist(), strict=True))
+    rles = _decode_all([sources[row] for row in objects], _decode_many_rles, _decode_rle)
+    for row, rle in zip(objects, rles, strict=True):
+        if rle is not None and rle.size == sizes[row] and rle.counts:
+            texts[row] = rle.counts
+    table, found = Spans.unpacked([text or "" for text in texts], heights * widths)
+    sound = (found != DAMAGED) & np.array([text is not None for text in texts], bool)
+    texts = [text if kind == SOUND else None for text, kind in zip(texts, found.tolist(), strict=True)]
+    if len(objects) < len(raw):
+        listed = sorted(set(raw) - set(objects))
+        polygons = _decode_all([sources[row] for row in listed], _decode_many_polygons, _decode_polygons)
+        rows = np.array(listed)
+        drawn, sound[rows] = _draw_many(polygons, heights[rows], widths[rows])
+        table = table.replaced(rows, drawn)
+    return table, texts, sound
+
+
+def read_one(segmentation: Any, height: int, width: int, where: object) -> str:
+    """The compressed run lengths of one mask from a file's value. Raises KinsError with the place and what is wrong."""
+    if isinstance(segmentation, dict):
+        return _checked(segmentation, height, width, where)
+    if not isinstance(segmentation, list):
+        raise KinsError(f"{where}: is neither a list of polygons nor an RLE".removeprefix(": "))
+    for index, polygon in enumerate(segmentation):
+        if problem := check_polygon(polygon):
+            raise KinsError(f"{where}[{index}]: {problem}; see kins validate --fix")
+    drawn, _ = _draw_many([segmentation], np.array([height]), np.array([width]))
+    return drawn.pack([height * width])[0]
+
+
+def check_polygon(polygon: Any) -> str | None:
+    """What makes a polygon unusable, or None. Fewer than three points are harmless: they enclose nothing."""
+    if not isinstance(polygon, list):
+        return "is not a list of numbers [x1, y1, x2, y2, ...]"
+    if len(polygon) % 2:
+        return f"has {len(polygon)} numbers, not pairs x, y"
+    kinds = set(map(type, polygon)) - {int, float}
+    if any(kind is bool or not issubclass(kind, (int, float, np.number)) for kind in kinds):
+        return "holds something that is not a number"
+    if not polygon:
+        return None
+    try:
+        finite = math.isfinite(sum(polygon))  # NaN and infinity survive a sum
+    except OverflowError:
+        finite = False
+    if not finite:
+        return "has a coordinate that is not finite"
+    largest = max(max(polygon), -min(polygon))
+    if largest > MAX_COORDINATE:
+        return f"has the coordinate {largest:g}, far outside of any image"
+    return None
+
+
+def _decode_all(
+    values: Sequence[Any],
+    many: Callable[[bytes], list[T]],
+    one: Callable[[Any], T],
+) -> list[T | None]:
+    """JSON values decoded together; where one is of another kind, one by one, and that one is None."""
+    try:
+        found = many(b"[" + b",".join(values) + b"]")
+    except (msgspec.DecodeError, RecursionError):
+        found = []
+    return [*found] if len(found) == len(values) else [_decoded(value, one) for value in values]
+
+
+def _decoded(value: Any, one: Callable[[Any], T]) -> T | None:
+    try:
+        return one(value)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+def _draw_many(masks: Sequence[Polygons | None], heights: Ints, widths: Ints) -> tuple[Spans, npt.NDArray[np.bool_]]:
+    """The union of each mask's polygons, and whether it could be drawn: None and unsound coordinates can't."""
+    known = [polygons or [] for polygons in masks]
+    parts = np.fromiter(map(len, known), np.int64, len(known))
+    polygons = list(itertools.chain.from_iterable(known))
+    owner = np.repeat(np.arange(len(known)), parts)
+    sizes = np.fromiter(map(len, polygons), np.int64, len(polygons))
+    points = np.fromiter(itertools.chain.from_iterable(polygons), np.float64, int(sizes.sum()))
+    bad = sizes % 2 == 1
+    if points.size and not max(points.max(), -points.min()) <= MAX_COORDINATE:
+        bad[np.repeat(np.arange(sizes.size), sizes)[~(np.abs(points) <= MAX_COORDINATE)]] = True
+    if bad.any():
+        points, sizes = points[~np.repeat(bad, sizes)], np.where(bad, 0, sizes)
+    table = filled(points, sizes // 2, heights[owner], widths[owner])
+    sound = np.array([polygons is not None for polygons in masks], bool)
+    sound[owner[bad]] = False
+    return table.joined(owner, len(known)) if (parts != 1).any() else table, sound
+
+
+def _checked(rle: Rle, height: int, width: int, where: object) -> str:
+    """The run lengths in compressed form without empty runs, after making sure that they add up to the image."""
+    if problem := rle_problem(rle, height, width):
+        raise KinsError(f"{where}: {problem}; see kins validate".removeprefix(": "))
+    counts = rle["counts"]
+    if isinstance(counts, (list, tuple)):
+        runs = np.array(counts, np.int64)
+    else:
+        runs = decode_runs(counts.encode() if isinstance(counts, str) else counts)
+    edges = np.cumsum(runs)
+    starts, ends = edges[0::2][: edges.size // 2], edges[1::2]
+    kept = ends > starts
+    return Spans.from_intervals(starts[kept], ends[kept]).pack([height * width])[0]
