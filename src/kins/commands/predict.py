@@ -11,7 +11,8 @@ def predict(
     weights: Annotated[
         str,
         typer.Argument(
-            metavar="RUN_OR_WEIGHTS", help="A run folder, a weights file, or 'street': weights that come with kins."
+            metavar="RUN_OR_WEIGHTS",
+            help="A run folder, a weights file, 'street': weights that come with kins, or 'coco': torchvision's.",
         ),
     ],
     images: Annotated[list[str], typer.Argument(metavar="IMAGES...", help="Pictures, folders of them, or globs.")],
@@ -35,6 +36,7 @@ def predict(
 ) -> None:
     """Find objects in pictures: both masks, occlusion score and order of each.
 
+    coco is torchvision's detector of 80 classes for any photograph, whose visible masks are completed.
     Interrupted, the same command goes on where it stopped; until the end the file is named PRED.json.part.
     A picture that can't be read, found or told which image it is, is reported and skipped; the exit code is 2 only if
     none is left, or if ANN knows none of the classes.

@@ -99,7 +99,7 @@ def checkpoint(backbone: str, weights: str) -> Checkpoint:
     if backbone not in BACKBONES or backbone == "tiny":
         raise KinsError(f"weights: the {backbone} backbone has no pretrained weights; leave 'weights' empty")
     path = _find(backbone, weights)
-    state = _read(path)
+    state = read_state(path)
     if not any(name.startswith("backbone.") for name in state):
         return Checkpoint(path, backbone, state, {}, {})
     for former, name in FORMER_NAMES:
@@ -150,11 +150,11 @@ def _find(backbone: str, weights: str) -> Path:
     if weights == "coco":
         if backbone not in COCO_WEIGHTS:
             raise KinsError(f"weights: torchvision has no COCO weights for {backbone}; use 'imagenet' or a file")
-        return _downloaded(COCO_WEIGHTS[backbone].url)
+        return downloaded(COCO_WEIGHTS[backbone].url)
     known = torchvision.models.get_model_weights(backbone).__members__
     wanted = "IMAGENET1K_V1" if weights == "imagenet" else weights
     if wanted in known:
-        return _downloaded(str(known[wanted].value.url))
+        return downloaded(str(known[wanted].value.url))
     path = Path(weights)
     if not path.is_file():
         raise KinsError(
@@ -163,8 +163,11 @@ def _find(backbone: str, weights: str) -> Path:
     return path
 
 
-def _downloaded(url: str) -> Path:
-    """Where torchvision keeps a file of weights; fetched if it is not there."""
+def downloaded(url: str, otherwise: str = ", or set weights to null") -> Path:
+    """Where torchvision keeps a file of weights; fetched if it is not there.
+
+    Raises KinsError, saying which file to put where, if it can't be fetched; `otherwise` ends the line.
+    """
     path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
     if not path.exists():
         try:
@@ -173,12 +176,13 @@ def _downloaded(url: str) -> Path:
         except OSError as error:
             raise KinsError(
                 f"weights: {path.name} is not on disk and could not be downloaded ({error}); "
-                f"fetch {url} on a machine with a network and put it at {path}, or set weights to null"
+                f"fetch {url} on a machine with a network and put it at {path}{otherwise}"
             ) from None
     return path
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def read_state(path: Path) -> dict[str, Tensor]:
+    """A state dict from a file of torch's or a safetensors file. Raises KinsError if it is none, or could run code."""
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file

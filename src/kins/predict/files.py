@@ -8,7 +8,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,10 @@ from kins.files import reason
 from kins.files.pictures import FORMATS, OTHER_SUFFIXES, SUFFIXES, read_picture
 from kins.records import Dataset, Image, Scene
 from kins.work import progress
+
+if TYPE_CHECKING:
+    from kins.predict.coco import CocoPredictor
+    from kins.predict.predictor import Predictor
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -78,14 +82,13 @@ def predict_files(
         ['000000.png', '000001.png', '000002.png']
     """
     from kins.formats import PredictionWriter, load
-    from kins.predict.predictor import Predictor
 
     paths = find_images(images)
     dataset = None if annotations is None else load(annotations, images=paths[0].parent)
     identified, unknown = identify(paths, dataset)
     if not identified:
         raise KinsError(f"not one of {len(paths)} pictures is an image of {annotations}; the first: {unknown[0]}")
-    predictor = Predictor.load(weights, device=device, precision=precision, score_threshold=score)
+    predictor = load_predictor(weights, device=device, precision=precision, score_threshold=score)
     if dataset is not None and not set(predictor.categories.values()) & set(dataset.categories.values()):
         raise KinsError(
             f"{annotations}: has not one class of {weights}; it has {_few(dataset.categories.values())}, "
@@ -111,6 +114,42 @@ def predict_files(
         if not writer.done:
             raise KinsError(f"not one of {len(paths)} pictures could be used; the first: {skipped[0]}")
     return Summary(len(writer.done), writer.detections, skipped, before)
+
+
+COCO = "coco"
+"""The name of torchvision's detector."""
+
+
+def load_predictor(weights: str | Path, **options: Any) -> Predictor | CocoPredictor:
+    """The predictor of a run, of weights, or of "coco": torchvision's detector for any photograph, with completion.
+
+    Args:
+        options: device, precision and score_threshold as for `kins.Predictor`.
+
+    Raises:
+        KinsError: no such weights.
+    """
+    if _is_coco(weights):
+        from kins.predict.coco import CocoPredictor
+
+        return CocoPredictor.load(**options)
+    from kins.predict.predictor import Predictor
+
+    return Predictor.load(weights, **options)
+
+
+def _is_coco(weights: str | Path) -> bool:
+    return str(weights) == COCO and not Path(weights).exists()
+
+
+def _weights_file(weights: str | Path) -> Path:
+    if _is_coco(weights):
+        from kins.predict.coco import weights_file
+
+        return weights_file()
+    from kins.models.weights import find
+
+    return find(weights)
 
 
 def _read(chunk: Iterable[tuple[Path, int]], skipped: list[str]) -> Iterator[tuple[Path, int, Pixels]]:
@@ -149,9 +188,7 @@ def _digests(weights: str | Path, identified: Sequence[tuple[Path, int]]) -> dic
     """What tells whether an interrupted file is of the same weights and pictures (by id, name and bytes)."""
     import hashlib
 
-    from kins.models.weights import find
-
-    with open(find(weights), "rb") as file:
+    with open(_weights_file(weights), "rb") as file:
         network = hashlib.file_digest(file, "sha256")
     pictures = hashlib.sha256()
     for path, image_id in identified:

@@ -84,7 +84,7 @@ class Predictor:
     def batch(self, images: Sequence[Pixels]) -> list[Scene]:
         """Several images in one pass; they may differ in size. Raises KinsError as for one."""
         for image in images:
-            _check(image)
+            check_picture(image)
         if not images:
             return []
         data = self.config.data
@@ -124,7 +124,7 @@ class Predictor:
         return Scene(Image(0, "", height, width), tuple(instances))
 
 
-def _check(image: Pixels) -> None:
+def check_picture(image: Pixels) -> None:
     if not isinstance(image, np.ndarray):
         raise KinsError(f"a picture is a (height, width, 3) uint8 RGB array, not a {type(image).__name__}")
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
