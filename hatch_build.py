@@ -1,4 +1,4 @@
-"""Compiles src/kins/masks/spans.c on installation, with the system's C compiler or else with the one that zig brings."""
+"""Compiles src/kins/masks/spans.c on installation, by the system's C compiler or else by the one that zig brings."""
 
 import os
 import platform

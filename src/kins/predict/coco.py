@@ -64,7 +64,7 @@ class CocoPredictor:
     def load(
         cls, *, device: str = "auto", precision: str = "auto", score_threshold: float | None = None
     ) -> CocoPredictor:
-        """With torchvision's weights. Raises KinsError, naming the file, if they are not on disk and can't be fetched."""
+        """With torchvision's weights. Raises KinsError, naming the file, where they can't be had."""
         path = weights_file()
         state = read_state(path)
         network = torchvision.models.detection.maskrcnn_resnet50_fpn_v2(weights=None, weights_backbone=None)
