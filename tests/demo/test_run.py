@@ -1,11 +1,23 @@
 """The demo on very small settings: every stage runs and leaves what it promises."""
 
+import dataclasses
 import json
+import math
+import time
 
 import pytest
 
-from kins.demo.run import by_heart, check_outputs, demo, merged
+from kins.demo.run import (
+    by_heart,
+    check_outputs,
+    demo,
+    learn_and_show,
+    merged,
+    predicted,
+    what_training_added,
+)
 from kins.errors import KinsError
+from kins.evaluation import evaluate
 from kins.formats import load
 from kins.demo.toys import write_shapes
 
@@ -14,6 +26,8 @@ def test_shapes_from_pictures_to_report(tmp_path):
     lines = []
     figures = demo(tmp_path, "shapes", minutes=0.1, say=lines.append)
     assert [line[0] for line in lines[:5]] == list("12345")
+    rows = (tmp_path / "run" / "log.csv").read_text().splitlines()
+    assert lines[2].startswith(f"3. after {rows[-1].split(',')[0]} steps, predict")
     assert "the very pictures it was trained on" in lines[3]
     assert figures.keys() == {"box AP50", "amodal AP50", "inmodal AP50"}
     assert all(0 <= value <= 100 for value in figures.values())
@@ -21,6 +35,32 @@ def test_shapes_from_pictures_to_report(tmp_path):
     assert {"a_segm", "i_segm", "occlusion_score"} <= json.loads((tmp_path / "predictions.json").read_text())["predictions"][0].keys()
     assert "<html" in (tmp_path / "report" / "index.html").read_text()
     check_outputs(tmp_path, "shapes")  # all of it may be made anew
+
+
+def test_what_training_added_is_told(tmp_path):
+    """Beside the figures of the weights that it started from, on the same pictures."""
+    material = by_heart(write_shapes(tmp_path / "shapes", 3), tmp_path / "shapes", tmp_path / "shapes.json")
+    demo(tmp_path / "first", "shapes", minutes=0.1, say=lambda line: None)
+    start = str(tmp_path / "first" / "run" / "best.safetensors")
+    lines = []
+    material = dataclasses.replace(material, start=start)
+    figures = learn_and_show(tmp_path / "second", material, 0.1, time.monotonic(), lines.append)
+    truth = load(material.test, images=material.test_images)
+    alone = evaluate(truth, predicted(start, truth))
+    told = next(line for line in lines if "alone" in line)
+    assert f"box AP50 {alone.box['AP50']:.1f}, amodal AP50 {alone.amodal['AP50']:.1f}" in told
+    assert json.loads((tmp_path / "second/run/config.json").read_text())["train"]["init"] == start
+    assert figures.keys() == {"box AP50", "amodal AP50", "inmodal AP50"}
+
+
+def test_training_that_did_not_help_is_said():
+    before, after = {"box AP50": 50.0, "amodal AP50": 40.0}, {"box AP50": 53.0, "amodal AP50": 39.0}
+    told = what_training_added(before, after, 1234, 5.0)
+    assert told.startswith("Of this, 1\N{NO-BREAK SPACE}234 steps of training added +3.0, -1.0: the weights")
+    assert told.endswith("alone, have box AP50 50.0, amodal AP50 40.0 there")
+    told = what_training_added(before, {"box AP50": 50.0, "amodal AP50": 39.9}, 12, 0.51)
+    assert told.startswith("Training did not help in 0.5 minutes (12 steps): the weights")
+    assert what_training_added({"box AP50": math.nan}, {"box AP50": math.nan}, 1, 1).startswith("Training did not help")
 
 
 def test_a_folder_of_annotated_pictures(tmp_path):

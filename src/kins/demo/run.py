@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kins.errors import KinsError
 from kins.files import check_output, only_one
 from kins.records import Dataset
 from kins.work import progress
 
+if TYPE_CHECKING:
+    from kins.evaluation import Results
+
 Say = Callable[[str], None]
 SEED = 1
 """Of the demo's street scenes: not one that the shipped weights have been trained with."""
 TRAINING = 0.8
 """Share of the time after the pictures are there that goes into training; the rest predicts, evaluates and draws."""
+LEAST = 1 / 3
+"""Share of all of the time that training gets even where making the pictures took longer than it should."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Material:
-    """What a demo works on: annotation files (KINS 2020) and picture folders to learn from and to be tested on."""
+    """What a demo works on: annotation files (KINS 2020) and picture folders to learn from and to be tested on.
+
+    Attributes:
+        config, settings: of the training.
+        note: what the figures are worth.
+        start: weights that the training starts from, if any.
+    """
 
     train: Path
     train_images: Path
@@ -30,6 +43,7 @@ class Material:
     config: str
     settings: list[str]
     note: str
+    start: str | None = None
 
 
 def demo(
@@ -47,6 +61,15 @@ def demo(
     Returns:
         The figures that were printed, by name, in percent.
     """
+    out = Path(out)
+    check_outputs(out, material)
+    begun = time.monotonic()
+    made = _material(out, material, minutes, say)
+    return learn_and_show(out, made, minutes, begun, say)
+
+
+def learn_and_show(out: Path, made: Material, minutes: float, begun: float, say: Say) -> dict[str, float]:
+    """What follows when the pictures are there; `minutes` count from the clock's `begun`. Returns as `demo`."""
     from kins.config import load_config
     from kins.evaluation import evaluate
     from kins.evaluation.report import write_report
@@ -54,26 +77,32 @@ def demo(
     from kins.formats import load, load_predictions
     from kins.predict.files import predict_files
     from kins.statistics.numbers import number
-    from kins.train.log import training_bar
+    from kins.train.log import Progress, training_bar
     from kins.train.loop import train
 
-    out = Path(out)
-    check_outputs(out, material)
-    ends = time.monotonic() + 60 * minutes
-    made = _material(out, material, minutes, say)
+    truth = load(made.test, images=made.test_images)
+    before = None if made.start is None else headline(evaluate(truth, predicted(made.start, truth)))
     dataset = load(made.train, images=made.train_images)
-    budget = max((ends - time.monotonic()) / 60 * TRAINING, 0.1)
-    say(f"2. train a network ({made.config}) on {len(dataset)} pictures for {budget:.1f} minutes")
-    config = load_config(made.config, [*made.settings, f"train.minutes={budget}"])
+    left = minutes - (time.monotonic() - begun) / 60
+    budget = max(left * TRAINING, minutes * LEAST, 0.1)
+    start = "" if made.start is None else f", from the weights '{made.start}' that come with kins,"
+    say(f"2. train a network ({made.config}) on {len(dataset)} pictures{start} for {budget:.1f} minutes")
+    settings = [*made.settings, *([f"train.init={made.start}"] if made.start else []), f"train.minutes={budget}"]
+    steps = 0
     with training_bar() as show:
-        weights = train(config, dataset, _fresh(out / "run"), progress=show)
+
+        def count(now: Progress) -> None:
+            nonlocal steps
+            steps = now.step
+            show(now)
+
+        weights = train(load_config(made.config, settings), dataset, _fresh(out / "run"), progress=count)
 
     predictions = out / "predictions.json"
-    say(f"3. predict boxes, both masks, occlusion and order: {predictions}")
+    say(f"3. after {number(steps)} steps, predict boxes, both masks, occlusion and order: {predictions}")
     predict_files(weights, [made.test_images], predictions, annotations=made.test, resume=False)
 
     say(f"4. evaluate {made.note}")
-    truth = load(made.test, images=made.test_images)
     found = load_predictions(predictions, truth)
     results = evaluate(truth, found)
     print_results({made.config: results}, per_class=True)
@@ -81,12 +110,59 @@ def demo(
     say(f"5. draw truth beside prediction for each picture: {out / 'pictures'}")
     draw_pairs(truth, found, out / "pictures")
     page = write_report(out / "report", truth, {made.config: (found, results)})
-    figures = {f"{name} AP50": kind["AP50"] for name, kind in results.kinds.items()}
-    if "car" in results.amodal.classes:
-        figures["amodal AP50 of cars"] = results.amodal.classes["car"]["AP50"]
-    say(f"{made.note[:1].upper()}{made.note[1:]}: " + ", ".join(f"{key} {number(value)}" for key, value in figures.items()))
+    figures = headline(results)
+    say(f"{made.note[:1].upper()}{made.note[1:]}: {listed(figures)}")
+    if before is not None:
+        say(what_training_added(before, figures, steps, budget))
     say(f"The report, with curves and pictures: {page}")
     return figures
+
+
+def headline(results: Results) -> dict[str, float]:
+    """The figures that the story ends with, in percent."""
+    figures = {f"{name} AP50": kind["AP50"] for name, kind in results.kinds.items()}
+    if "amodal" in results.kinds and "car" in results.amodal.classes:
+        figures["amodal AP50 of cars"] = results.amodal.classes["car"]["AP50"]
+    return figures
+
+
+def listed(figures: Mapping[str, float]) -> str:
+    """ "box AP50 59.1, amodal AP50 56.9"."""
+    from kins.statistics.numbers import number
+
+    return ", ".join(f"{key} {number(value)}" for key, value in figures.items())
+
+
+def what_training_added(before: Mapping[str, float], after: Mapping[str, float], steps: int, minutes: float) -> str:
+    """Whether the demo's own training helped the weights that it started from, honestly.
+
+    Args:
+        before, after: figures in percent, as `headline` gives them.
+        steps, minutes: that the training took.
+    """
+    from kins.statistics.numbers import difference, number
+
+    added = {name: value - before[name] for name, value in after.items() if name in before}
+    alone = f"the weights that come with kins, alone, have {listed(before)} there"
+    known = [value for value in added.values() if not math.isnan(value)]
+    if known and sum(known) > 0:
+        return f"Of this, {number(steps)} steps of training added {', '.join(map(difference, added.values()))}: {alone}"
+    return (
+        f"Training did not help in {minutes:.1f} minutes ({number(steps)} steps): {alone}; "
+        "on this machine it needs more time (kins demo --minutes 30)"
+    )
+
+
+def predicted(weights: str | Path, truth: Dataset) -> Dataset:
+    """Predictions for the pictures of a data set."""
+    from kins.predict.predictor import Predictor, with_categories
+
+    predictor = Predictor.load(weights)
+    scenes = [
+        with_categories(predictor(scene.read_image()).replace(image=scene.image), truth.categories)
+        for scene in progress(truth, "predicting")
+    ]
+    return Dataset.from_scenes(scenes, truth.categories)
 
 
 def draw_pairs(truth: Dataset, found: Dataset, folder: Path, lowest_score: float = 0.5) -> None:
@@ -151,8 +227,9 @@ def _streets(out: Path, minutes: float, say: Say) -> Material:
         folder / "test.json",
         folder / "testing" / "image_2",
         "tiny",
-        ["train.init=street", "train.lr=2.0e-4"],
+        ["train.lr=2.0e-4", "train.steps=1000", "train.warmup=50"],  # of the time that there is, 5 % warm up
         "on synthetic street scenes that it has not seen",
+        "street",
     )
 
 
