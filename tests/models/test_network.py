@@ -1,5 +1,7 @@
 """The networks: against torchvision's Mask R-CNN on the same weights, and that every part learns."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import pytest
 import torch
 from torchvision.models.detection import MaskRCNN
@@ -11,6 +13,7 @@ import kins
 from kins.config import NETWORKS
 from kins.errors import KinsError
 from kins.masks import Mask
+from kins.models import cpu
 from kins.models.network import AmodalRCNN
 from kins.models.regions import occlusion_labels
 from kins.models.targets import flat_segments
@@ -73,6 +76,8 @@ def test_settings_that_do_not_go_together_are_refused() -> None:
         kins.models.build("asn-mlcc", num_classes=7)
     with pytest.raises(KinsError, match="did you mean 'occluded_weight'"):
         kins.models.build("asn", num_classes=7, occluded_wieght=2)
+    with pytest.raises(KinsError, match="num_classes: 0; a network needs one class"):
+        kins.models.build("asn", num_classes=0)
     with pytest.raises(KinsError, match="tap"):
         kins.models.build("asn-mlc", num_classes=7, tap=5)
     with pytest.raises(KinsError, match="extraction"):
@@ -162,6 +167,18 @@ def test_nothing_found_is_an_empty_prediction() -> None:
         (found,) = network([picture()])
     assert found["mask_inmodal"].shape == (0, 28, 28)
     assert found["occlusion"].shape == (0,)
+
+
+@pytest.mark.parametrize("way", [nullcontext, cpu.plain])
+@pytest.mark.parametrize("name", ["asn-mlc", "panet-asn-mlc"])
+def test_pictures_may_be_as_small_as_a_pixel(name: str, way: type[AbstractContextManager[None]]) -> None:
+    network = small(name, score_threshold=0.0).eval()
+    for height, width in ((1, 1), (3, 3), (1, 300), (33, 40), (65, 2)):
+        with torch.inference_mode(), way():
+            (found,) = network([torch.full((3, height, width), 90, dtype=torch.uint8)])
+        limits = torch.tensor([width, height] * 2)
+        assert ((found["boxes"] >= 0) & (found["boxes"] <= limits)).all()
+        assert all(torch.isfinite(value).all() for value in found.values())
 
 
 def test_losses_do_not_depend_on_what_else_is_in_the_batch() -> None:

@@ -14,13 +14,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from kins.errors import KinsError
 
 C = TypeVar("C", bound=BaseModel)
+MaskName = Literal["amodal", "inmodal"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Parts:
     """What a network is made of, beside backbone, region proposals and box head."""
 
-    masks: tuple[str, ...] = ("amodal", "inmodal")
+    masks: tuple[MaskName, ...] = ("amodal", "inmodal")
     occlusion: bool = False
     coding: bool = False
     panet: bool = False

@@ -23,9 +23,23 @@ def build(name: str, num_classes: int, **settings: Any) -> AmodalRCNN:
         mode it takes images and returns detections: see `kins.models.network.AmodalRCNN`.
 
     Raises:
-        KinsError: a name or setting that does not exist, or weights that can't be found.
+        KinsError: a name or setting that does not exist, no classes, or weights that can't be found.
+
+    Example:
+        >>> import torch
+        >>> network = kins.models.build("asn-mlc", num_classes=7, backbone="tiny", channels=32, hidden=64).eval()
+        >>> with torch.inference_mode():
+        ...     (found,) = network([torch.zeros(3, 64, 96, dtype=torch.uint8)])
+        >>> sorted(found)
+        ['boxes', 'labels', 'mask_amodal', 'mask_inmodal', 'occlusion', 'scores']
+        >>> found["mask_amodal"].shape[1:]
+        torch.Size([28, 28])
     """
     from kins.config import ModelConfig, checked
+    from kins.errors import KinsError
     from kins.models.network import assemble
+
+    if num_classes < 1:
+        raise KinsError(f"num_classes: {num_classes}; a network needs one class at least, background not counted")
 
     return assemble(checked(ModelConfig, {"name": name, **settings}, "model"), num_classes)

@@ -122,11 +122,6 @@ def export(weights: str | Path, out: str | Path, size: tuple[int, int] | None = 
     Raises:
         KinsError: unusable weights, another ending, or a size that is none.
         ModuleNotFoundError: for ONNX, onnx or onnxscript (the extra `export`) is not installed.
-
-    Example:
-        >>> from kins.models.export import export
-        >>> export("street", "street.pt2", (96, 64)).name
-        'street.pt2'
     """
     out = Path(out)
     if out.suffix not in (".onnx", ".pt2"):

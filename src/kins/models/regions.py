@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models.detection.roi_heads import RoIHeads, fastrcnn_loss
 
+from kins.config import MaskName
 from kins.models.heads import Kept, MaskHead, RegionHead
 from kins.models.proposals import SeededSampler, at_least_single, target_seeds
 from kins.models.targets import draw_targets
@@ -25,7 +26,7 @@ class AmodalRoIHeads(RoIHeads):
     Args:
         box_pool, mask_pool: RoIAlign to 7x7 and to 14x14; each head of that size gets the same RoI feature.
         box_head, box_predictor: classes and amodal box regression.
-        mask_heads: by the name of the mask they predict, "amodal" and perhaps "inmodal".
+        mask_heads: by the mask that they predict.
         occlusion_head, occlusion_predictor: occluded or not (logits of 2 classes), or None.
         occluded_weight: weight of the occluded class in the occlusion loss; the other one's is 1.
         regions: regions sampled per training image, a quarter of them foreground.
@@ -39,7 +40,7 @@ class AmodalRoIHeads(RoIHeads):
         box_head: RegionHead,
         box_predictor: nn.Module,
         mask_pool: nn.Module,
-        mask_heads: Mapping[str, MaskHead],
+        mask_heads: Mapping[MaskName, MaskHead],
         occlusion_head: RegionHead | None = None,
         occlusion_predictor: nn.Module | None = None,
         occluded_weight: float = 8.0,
@@ -63,7 +64,7 @@ class AmodalRoIHeads(RoIHeads):
         )
         self.fg_bg_sampler = SeededSampler(regions, 0.25)
         self.mask_pool = mask_pool
-        self.mask_heads = nn.ModuleDict(mask_heads)
+        self.mask_heads = nn.ModuleDict({str(name): head for name, head in mask_heads.items()})
         self.occlusion_head = occlusion_head
         self.occlusion_predictor = occlusion_predictor
         self.coded = any(head.coding is not None for head in mask_heads.values())
