@@ -52,7 +52,6 @@ def evaluate(
     from kins.evaluation import analyse, evaluate_completion
     from kins.evaluation import evaluate as run
     from kins.evaluation.slices import parse_slices
-    from kins.evaluation.tables import print_completion, print_results
     from kins.files import check_output
     from kins.files.terminal import say
     from kins.formats import load, load_predictions
@@ -71,6 +70,8 @@ def evaluate(
             values = [{"predictions": name, **score.to_dict()} for name, score in scores.items()]
             typer.echo(json.dumps(values[0] if len(values) == 1 else values, indent=2))
         else:
+            from kins.evaluation.tables import print_completion
+
             print_completion(scores)
         return
     runs = {name: run(dataset, part, parts, workers=None) for name, part in found.items()}
@@ -84,4 +85,6 @@ def evaluate(
         values = [{"predictions": name, **results.to_dict()} for name, results in runs.items()]
         typer.echo(json.dumps(values[0] if len(values) == 1 else values, indent=2))
     else:
+        from kins.evaluation.tables import print_results
+
         print_results(runs, per_class)

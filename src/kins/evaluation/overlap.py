@@ -105,11 +105,13 @@ def hidden_iou(truth: Columns, found: Columns, truth_masks: Masks, found_masks: 
     f, t = pairs.found, pairs.truth
     sizes = (found.pixels[AMODAL] - found.seen)[f], (truth.pixels[AMODAL] - truth.seen)[t]
     wanted = found.known[1:, f].all(0) & truth.known[1:, t].all(0) & (sizes[1] > 0)
+    both = np.flatnonzero(wanted & (sizes[0] > 0))
 
     def common(first: Spans, second: Spans) -> Ints:
-        return first.common(f, second, t)
+        return first.common(f[both], second, t[both])
 
     whole, visible = common(found_masks.amodal, truth_masks.amodal), common(found_masks.inside, truth_masks.inside)
     crossed = common(found_masks.amodal, truth_masks.inside) + common(found_masks.inside, truth_masks.amodal)
-    hidden = whole + visible - crossed
+    hidden = np.zeros(f.size)
+    hidden[both] = whole + visible - crossed
     return np.where(wanted, hidden / np.maximum(sizes[0] + sizes[1] - hidden, 1), np.nan)
