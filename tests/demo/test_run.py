@@ -27,7 +27,8 @@ def test_shapes_from_pictures_to_report(tmp_path):
     figures = demo(tmp_path, "shapes", minutes=0.1, say=lines.append)
     assert [line[0] for line in lines[:5]] == list("12345")
     rows = (tmp_path / "run" / "log.csv").read_text().splitlines()
-    assert lines[2].startswith(f"3. after {rows[-1].split(',')[0]} steps, predict")
+    count = rows[-1].split(",")[0]
+    assert lines[2].startswith(f"3. after {count} step{'s' if count != '1' else ''}, predict")
     assert "the very pictures it was trained on" in lines[3]
     assert figures.keys() == {"box AP50", "amodal AP50", "inmodal AP50"}
     assert all(0 <= value <= 100 for value in figures.values())

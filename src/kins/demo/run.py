@@ -76,7 +76,6 @@ def learn_and_show(out: Path, made: Material, minutes: float, begun: float, say:
     from kins.evaluation.tables import print_results
     from kins.formats import load, load_predictions
     from kins.predict.files import predict_files
-    from kins.statistics.numbers import number
     from kins.train.log import Progress, training_bar
     from kins.train.loop import train
 
@@ -99,7 +98,7 @@ def learn_and_show(out: Path, made: Material, minutes: float, begun: float, say:
         weights = train(load_config(made.config, settings), dataset, _fresh(out / "run"), progress=count)
 
     predictions = out / "predictions.json"
-    say(f"3. after {number(steps)} steps, predict boxes, both masks, occlusion and order: {predictions}")
+    say(f"3. after {counted(steps)}, predict boxes, both masks, occlusion and order: {predictions}")
     predict_files(weights, [made.test_images], predictions, annotations=made.test, resume=False)
 
     say(f"4. evaluate {made.note}")
@@ -140,17 +139,24 @@ def what_training_added(before: Mapping[str, float], after: Mapping[str, float],
         before, after: figures in percent, as `headline` gives them.
         steps, minutes: that the training took.
     """
-    from kins.statistics.numbers import difference, number
+    from kins.statistics.numbers import difference
 
     added = {name: value - before[name] for name, value in after.items() if name in before}
     alone = f"the weights that come with kins, alone, have {listed(before)} there"
     known = [value for value in added.values() if not math.isnan(value)]
     if known and sum(known) > 0:
-        return f"Of this, {number(steps)} steps of training added {', '.join(map(difference, added.values()))}: {alone}"
+        return f"Of this, {counted(steps)} of training added {', '.join(map(difference, added.values()))}: {alone}"
     return (
-        f"Training did not help in {minutes:.1f} minutes ({number(steps)} steps): {alone}; "
-        "on this machine it needs more time (kins demo --minutes 30)"
+        f"Training did not help in {minutes:.1f} minutes ({counted(steps)}): {alone}; "
+        "on this machine it needs more time (--minutes)"
     )
+
+
+def counted(steps: int) -> str:
+    """ "1 step", "1 040 steps"."""
+    from kins.statistics.numbers import number
+
+    return f"{number(steps)} step{'s' if steps != 1 else ''}"
 
 
 def predicted(weights: str | Path, truth: Dataset) -> Dataset:
