@@ -39,6 +39,7 @@ from kins.errors import KinsError
 from kins.files import inside
 from kins.files.pictures import read_picture
 from kins.masks import Box, Mask
+from kins.masks.canvas import together, unclipped
 from kins.work import in_chunks
 
 if TYPE_CHECKING:
@@ -198,6 +199,37 @@ class Scene:
         except KinsError as error:
             raise KinsError(f"image {self.image.file_name}: {error}") from None
 
+    @property
+    def offset(self) -> tuple[int, int]:
+        """(x, y) of the upper left corner of the canvas that the masks are on; (0, 0) where that is the image."""
+        return next((m.offset for i in self.instances for m in (i.amodal, i.inmodal) if m is not None), (0, 0))
+
+    def unclipped(self) -> Scene:
+        """With all masks on one canvas that holds their polygons whole; the scene itself if none leaves the image.
+
+        Raises KinsError, naming the image, where a polygon lies too far outside.
+        """
+        try:
+            return self._with_masks(unclipped(self._masks(), self.image.height, self.image.width))
+        except KinsError as error:
+            raise KinsError(f"image {self.image.file_name}: {error}") from None
+
+    def clipped(self) -> Scene:
+        """With the masks' parts inside of the image alone; the scene itself if they are on no other canvas."""
+        return self._with_masks(
+            [None if m is None else m.clipped(self.image.height, self.image.width) for m in self._masks()]
+        )
+
+    def _masks(self) -> list[Mask | None]:
+        return [mask for instance in self.instances for mask in (instance.amodal, instance.inmodal)]
+
+    def _with_masks(self, masks: Sequence[Mask | None]) -> Scene:
+        """With these masks, amodal and inmodal in turn."""
+        if all(new is old for new, old in zip(masks, self._masks(), strict=True)):
+            return self
+        pairs = zip(self.instances, masks[::2], masks[1::2], strict=True)
+        return self.replace(instances=tuple(i.replace(amodal=a, inmodal=b) for i, a, b in pairs))
+
     def occlusion(self) -> Occlusion:
         """Who hides whom: see kins.occlusion."""
         from kins.occlusion import occlusion
@@ -207,6 +239,15 @@ class Scene:
     def replace(self, **changes: Any) -> Scene:
         """A copy with some fields changed."""
         return dataclasses.replace(self, **changes)
+
+
+def on_one_canvas(*scenes: Scene) -> list[Scene]:
+    """Scenes of one image with all their masks on one canvas, so that they can be compared; most often as they are."""
+    if all(scene.offset == (0, 0) for scene in scenes):
+        return list(scenes)
+    masks = together([mask for scene in scenes for mask in scene._masks()])
+    ends = list(itertools.accumulate(2 * len(scene) for scene in scenes))
+    return [s._with_masks(masks[end - 2 * len(s) : end]) for s, end in zip(scenes, ends, strict=True)]
 
 
 class Dataset:

@@ -37,6 +37,7 @@ def draw_arrows(canvas: Rgb, scene: Scene, colors: Sequence[Color], scale: float
     Returns:
         A new array of the same shape.
     """
+    scene = scene.clipped()
     relations = relations_of(scene)
     if relations is None:
         return canvas
@@ -68,6 +69,7 @@ def graph_svg(scene: Scene, colors: Sequence[Color], image: Rgb | None = None) -
     Raises:
         KinsError: an unusable picture or mask, or neither complete masks nor a stored order.
     """
+    scene = scene.clipped()
     relations = relations_of(scene)
     if relations is None:
         raise KinsError(

@@ -90,6 +90,7 @@ def draw(
     """
     if unknown := set(what) - set(WHAT):
         raise KinsError(f"can't draw {', '.join(sorted(unknown))}; there are {', '.join(WHAT)}")
+    scene = scene.clipped()
     colors = colors_of(scene) if colors is None else colors
     if len(colors) != len(scene):
         raise KinsError(f"image {scene.image.file_name}: {len(colors)} colors for {len(scene)} instances")

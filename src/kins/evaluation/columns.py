@@ -165,7 +165,7 @@ def _check_sizes(scenes: Sequence[Scene], found: bool) -> None:
         size = scene.image.height, scene.image.width
         for instance in scene:
             for mask in (instance.amodal, instance.inmodal):
-                if mask is not None and (mask.height, mask.width) != size:
+                if mask is not None and (mask.height, mask.width) != size and mask.offset == (0, 0):
                     raise KinsError(
                         f"{_place(instance, found)}: a mask of {mask.width} x {mask.height} pixels in an image of"
                         f" {size[1]} x {size[0]}"

@@ -13,7 +13,7 @@ from kins.evaluation.precision import percent
 from kins.evaluation.results import without_nan
 from kins.masks import ious
 from kins.occlusion import HEAVY, PARTIAL
-from kins.records import Dataset, Instance
+from kins.records import Dataset, Instance, Scene, on_one_canvas
 from kins.work import progress
 
 
@@ -66,8 +66,9 @@ def evaluate_completion(dataset: Dataset, predictions: Dataset) -> Completion:
     """
     full, hidden, rates, missing = [], [], [], 0
     for scene in progress(dataset, "evaluating", len(dataset)):
-        instances = [instance for instance in scene if not instance.crowd]
-        found = list(predictions[scene.image.id]) if scene.image.id in predictions.images else []
+        guesses = predictions[scene.image.id] if scene.image.id in predictions.images else Scene(scene.image)
+        scene, guesses = on_one_canvas(scene, guesses)
+        instances, found = [instance for instance in scene if not instance.crowd], list(guesses)
         owners = _owners(instances, found, f"image {scene.image.file_name}")
         for index, instance in enumerate(instances):
             guess = owners.get(index)

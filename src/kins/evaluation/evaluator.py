@@ -15,7 +15,7 @@ from kins.evaluation.precision import DETECTIONS
 from kins.evaluation.results import Results, summarise
 from kins.evaluation.slices import SLICES, Slice
 from kins.evaluation.table import Table, join
-from kins.records import Dataset, Scene
+from kins.records import Dataset, Scene, on_one_canvas
 from kins.work import in_chunks
 
 BATCH = 128
@@ -141,6 +141,8 @@ def scenes_of(dataset: Dataset, predictions: Dataset, ids: Sequence[int]) -> tup
 
 def compare(scenes: Sequence[Scene], predictions: Sequence[Scene], categories: Iterable[int]) -> Table:
     """A batch of images compared."""
+    both = [on_one_canvas(*pair) for pair in zip(scenes, predictions, strict=True)]
+    scenes, predictions = [pair[0] for pair in both], [pair[1] for pair in both]
     (truth, truth_masks), (found, found_masks), place = listed_columns(scenes, predictions, categories)
     near = pairs(truth, found, truth_masks, found_masks)
     matched = matched_pairs(near, truth.crowd, len(found))

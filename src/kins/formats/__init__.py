@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Literal
@@ -33,7 +34,11 @@ take what plain COCO masks are. Formats with COCO's layout have usual(path, cont
 
 
 def load(
-    path: str | Path, images: str | Path | None = None, format: str | None = None, masks: Masks | None = None
+    path: str | Path,
+    images: str | Path | None = None,
+    format: str | None = None,
+    masks: Masks | None = None,
+    canvas: Literal["image", "whole"] = "image",
 ) -> Dataset:
     """Read an annotation file of any format.
 
@@ -44,6 +49,8 @@ def load(
         images: folder of the pictures; needed to open them, and where the file does not hold their sizes.
         format: one of FORMATS; recognised by the content if None.
         masks: what the masks of a plain COCO file, or of plain COCO results, are: amodal or inmodal.
+        canvas: "whole" keeps what polygons have outside of the image, on a canvas for each scene (see Scene.unclipped);
+            "image" clips masks at the image.
 
     Raises:
         KinsError: the file can't be read, or is not what it should be; with the place in it.
@@ -61,10 +68,9 @@ def load(
     path, folder = Path(path), None if images is None else Path(images)
     content = checked_text(path, read_content(path))
     document, module = _decode(path, content, format, masks)
-    if module in (coco, predictions):
-        return module.read(document, folder, masks)
-    dataset: Dataset = module.read(document, folder)
-    return dataset
+    options = (masks,) if module in (coco, predictions) else ()
+    dataset: Dataset = module.read(document, folder, *options)
+    return dataset.map(Scene.unclipped) if canvas == "whole" else dataset
 
 
 def _decode(path: Path, content: bytes, format: str | None, masks: Masks | None) -> tuple[Document, ModuleType]:
@@ -109,9 +115,28 @@ def save(
     module = _module(format)
     if polygons:
         dataset = _outlined(dataset, format)
+    cut: set[tuple[int, int]] = set()
+    dataset = dataset.map(lambda scene: _framed(scene, POLYGONS.get(format, ()), cut))
     value, losses = coco.write(dataset, masks) if module is coco else module.write(dataset)
     write_json(path, encode(value))
+    if cut:
+        instances = f"{len(cut)} instance{'s' if len(cut) > 1 else ''}"
+        losses.append(f"pixels outside of the image, which run lengths can't hold ({instances})")
     return [*dataset.left_out, *losses]
+
+
+def _framed(scene: Scene, outlined: Sequence[Masks], cut: set[tuple[int, int]]) -> Scene:
+    """The scene as files hold it: run lengths are of the image, polygons stay whole. Notes what loses pixels."""
+    if scene.offset == (0, 0):
+        return scene
+    height, width = scene.image.height, scene.image.width
+    for index, instance in enumerate(scene):
+        for kind, mask in (("amodal", instance.amodal), ("inmodal", instance.inmodal)):
+            if mask is None or (kind in outlined and mask.polygons is not None):
+                continue
+            if mask.clipped(height, width).area < mask.area:
+                cut.add((scene.image.id, index))
+    return scene.clipped()
 
 
 def _outlined(dataset: Dataset, format: str) -> Dataset:

@@ -93,7 +93,11 @@ def spans(known: Sequence[Mask | None]) -> tuple[Spans, Ints, Floats]:
         rows = np.flatnonzero(~sound)
         texts = [mask.counts for row in rows.tolist() if (mask := known[row]) is not None]
         table = table.replaced(rows, Spans.unpacked(texts, (heights * widths)[rows])[0])
-    return table, *table.measure(heights)
+    areas, boxes = table.measure(heights)
+    for row in [row for row, mask in enumerate(known) if mask is not None and mask.offset != (0, 0)]:
+        if areas[row] and (mask := known[row]) is not None:
+            boxes[:2, row] += mask.offset
+    return table, areas, boxes
 
 
 def union(masks: Sequence[Mask], height: int, width: int) -> Mask:
@@ -101,8 +105,10 @@ def union(masks: Sequence[Mask], height: int, width: int) -> Mask:
     for mask in masks:
         if (mask.height, mask.width) != (height, width):
             raise KinsError(f"a mask of {mask.width} x {mask.height} pixels in an image of {width} x {height}")
+        check_same_size(mask, masks[0])
     parts, _, _ = spans(masks)
-    return from_spans(parts.joined(np.zeros(len(masks), np.int64), 1), height, width)
+    offset = masks[0].offset if masks else (0, 0)
+    return from_spans(parts.joined(np.zeros(len(masks), np.int64), 1), height, width, offset)
 
 
 def _rasterise_together(masks: Sequence[Mask]) -> None:

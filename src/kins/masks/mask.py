@@ -30,7 +30,10 @@ class Mask(msgspec.Struct, eq=False, gc=False):  # for there are many: a class o
     are first used, and a KinsError then names the place in the file.
 
     Attributes:
-        height, width: size of the image in pixels.
+        height, width: size of the image in pixels, or of the canvas.
+        offset: (x, y) of the canvas's upper left corner in pixels of the image; (0, 0) where the canvas is the image,
+            always unless asked for otherwise (kins.masks.canvas). Box and segments are in image coordinates, the array
+            is that of the canvas; masks on different canvases can't be combined.
     """
 
     height: int
@@ -40,6 +43,7 @@ class Mask(msgspec.Struct, eq=False, gc=False):  # for there are many: a class o
     _where: object = ""
     _area: int | None = None
     _box: Box | None = None
+    offset: tuple[int, int] = (0, 0)
 
     @classmethod
     def from_array(cls, array: npt.ArrayLike) -> Mask:
@@ -94,11 +98,13 @@ class Mask(msgspec.Struct, eq=False, gc=False):  # for there are many: a class o
         return from_spans(Spans.from_intervals(starts, starts + (y1 - y0)), height, width)
 
     @classmethod
-    def from_segments(cls, segments: npt.NDArray[np.int64], height: int, width: int) -> Mask:
-        """From what `segments` gives: (S, 3) column, first row, row after the last; sorted, inside of the image."""
+    def from_segments(
+        cls, segments: npt.NDArray[np.int64], height: int, width: int, offset: tuple[int, int] = (0, 0)
+    ) -> Mask:
+        """From what `segments` gives: (S, 3) column, first row, row after the last; sorted, inside of the canvas."""
         check_size(height, width)
-        starts = segments[:, 0] * height
-        return from_spans(Spans.from_intervals(starts + segments[:, 1], starts + segments[:, 2]), height, width)
+        starts = (segments[:, 0] - offset[0]) * height - offset[1]
+        return from_spans(Spans.from_intervals(starts + segments[:, 1], starts + segments[:, 2]), height, width, offset)
 
     @classmethod
     def empty(cls, height: int, width: int) -> Mask:
@@ -176,10 +182,13 @@ class Mask(msgspec.Struct, eq=False, gc=False):  # for there are many: a class o
         """(S, 3) the runs of pixels, split at the columns' ends: column x, first row, row after the last; sorted."""
         starts, ends = split_at_columns(*self.intervals, self.height)
         columns = starts // self.height
-        return np.stack([columns, starts - columns * self.height, ends - columns * self.height], axis=1)
+        found = np.stack([columns, starts - columns * self.height, ends - columns * self.height], axis=1)
+        if self.offset != (0, 0):
+            found += np.array([self.offset[0], self.offset[1], self.offset[1]])
+        return found
 
     def to_array(self) -> npt.NDArray[np.bool_]:
-        """(height, width) bool."""
+        """(height, width) bool, of the canvas."""
         pixels = compiled.paint(self._spans().places, self.height * self.width)
         return pixels.reshape(self.width, self.height).T
 
@@ -190,14 +199,19 @@ class Mask(msgspec.Struct, eq=False, gc=False):  # for there are many: a class o
         return shared / max(self.area + other.area - shared, 1)
 
     def mirrored(self) -> Mask:
-        """Left and right swapped."""
+        """Left and right swapped. Raises KinsError on a canvas other than the image."""
+        self._require_frame()
         starts, ends = split_at_columns(*self.intervals, self.height)
         shift = (self.width - 1 - 2 * (starts // self.height)) * self.height
         order = np.argsort(starts + shift)
         return from_spans(Spans.from_intervals((starts + shift)[order], (ends + shift)[order]), self.height, self.width)
 
     def cropped(self, x: int, y: int, width: int, height: int) -> Mask:
-        """The part inside of a window of whole pixels, which must lie in the image; of the window's size."""
+        """The part inside of a window of whole pixels, which must lie in the image; of the window's size.
+
+        Raises KinsError on a canvas other than the image.
+        """
+        self._require_frame()
         if x < 0 or y < 0 or width < 1 or height < 1 or x + width > self.width or y + height > self.height:
             raise KinsError(f"window {x, y, width, height} leaves the image of {self.width} x {self.height} pixels")
         starts, ends = split_at_columns(*self.intervals, self.height)
@@ -208,21 +222,32 @@ class Mask(msgspec.Struct, eq=False, gc=False):  # for there are many: a class o
         offset = (columns[keep] - x) * height
         return from_spans(Spans.from_intervals(offset + tops[keep], offset + bottoms[keep]), height, width)
 
+    def clipped(self, height: int, width: int) -> Mask:
+        """The part inside of the image, which has this size; the mask itself if it is on no other canvas."""
+        if self.offset == (0, 0):
+            return self
+        if self._source is not None:
+            return Mask(height, width, None, self._source, self._where)
+        columns, tops, bottoms = self.segments.T
+        tops, bottoms = np.maximum(tops, 0), np.minimum(bottoms, height)
+        inside = (columns >= 0) & (columns < width) & (bottoms > tops)
+        return Mask.from_segments(np.stack([columns, tops, bottoms], axis=1)[inside], height, width)
+
     def __and__(self, other: Mask) -> Mask:
         check_same_size(self, other)
-        return from_spans(self._spans().cut(other._spans()), self.height, self.width)
+        return from_spans(self._spans().cut(other._spans()), self.height, self.width, self.offset)
 
     def __or__(self, other: Mask) -> Mask:
         check_same_size(self, other)
         both, _ = Spans.unpacked([self.counts, other.counts], [self.height * self.width] * 2)
-        return from_spans(both.joined(np.zeros(2, np.int64), 1), self.height, self.width)
+        return from_spans(both.joined(np.zeros(2, np.int64), 1), self.height, self.width, self.offset)
 
     def __sub__(self, other: Mask) -> Mask:
         check_same_size(self, other)
-        return from_spans(self._spans().cut(other._outside()), self.height, self.width)
+        return from_spans(self._spans().cut(other._outside()), self.height, self.width, self.offset)
 
     def __invert__(self) -> Mask:
-        return from_spans(self._outside(), self.height, self.width)
+        return from_spans(self._outside(), self.height, self.width, self.offset)
 
     def __bool__(self) -> bool:
         return self.area > 0
@@ -230,7 +255,7 @@ class Mask(msgspec.Struct, eq=False, gc=False):  # for there are many: a class o
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Mask):
             return NotImplemented
-        if (self.height, self.width) != (other.height, other.width):
+        if (self.height, self.width, self.offset) != (other.height, other.width, other.offset):
             return False
         return self.counts == other.counts
 
@@ -253,10 +278,16 @@ class Mask(msgspec.Struct, eq=False, gc=False):  # for there are many: a class o
     def _measure(self) -> None:
         (area,), box = self._spans().measure([self.height])
         x, y, width, height = box[:, 0].tolist()
+        if self.offset != (0, 0) and area:
+            x, y = x + self.offset[0], y + self.offset[1]
         self._area, self._box = int(area), (x, y, width, height)
 
     def _spans(self) -> Spans:
         return Spans.unpacked([self.counts], [self.height * self.width])[0]
+
+    def _require_frame(self) -> None:
+        if self.offset != (0, 0):
+            raise KinsError("a mask on a canvas larger than its image; clip it first: mask.clipped(height, width)")
 
     def _outside(self) -> Spans:
         """All other pixels of the image."""
@@ -268,8 +299,10 @@ class Mask(msgspec.Struct, eq=False, gc=False):  # for there are many: a class o
 def check_same_size(a: Mask, b: Mask) -> None:
     if a.height != b.height or a.width != b.width:
         raise KinsError(f"masks of different images: {a.width} x {a.height} and {b.width} x {b.height} pixels")
+    if a.offset != b.offset:
+        raise KinsError(f"masks on different canvases, which begin at {a.offset} and {b.offset}")
 
 
-def from_spans(spans: Spans, height: int, width: int) -> Mask:
+def from_spans(spans: Spans, height: int, width: int, offset: tuple[int, int] = (0, 0)) -> Mask:
     """From the spans of one mask."""
-    return Mask(height, width, spans.pack([height * width])[0])
+    return Mask(height, width, spans.pack([height * width])[0], offset=offset)

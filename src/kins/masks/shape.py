@@ -80,7 +80,7 @@ def hull(mask: Mask) -> Mask:
     upper, lower = (np.array(side, np.int64) for side in _outline(segments))
     columns = np.arange(upper[0, 0], upper[-1, 0] + 1)
     tops, bottoms = -_below(upper * (1, -1), columns), _below(lower, columns)
-    return Mask.from_segments(np.stack([columns, tops, bottoms + 1], axis=1), mask.height, mask.width)
+    return Mask.from_segments(np.stack([columns, tops, bottoms + 1], axis=1), mask.height, mask.width, mask.offset)
 
 
 def _below(chain: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -41,7 +41,7 @@ def traced(mask: Mask) -> Mask:
     """The same pixels with polygons: those that the mask was made of, or else its outlines."""
     if mask.polygons is not None:
         return mask
-    return Mask(mask.height, mask.width, mask.counts, trace(mask))
+    return Mask(mask.height, mask.width, mask.counts, trace(mask), offset=mask.offset)
 
 
 def _pieces(mask: Mask) -> tuple[Indices, Indices]:
