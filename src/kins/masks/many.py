@@ -76,15 +76,13 @@ def spans(known: Sequence[Mask | None]) -> tuple[Spans, Ints, Floats]:
 
     Raises KinsError for a damaged mask, with its place in the file.
     """
-    count = len(known)
-    heights, widths = np.ones(count, np.int64), np.ones(count, np.int64)
-    sources: list[msgspec.Raw | str] = [""] * count
+    sizes, sources = [(1, 1)] * len(known), [""] * len(known)
     for row, mask in enumerate(known):
-        if mask is None:
-            continue
-        heights[row], widths[row] = mask.height, mask.width
-        raw = mask._counts is None and isinstance(mask._source, msgspec.Raw)
-        sources[row] = mask._source if raw else mask.counts
+        if mask is not None:
+            sizes[row] = mask.height, mask.width
+            raw = mask._counts is None and isinstance(mask._source, msgspec.Raw)
+            sources[row] = mask._source if raw else mask.counts
+    heights, widths = np.array(sizes, np.int64).reshape(-1, 2).T
     for row in np.flatnonzero((heights < 1) | (widths < 1) | (heights * widths > MAX_PIXELS)).tolist():
         if (mask := known[row]) is not None:
             check_size(mask.height, mask.width, mask._where)
