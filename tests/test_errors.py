@@ -37,6 +37,7 @@ USES = [
     ("safetensors", "train", PREDICT),
     ("lightning_fabric", "train", TRAIN),
     ("tensorboard", "train", TRAIN),
+    ("onnx", "export", ["export", "street", "street.onnx"]),
     ("mitsuba", "streets", ["synth", "streets", "--train", "1", "--size", "64x32"]),
     ("embreex", "streets", ["synth", "streets2", "--train", "1", "--size", "64x32", "--quality", "fast"]),
     ("jinja2", "report", ["eval", "train.json", "pred.json", "--report", "report"]),

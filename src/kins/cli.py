@@ -116,9 +116,14 @@ def _name() -> str:
 
 
 def _stopped(context: Any, kept: str) -> int:
+    import multiprocessing
+
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second one ends what may still be waited for
     kept = kept or KEPT.get((context and context.invoked_subcommand) or "", "no file is left half written")
     _tell(f"stopped; {kept}")
+    for process in multiprocessing.active_children():  # or else libraries wait for them
+        process.kill()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libraries complain about what they were in the midst of
     return 130
 
 

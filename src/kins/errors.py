@@ -6,7 +6,7 @@ EXTRAS = {
         *("tensorboard", "lightning_fabric", "lightning_utilities"),
     ),
     "export": ("onnx", "onnxscript"),
-    "streets": ("mitsuba", "drjit", "embreex", "trimesh"),
+    "streets": ("mitsuba", "drjit", "embreex"),
     "report": ("jinja2", "matplotlib"),
 }
 """Extra of the package by name, with the modules that it brings."""
