@@ -1,4 +1,4 @@
-"""The examples in the docstrings of what the wings offer run."""
+"""Every public function shows how it is used, and the example in its docstring runs."""
 
 import contextlib
 import doctest
@@ -18,11 +18,12 @@ WINGS = [importlib.import_module(f"kins.{name}") for name in (*kins._WINGS, "eva
 
 
 def public(module: ModuleType) -> dict[str, Any]:
-    """What a wing offers: names without an underscore in front that are defined in it."""
+    """What a wing offers: `__all__`, or names without an underscore in front that are defined in it."""
+    offered = getattr(module, "__all__", None)
     return {
         f"{module.__name__}.{name}": value
         for name, value in vars(module).items()
-        if not name.startswith("_")
+        if (name in offered if offered else not name.startswith("_"))
         and (inspect.isfunction(value) or inspect.isclass(value))
         and value.__module__.startswith(module.__name__)
     }
@@ -30,6 +31,7 @@ def public(module: ModuleType) -> dict[str, Any]:
 
 OFFERED = {name: value for wing in WINGS for name, value in public(wing).items()}
 UNIQUE = {id(value): (name, value) for name, value in OFFERED.items()}
+FUNCTIONS = sorted(name for name, value in UNIQUE.values() if inspect.isfunction(value))
 MODULES = {sys.modules[value.__module__]: None for _, value in UNIQUE.values()} | dict.fromkeys(WINGS)
 EXAMPLES = [
     test
@@ -46,3 +48,8 @@ def test_the_example_runs(example: doctest.DocTest, tmp_path: Any, monkeypatch: 
     with contextlib.redirect_stdout(said):
         failed = doctest.DocTestRunner(optionflags=RUNNER).run(example, out=said.write).failed
     assert not failed, said.getvalue()
+
+
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if not name.startswith("kins.evaluation.report.")])
+def test_a_public_function_has_an_example(name: str) -> None:
+    assert ">>>" in (inspect.getdoc(OFFERED[name]) or "")

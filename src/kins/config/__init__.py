@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from kins.errors import KinsError
 
+__all__ = ["NETWORKS", "Config", "ModelConfig", "load_config", "names", "suggest"]
+
 C = TypeVar("C", bound=BaseModel)
 MaskName = Literal["amodal", "inmodal"]
 

@@ -136,7 +136,12 @@ def side_by_side(pictures: Sequence[Rgb], titles: Sequence[str]) -> Rgb:
 
 
 def write_picture(picture: Rgb, path: str | Path) -> None:
-    """Write a picture file; the suffix says which kind (.png, .jpg, .webp). Raises KinsError."""
+    """Write a picture file; the suffix says which kind (.png, .jpg, .webp). Raises KinsError.
+
+    Example:
+        >>> from kins.demo.toys import write_shapes
+        >>> kins.draw.write_picture(kins.draw(write_shapes("pictures", 1)[0]), "first.webp")
+    """
     kind = Picture.registered_extensions().get(Path(path).suffix.lower())
     if kind not in ("PNG", "JPEG", "WEBP"):
         raise KinsError(f"{path}: is no picture name; end it with .png, .jpg or .webp")
@@ -196,6 +201,12 @@ def colors_of(scene: Scene, given: Mapping[int, Color] | None = None) -> list[Co
     Args:
         given: colors of COLORS that some instances, named by their index, have already; the others avoid these
             wherever the instances lie.
+
+    Example:
+        >>> from kins.demo.toys import write_shapes
+        >>> chosen = kins.draw.colors_of(write_shapes("pictures", 1)[0])
+        >>> len(chosen), len(set(chosen))
+        (3, 3)
     """
     boxes = np.array([(0, 0, 0, 0) if i.whole is None else i.whole.box for i in scene], np.float64).reshape(-1, 4)
     low, high = boxes[:, :2] - 8, boxes[:, :2] + boxes[:, 2:] + 8

@@ -17,6 +17,8 @@ from kins.formats.predictions import load_predictions as load_predictions
 from kins.masks.trace import traced
 from kins.records import Dataset, Instance, Scene
 
+__all__ = ["FORMATS", "Masks", "PredictionWriter", "load", "load_predictions", "recognise", "save"]
+
 Masks = Literal["amodal", "inmodal"]
 
 FORMATS: dict[str, ModuleType] = {
@@ -154,7 +156,15 @@ def _outlined(dataset: Dataset, format: str) -> Dataset:
 
 
 def recognise(document: Document) -> str:
-    """The name of the format, by the content. Raises KinsError if it is none of them."""
+    """The name of the format, by the content. Raises KinsError if it is none of them.
+
+    Example:
+        >>> from kins.demo.toys import write_shapes
+        >>> write_shapes("pictures", 1).save("truth.json")
+        []
+        >>> kins.formats.recognise(kins.formats.document.read_document("truth.json"))
+        'kins2020'
+    """
     for name, module in FORMATS.items():
         if module.matches(document):
             return name

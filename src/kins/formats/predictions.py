@@ -63,6 +63,15 @@ def load_predictions(path: str | Path, dataset: Dataset, masks: Masks | None = N
     Raises:
         KinsError: not a list of detections, an image or category that the ground truth does not have, a score or
             box that is none; with the place in the file.
+
+    Example:
+        >>> from kins.demo.toys import write_shapes
+        >>> truth = write_shapes("pictures", 2)
+        >>> found = truth.map(lambda scene: scene.replace(instances=tuple(i.replace(score=0.9) for i in scene)))
+        >>> found.save("found.json", format="predictions")
+        []
+        >>> kins.load_predictions("found.json", truth)[0][0].score
+        0.9
     """
     path = Path(path)
     content = checked_text(path, read_content(path))

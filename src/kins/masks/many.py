@@ -21,6 +21,12 @@ def rasterise(masks: Iterable[Mask | None]) -> None:
     """Draw or check now, together, what was read from files and not used yet: several times faster than one by one.
 
     Whatever is damaged is left as it is, so that its first use raises KinsError as ever.
+
+    Example:
+        >>> masks = [kins.Mask.from_segmentation([[0, 0, 4, 0, 4, 4, 0, 4]], 6, 8)]
+        >>> kins.masks.rasterise(masks)
+        >>> masks[0].area
+        16
     """
     pending = [m for m in masks if m is not None and m._counts is None and isinstance(m._source, msgspec.Raw)]
     pending = [m for m in pending if m.height > 0 < m.width and m.height * m.width <= MAX_PIXELS]
@@ -29,7 +35,14 @@ def rasterise(masks: Iterable[Mask | None]) -> None:
 
 
 def require_sound(masks: Sequence[Mask | None]) -> None:
-    """Raises KinsError for the first damaged mask, with its place in the file."""
+    """Raises KinsError for the first damaged mask, with its place in the file.
+
+    Example:
+        >>> damaged = kins.Mask.from_segmentation([[0, 0, 1e9, 5]], 6, 8, "truth.json: annotations[3].a_segm")
+        >>> kins.masks.require_sound([damaged])
+        Traceback (most recent call last):
+        kins.errors.KinsError: truth.json: annotations[3].a_segm[0]: has the coordinate 1e+09, far outside of any image...
+    """
     rasterise(masks)
     for mask in masks:
         if mask is not None:
@@ -37,12 +50,24 @@ def require_sound(masks: Sequence[Mask | None]) -> None:
 
 
 def intersections(first: Sequence[Mask], second: Sequence[Mask]) -> Ints:
-    """(len(first), len(second)) number of pixels that each pair has in common."""
+    """(len(first), len(second)) number of pixels that each pair has in common.
+
+    Example:
+        >>> left, right = (kins.Mask.from_box((x, 0, 4, 6), 6, 8) for x in (0, 3))
+        >>> kins.masks.intersections([left], [left, right]).tolist()
+        [[24, 6]]
+    """
     return _intersections(first, second)[0]
 
 
 def ious(first: Sequence[Mask], second: Sequence[Mask]) -> Floats:
-    """(len(first), len(second)) intersection over union of each pair; 0 where both are empty."""
+    """(len(first), len(second)) intersection over union of each pair; 0 where both are empty.
+
+    Example:
+        >>> left, right = (kins.Mask.from_box((x, 0, 4, 6), 6, 8) for x in (0, 2))
+        >>> kins.masks.ious([left], [left, right]).round(3).tolist()
+        [[1.0, 0.333]]
+    """
     shared, areas, others = _intersections(first, second)
     return np.asarray(shared / np.maximum(areas[:, None] + others - shared, 1), np.float64)
 
@@ -74,6 +99,11 @@ def spans(known: Sequence[Mask | None]) -> tuple[Spans, Ints, Floats]:
 
     What was read from files and not used yet is not kept in run-length form for this.
 
+    Example:
+        >>> table, pixels, boxes = kins.masks.spans([kins.Mask.from_box((1, 0, 4, 6), 6, 8), None])
+        >>> pixels.tolist(), boxes.T.tolist()
+        ([24, 0], [[1.0, 0.0, 4.0, 6.0], [0.0, 0.0, 0.0, 0.0]])
+
     Raises KinsError for a damaged mask, with its place in the file.
     """
     sizes, sources = [(1, 1)] * len(known), [""] * len(known)
@@ -99,7 +129,12 @@ def spans(known: Sequence[Mask | None]) -> tuple[Spans, Ints, Floats]:
 
 
 def union(masks: Sequence[Mask], height: int, width: int) -> Mask:
-    """Every pixel that is in at least one of the masks."""
+    """Every pixel that is in at least one of the masks.
+
+    Example:
+        >>> kins.masks.union([kins.Mask.from_box((x, 0, 2, 6), 6, 8) for x in (0, 1, 6)], 6, 8).area
+        30
+    """
     for mask in masks:
         if (mask.height, mask.width) != (height, width):
             raise KinsError(f"a mask of {mask.width} x {mask.height} pixels in an image of {width} x {height}")

@@ -80,7 +80,12 @@ def read_one(segmentation: Any, height: int, width: int, where: object) -> str:
 
 
 def check_polygon(polygon: Any) -> str | None:
-    """What makes a polygon unusable, or None. Fewer than three points are harmless: they enclose nothing."""
+    """What makes a polygon unusable, or None. Fewer than three points are harmless: they enclose nothing.
+
+    Example:
+        >>> kins.masks.check_polygon([0, 0, 4, 0, 4])
+        'has 5 numbers, not pairs x, y'
+    """
     if not isinstance(polygon, list):
         return "is not a list of numbers [x1, y1, x2, y2, ...]"
     if len(polygon) % 2:

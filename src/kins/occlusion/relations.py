@@ -321,6 +321,13 @@ def relations_of(scene: Scene, stated_first: bool = False) -> Occlusion | None:
 
     Returns:
         None where there are neither both masks nor amodal masks and an order of every instance.
+
+    Example:
+        >>> from kins.demo.toys import write_shapes
+        >>> scene = write_shapes("pictures", 1)[0]
+        >>> blind = scene.replace(instances=tuple(i.replace(inmodal=None, order=None) for i in scene))
+        >>> kins.occlusion.relations_of(scene).order.tolist(), kins.occlusion.relations_of(blind)
+        ([0, 1, 2], None)
     """
     complete = all(instance.both_known for instance in scene)
     stated = len(scene) > 0 and all(i.amodal is not None and i.order is not None for i in scene)

@@ -132,6 +132,13 @@ def check_picture(image: Pixels) -> None:
 
 
 def with_categories(scene: Scene, categories: Mapping[int, str]) -> Scene:
-    """Category ids of other annotations, matched by name; classes that these do not have are left out."""
+    """Category ids of other annotations, matched by name; classes that these do not have are left out.
+
+    Example:
+        >>> found = tuple(kins.Instance(n, n, name) for n, name in enumerate(["car", "tree"]))
+        >>> scene = kins.predict.with_categories(kins.Scene(kins.Image(1, "a.png", 6, 8), found), {4: "car"})
+        >>> [(instance.category_id, instance.category) for instance in scene]
+        [(4, 'car')]
+    """
     ids = {name: category_id for category_id, name in categories.items()}
     return scene.replace(instances=tuple(i.replace(category_id=ids[i.category]) for i in scene if i.category in ids))

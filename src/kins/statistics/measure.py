@@ -228,7 +228,13 @@ def all_classes(measured: Sequence[Statistics]) -> list[str]:
 
 
 def distinct_names(paths: Sequence[Path]) -> list[str]:
-    """A short name for each file: its own, with as many folders before it as tell them apart."""
+    """A short name for each file: its own, with as many folders before it as tell them apart.
+
+    Example:
+        >>> from pathlib import Path
+        >>> kins.statistics.distinct_names([Path("2019/train.json"), Path("2020/train.json")])
+        ['2019/train.json', '2020/train.json']
+    """
     parts = [path.resolve().parts for path in paths]
     for depth in range(1, max(map(len, parts)) + 1):
         names = ["/".join(part[-depth:]) for part in parts]
