@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from kins.config import Config, load_config
 from kins.demo.toys import write_shapes
@@ -151,7 +152,7 @@ def test_two_processes_give_what_one_gives(shapes: Dataset, tmp_path: Path) -> N
         from kins.demo.toys import write_shapes
         from kins.train.loop import train
         dataset = write_shapes({str(tmp_path / "images")!r}, 6, (64, 96))
-        train(load_config("tiny", {overrides!r}), dataset, sys.argv[1])
+        train(load_config("tiny", {overrides!r}), dataset, sys.argv[1], test=dataset)
         """)
     )
     write_shapes(tmp_path / "images", 6, (64, 96))
@@ -163,8 +164,13 @@ def test_two_processes_give_what_one_gives(shapes: Dataset, tmp_path: Path) -> N
         torch.tensor([[float(v) for v in row] for row in logged(tmp_path / run).values()]) for run in ("one", "two")
     )
     assert one.shape[0] == 3
+    evaluated = [(tmp_path / run / "evaluations.csv").read_text().splitlines() for run in ("one", "two")]
+    assert [len(rows) for rows in evaluated] == [2, 2]  # the names, and one row: only the first process writes
+    assert evaluated[0][0] == evaluated[1][0]
     torch.testing.assert_close(one, both, rtol=1e-5, atol=1e-6)
-    first, second = (weights.load(tmp_path / run / weights.LAST)[0] for run in ("one", "two"))
+    first, second = (
+        load_file(tmp_path / run / weights.LAST) for run in ("one", "two")
+    )  # kins reads no double precision
     for name, value in first.items():
         torch.testing.assert_close(value, second[name], rtol=1e-4, atol=1e-6, msg=name)
 
