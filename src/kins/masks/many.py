@@ -41,7 +41,7 @@ def require_sound(masks: Sequence[Mask | None]) -> None:
         >>> damaged = kins.Mask.from_segmentation([[0, 0, 1e9, 5]], 6, 8, "truth.json: annotations[3].a_segm")
         >>> kins.masks.require_sound([damaged])
         Traceback (most recent call last):
-        kins.errors.KinsError: truth.json: annotations[3].a_segm[0]: has the coordinate 1e+09, far outside of any image...
+        kins.errors.KinsError: truth.json: annotations[3].a_segm[0]: has the coordinate 1e+09, far outside...
     """
     rasterise(masks)
     for mask in masks:
