@@ -49,6 +49,12 @@ def require_sound(masks: Sequence[Mask | None]) -> None:
             mask.counts  # noqa: B018  # what is damaged tells so when it is used
 
 
+def require_one_size(masks: Sequence[Mask]) -> None:
+    """Raises KinsError for masks of images of several sizes."""
+    for mask in masks[1:]:
+        check_same_size(masks[0], mask)
+
+
 def intersections(first: Sequence[Mask], second: Sequence[Mask]) -> Ints:
     """(len(first), len(second)) number of pixels that each pair has in common.
 
@@ -74,8 +80,7 @@ def ious(first: Sequence[Mask], second: Sequence[Mask]) -> Floats:
 
 def _intersections(first: Sequence[Mask], second: Sequence[Mask]) -> tuple[Ints, Ints, Ints]:
     """Common pixels of each pair, and the pixels of each mask."""
-    for mask in (*first[1:], *second) if first else ():
-        check_same_size(first[0], mask)
+    require_one_size([*first, *second])
     (masks, areas, boxes), (others, other_areas, other_boxes) = spans(first), spans(second)
     return overlaps(masks, boxes, others, other_boxes), areas, other_areas
 

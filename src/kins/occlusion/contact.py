@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from kins.masks import Mask
+from kins.masks.table import Spans
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -53,27 +53,30 @@ def hiding(covered: Ints, visible: Ints | int, area: npt.NDArray[Any], slivers: 
 
 
 def without_slivers(
-    weights: Ints,
-    front: Sequence[Mask],
-    back: Sequence[Mask],
-    boxes: Floats,
-    slivers: Slivers,
-    seen: Mapping[int, Mask],
+    weights: Ints, front: Spans, back: Spans, seen: Spans | None, height: int, boxes: Floats, slivers: Slivers
 ) -> Ints:
-    """Without the weights of strips: weights[i, j] counts the pixels of front[i] in back[j], but not in seen[j]."""
-    if slivers.width < 2 or not weights.any():
+    """Without the weights of strips: weights[i, j] counts the pixels of front[i] in back[j], but not in seen[j].
+
+    Args:
+        height: of the image.
+        boxes: `corners` of `back`.
+    """
+    if slivers.width < 2:
         return weights
     outline = 2 * (slivers.width - 1) * (boxes[:, 2:] - boxes[:, :2]).sum(1)  # an overlap's own is not longer
-    for i, j in zip(*(axis.tolist() for axis in np.nonzero((weights > 0) & (weights <= outline))), strict=True):
-        shared = front[i] & back[j]
-        if weights[i, j] > 2 * (slivers.width - 1) * sum(shared.box[2:]):
-            continue
-        if _solid(_pixels(shared, seen.get(j)), shared.height, slivers.width) < slivers.pixels:
-            weights[i, j] = 0
+    i, j = np.nonzero((weights > 0) & (weights <= outline))
+    if not i.size:
+        return weights
+    shared = front.take(i).cut(back.take(j))
+    _, tight = shared.measure(np.full(i.size, height))
+    for k in np.flatnonzero(weights[i, j] <= 2 * (slivers.width - 1) * tight[2:].sum(0)).tolist():
+        pixels = _pixels(shared.take(np.array([k])), seen and seen.take(j[k : k + 1]))
+        if _solid(pixels, height, slivers.width) < slivers.pixels:
+            weights[i[k], j[k]] = 0
     return weights
 
 
-def _pixels(mask: Mask, without: Mask | None) -> Ints:
+def _pixels(mask: Spans, without: Spans | None) -> Ints:
     """The mask's pixels, numbered column by column, without those of another mask."""
     starts, ends = mask.intervals
     lengths = ends - starts
@@ -114,9 +117,8 @@ def touch(first: Mask, second: Mask) -> bool:
     return bool((above | below).any())
 
 
-def corners(masks: Sequence[Mask]) -> Floats:
-    """(n, 4) x0, y0, x1, y1 of the boxes; those of empty masks are near to nothing."""
-    boxes = np.array([mask.box for mask in masks], np.float64).reshape(-1, 4)
-    boxes[:, 2:] += boxes[:, :2]
-    boxes[boxes[:, 2] <= boxes[:, 0]] = (np.inf, np.inf, -np.inf, -np.inf)
-    return boxes
+def corners(boxes: Floats) -> Floats:
+    """(n, 4) x0, y0, x1, y1 of boxes (4, n) x, y, width, height; those of empty masks are near to nothing."""
+    edges = np.concatenate([boxes[:2], boxes[:2] + boxes[2:]]).T
+    edges[boxes[2] <= 0] = (np.inf, np.inf, -np.inf, -np.inf)
+    return edges

@@ -33,7 +33,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kins.errors import KinsError
-from kins.masks import Mask, intersections, ious, rasterise
+from kins.masks import Mask, intersections, ious, rasterise, spans
+from kins.masks.many import overlaps, require_one_size
 from kins.occlusion.contact import ROUNDING, Slivers, corners, hiding, touch, without_slivers
 from kins.records import Instance, Scene
 
@@ -190,21 +191,20 @@ def occlusion(scene: Scene, slivers: Slivers = ROUNDING, predicted: bool | None 
     if predicted is None:
         predicted = bool(instances) and all(instance.score is not None for instance in instances)
     amodal, inmodal = scene.masks("amodal"), scene.masks("inmodal")
+    require_one_size([*amodal, *inmodal])
     rasterise([*amodal, *inmodal])
-    seen = {j: amodal[j] & inmodal[j] for j in range(len(instances)) if amodal[j].rle != inmodal[j].rle}
-    both = intersections(inmodal, [*amodal, *seen.values()])
-    covered = both[:, : len(amodal)]
-    visible = covered.copy()
-    visible[:, list(seen)] = both[:, len(amodal) :]
-    weights = hiding(covered, visible, np.array([mask.area for mask in amodal]), slivers)
+    (whole, areas, boxes), (part, part_areas, part_boxes) = spans(amodal), spans(inmodal)
+    seen = part.cut(whole)
+    covered, visible = overlaps(part, part_boxes, whole, boxes), overlaps(part, part_boxes, seen, boxes)
+    weights = hiding(covered, visible, areas, slivers)
     np.fill_diagonal(weights, 0)
     if predicted:
-        weights[weights <= intersections(inmodal, inmodal)] = 0
-    boxes = corners(amodal)
-    weights = without_slivers(weights, inmodal, amodal, boxes, slivers, seen)
-    leaks = np.array([mask.area for mask in inmodal], np.int64) != np.diagonal(covered)
+        weights[weights <= overlaps(part, part_boxes, part, part_boxes)] = 0
+    edges = corners(boxes)
+    weights = without_slivers(weights, part, whole, seen, scene.image.height, edges, slivers)
+    leaks = part_areas != np.diagonal(covered)
     overlap = np.where(leaks[:, None], 0, covered)  # a visible part outside of its own amodal mask proves no contact
-    return _relations(instances, weights, overlap, boxes, _same_objects(instances) if predicted else None)
+    return _relations(instances, weights, overlap, edges, _same_objects(instances) if predicted else None)
 
 
 def occlusion_from_depth(
@@ -353,11 +353,12 @@ def with_order(scene: Scene, relations: Occlusion | None = None) -> Scene:
 
 def _from_nearness(scene: Scene, nearer: npt.NDArray[np.bool_], slivers: Slivers) -> Occlusion:
     amodal = scene.masks("amodal")
-    overlap = intersections(amodal, amodal)
-    boxes = corners(amodal)
-    weights = hiding(np.where(nearer, overlap, 0), 0, np.array([mask.area for mask in amodal]), slivers)
-    weights = without_slivers(weights, amodal, amodal, boxes, slivers, {})
-    return _relations(scene.instances, weights, overlap, boxes)
+    require_one_size(amodal)
+    whole, areas, boxes = spans(amodal)
+    overlap, edges = overlaps(whole, boxes, whole, boxes), corners(boxes)
+    weights = hiding(np.where(nearer, overlap, 0), 0, areas, slivers)
+    weights = without_slivers(weights, whole, whole, None, scene.image.height, edges, slivers)
+    return _relations(scene.instances, weights, overlap, edges)
 
 
 def _relations(
