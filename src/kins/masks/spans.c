@@ -294,16 +294,14 @@ PUBLIC void measure(const int32_t *places, const int64_t *from, const int64_t *t
     }
 }
 
-/* What two masks have in common, by the places of both: puts its places into `to`, and returns their end. */
-static int32_t *meet(const int32_t *a, const int32_t *a_end, const int32_t *b, const int32_t *b_end, int32_t *to) {
-    while (a < a_end && b < b_end) {
-        int32_t start = a[0] > b[0] ? a[0] : b[0], end = a[1] < b[1] ? a[1] : b[1];
-        int first = a[1] <= b[1], second = b[1] <= a[1];
-        to[0] = start, to[1] = end;
-        to += start < end ? 2 : 0;
-        a += 2 * first, b += 2 * second;
-    }
-    return to;
+/* One step along the spans of two masks: what the first spans that are left have in common, from `start` to `end` (none if
+that is not larger). Then those that end before the other mask goes on are done with, mostly both. */
+static void step(const int32_t **a, const int32_t *a_end, const int32_t **b, const int32_t *b_end, int32_t *start,
+                 int32_t *end) {
+    const int32_t *x = *a, *y = *b;
+    int32_t next_x = x + 2 < a_end ? x[2] : INT32_MAX, next_y = y + 2 < b_end ? y[2] : INT32_MAX;
+    *start = x[0] > y[0] ? x[0] : y[0], *end = x[1] < y[1] ? x[1] : y[1];
+    *a += 2 * (x[1] <= next_y), *b += 2 * (y[1] <= next_x);
 }
 
 /* For each of `count` pairs of masks, whose places go from a_from[i] to before a_to[i] in `a`, and so on: their common
@@ -312,12 +310,11 @@ PUBLIC void common(const int32_t *a, const int64_t *a_from, const int64_t *a_to,
                    const int64_t *b_to, int64_t count, int64_t *pixels) {
     for (int64_t i = 0; i < count; i++) {
         const int32_t *x = a + a_from[i], *x_end = a + a_to[i], *y = b + b_from[i], *y_end = b + b_to[i];
+        int32_t start, end;
         int64_t sum = 0;
         while (x < x_end && y < y_end) {
-            int32_t start = x[0] > y[0] ? x[0] : y[0], end = x[1] < y[1] ? x[1] : y[1];
-            int first = x[1] <= y[1], second = y[1] <= x[1];
+            step(&x, x_end, &y, y_end, &start, &end);
             sum += end > start ? end - start : 0;
-            x += 2 * first, y += 2 * second;
         }
         pixels[i] = sum;
     }
@@ -329,8 +326,12 @@ PUBLIC void intersect(const int32_t *a, const int64_t *a_from, const int64_t *a_
                       const int64_t *b_from, const int64_t *b_to, int64_t count, int32_t *places, int64_t *starts) {
     int32_t *at = places;
     for (int64_t i = 0; i < count; i++) {
+        const int32_t *x = a + a_from[i], *x_end = a + a_to[i], *y = b + b_from[i], *y_end = b + b_to[i];
         starts[i] = at - places;
-        at = meet(a + a_from[i], a + a_to[i], b + b_from[i], b + b_to[i], at);
+        while (x < x_end && y < y_end) {
+            step(&x, x_end, &y, y_end, at, at + 1);
+            at += at[0] < at[1] ? 2 : 0;
+        }
     }
     starts[count] = at - places;
 }
