@@ -12,6 +12,11 @@ from kins.masks import Mask
 from kins.records import Image, Instance, Scene
 
 T = TypeVar("T")
+SMALL = [
+    *("model.channels=16", "model.head_channels=16", "model.hidden=32", "model.regions=16", "data.short_side=64"),
+    *("data.workers=0", "train.batch=2", "train.device=cpu", "train.precision='32'"),
+]
+"""Settings with which the configuration `tiny` trains a step on the CPU in a fraction of a second."""
 HEIGHT, WIDTH = 60, 90
 """Of the painted scenes."""
 

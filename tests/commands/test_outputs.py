@@ -10,6 +10,7 @@ from pathlib import Path
 
 import PIL.Image
 import pytest
+from tests.helpers import SMALL
 
 from kins import cli
 from kins.cli import main
@@ -19,8 +20,6 @@ from kins.errors import KinsError
 
 FOREIGN = "exists and was not written by kins; choose another name, or remove it first"
 INPUT = "is the input; choose another name"
-SMALL = ["model.channels=16", "model.head_channels=16", "model.hidden=32", "model.regions=16", "data.short_side=64"]
-SMALL += ["data.workers=0", "train.batch=2", "train.device=cpu", "train.precision='32'"]
 
 
 @pytest.fixture

@@ -10,14 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.helpers import SMALL
 
 from kins import cli
 from kins.cli import main
 from kins.config import names
 from kins.demo.toys import write_shapes
 
-SMALL = ["model.channels=16", "model.head_channels=16", "model.hidden=32", "model.regions=16", "data.short_side=64"]
-SMALL += ["data.workers=0", "train.batch=2", "train.device=cpu", "train.precision='32'"]
 TRAIN = ["train", "tiny", "--data", "data", "--out", "run", *SMALL]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import onnx
 import pytest
 import torch
+from tests import helpers
 
 from kins.cli import main
 from kins.config import NETWORKS, Config, load_config
@@ -20,11 +21,11 @@ from kins.models.network import AmodalRCNN, assemble
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "training.md").read_text()
 CATEGORIES = {1: "car", 4: "van", 9: "tram"}
-SMALL = ["model.channels=16", "model.head_channels=16", "model.hidden=32", "model.proposals_test=50"]
+SMALL = [*helpers.SMALL, "model.proposals_test=50"]
 
 
 def configuration(name: str) -> Config:
-    return load_config("tiny", [*SMALL, f"model.name={name}", "model.score_threshold=0.0", "data.short_side=64"])
+    return load_config("tiny", [*SMALL, f"model.name={name}", "model.score_threshold=0.0"])
 
 
 def network(name: str) -> AmodalRCNN:

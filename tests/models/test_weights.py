@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save_file
+from tests.helpers import SMALL
 
 from kins.config import load_config
 from kins.demo.toys import write_shapes
@@ -33,8 +34,7 @@ def test_shipped_weights_are_small_and_know_the_streets() -> None:
 @pytest.mark.parametrize("precision", ["32", "bf16"])
 def test_a_run_is_made_ready_for_shipping(tmp_path: Path, precision: str) -> None:
     dataset = write_shapes(tmp_path / "images", 2, (64, 96))
-    small = ["model.channels=16", "model.head_channels=16", "model.hidden=32", "model.regions=16"]
-    small += ["data.short_side=64", "data.workers=0", "train.steps=2", f"train.precision='{precision}'"]
+    small = [*SMALL, "train.steps=2", f"train.precision='{precision}'"]
     train(load_config("tiny", [*small, "model.score_threshold=0.0"]), dataset, tmp_path / "run")
     weights.ship(tmp_path / "run", tmp_path / "small.safetensors")
     best, shipped = (Predictor.load(p, device="cpu") for p in (tmp_path / "run", tmp_path / "small.safetensors"))

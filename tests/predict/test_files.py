@@ -11,6 +11,7 @@ from pathlib import Path
 
 import PIL.Image
 import pytest
+from tests import helpers
 
 import kins
 from kins.config import load_config
@@ -21,11 +22,7 @@ from kins.predict.predictor import Predictor
 from kins.records import Scene
 from kins.train.loop import train
 
-SMALL = [
-    *("model.channels=16", "model.head_channels=16", "model.hidden=32", "model.regions=16", "model.proposals_test=50"),
-    *("model.score_threshold=0.0", "data.short_side=64", "data.workers=0"),
-    *("train.steps=1", "train.precision='32'", "train.device=cpu"),
-]
+SMALL = [*helpers.SMALL, "model.proposals_test=50", "model.score_threshold=0.0", "train.steps=1"]
 PICTURES = 12
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
+from tests import helpers
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 from typer.testing import CliRunner
 
@@ -22,18 +23,7 @@ from kins.predict.predictor import Predictor, with_categories
 from kins.records import Dataset, Image, Scene
 from kins.train.loop import train
 
-SMALL = [
-    "model.channels=16",
-    "model.head_channels=16",
-    "model.hidden=32",
-    "model.regions=16",
-    "model.proposals_test=50",
-    "data.short_side=64",
-    "data.workers=0",
-    "train.steps=2",
-    "train.precision='32'",
-    "train.device=cpu",
-]
+SMALL = [*helpers.SMALL, "model.proposals_test=50", "train.steps=2"]
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from tests import helpers
 
 from kins.config import Config, load_config
 from kins.demo.toys import write_shapes
@@ -27,21 +28,7 @@ from kins.train.loop import train
 from kins.train.optimise import learning_rate
 from kins.train.processes import launch
 
-SMALL = [
-    "model.channels=16",
-    "model.head_channels=16",
-    "model.hidden=32",
-    "model.regions=16",
-    "model.proposals_train=50",
-    "model.proposals_test=50",
-    "data.short_side=64",
-    "data.workers=0",
-    "train.precision='32'",
-    "train.device=cpu",
-    "train.log_every=1",
-    "train.warmup=2",
-    "train.batch=2",
-]
+SMALL = [*helpers.SMALL, "model.proposals_train=50", "model.proposals_test=50", "train.log_every=1", "train.warmup=2"]
 
 
 SGD = ["train.optimizer=sgd", "train.lr=0.01"]

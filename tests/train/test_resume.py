@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests import helpers
 
 from kins.config import Config, load_config
 from kins.demo.toys import write_shapes
@@ -16,8 +17,7 @@ from kins.records import Dataset
 from kins.train.loop import train
 from kins.train.resume import fingerprint, remove_leftovers
 
-SMALL = ["model.channels=16", "model.head_channels=16", "model.hidden=32", "model.regions=16", "data.short_side=64"]
-SMALL += ["data.workers=0", "train.precision='32'", "train.device=cpu", "train.batch=2", "train.log_every=1"]
+SMALL = [*helpers.SMALL, "train.log_every=1"]
 
 
 def small(*overrides: str) -> Config:
