@@ -122,6 +122,22 @@ def test_real_masks_grow_towards_the_truth(samples):
     assert figures["convex-order"][1] > figures["convex"][1] > 0.3
 
 
+def test_the_shipped_network_beats_the_hulls_on_real_masks(samples):
+    figures = {}
+    for method in ("convex-order", "completion"):
+        completer, found = Completer.load(method), []
+        for name in ("1", "2", "4"):
+            for scene in kins.load(samples / f"{name}.json", images=samples):
+                blind = scene.replace(instances=tuple(i.replace(order=None, cluster=None) for i in scene))
+                for truth, guess in zip(scene, completer(None, blind), strict=True):
+                    if truth.occlusion_rate >= 0.01:
+                        hidden = truth.hidden.iou(guess.amodal - truth.inmodal)
+                        found.append((truth.amodal.iou(guess.amodal), hidden))
+        figures[method] = np.mean(found, axis=0)
+    assert (figures["completion"] > figures["convex-order"]).all()
+    assert figures["completion"][1] > 0.5
+
+
 def test_occlusion_scores_rise_with_the_rate():
     assert occlusion_score(0) == 0
     assert occlusion_score(0.01) == 0.5

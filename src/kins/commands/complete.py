@@ -19,9 +19,11 @@ def complete(
     with_: Annotated[
         str,
         typer.Option(
-            "--with", metavar="METHOD", help="How masks are completed: visible (not at all), convex, or convex-order."
+            "--with",
+            metavar="METHOD",
+            help="completion, visible (not at all), convex, convex-order, or a run of kins train completion.",
         ),
-    ] = "convex-order",
+    ] = "completion",
     categories: Annotated[
         str | None,
         typer.Option(

@@ -23,7 +23,7 @@ from kins.models.devices import autocast, pick_device
 from kins.predict.predictor import Pixels, check_picture
 from kins.records import Image, Instance, Scene
 
-COMPLETION = "convex-order"
+COMPLETION = "completion"
 """How what is hidden is found."""
 LEAST_SCORE = 0.3
 """Detections under this are left out unless another limit is given: completion would take them for occluders."""
