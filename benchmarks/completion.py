@@ -3,7 +3,7 @@
 usage: python benchmarks/completion.py ANNOTATIONS... [--images DIR] [--with METHOD ...] [--most 100]
 
 The true visible masks of each image go in, or the same eroded and dilated by three pixels, or with a third of the
-instances missing. Counted are instances that are hidden by at least 1 %, at least 300 pixels large; means over instances.
+instances missing. Counted are instances that are hidden by at least 1 %, at least 300 pixels large; means over these.
 Stored orders are not used.
 """
 
