@@ -72,12 +72,12 @@ def test_figures_in_percent_under_the_names_that_kins_eval_uses(kins):
 def test_shipped_weights_in_one_word(kins):
     plain = [part for part in SMALL if not part.startswith("model.")]
     code, _, errors = kins(
-        "train", "tiny", "--data", "data", "--out", "run", "--init", "street", *plain, "train.steps=1"
+        "train", "tiny", "--data", "data", "--out", "run", "--init", "street-tiny", *plain, "train.steps=1"
     )
     assert (code, errors.count("\n")) == (0, 1), errors
-    assert errors.startswith("train.init=street: ")
+    assert errors.startswith("train.init=street-tiny: ")
     assert "box_predictor" in errors
-    assert json.loads(Path("run/config.json").read_text())["train"]["init"] == "street"
+    assert json.loads(Path("run/config.json").read_text())["train"]["init"] == "street-tiny"
 
 
 def test_only_the_first_process_speaks(kins, monkeypatch):

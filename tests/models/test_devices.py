@@ -57,7 +57,7 @@ def test_precisions_that_do_not_work_on_a_cpu(name: str, line: str) -> None:
     with pytest.raises(KinsError, match=rf"^precision: [^\n]*{line}[^\n]*$"):
         pick_precision(CPU, name)
     with pytest.raises(KinsError, match=line):
-        Predictor.load("street", device="cpu", precision=name)
+        Predictor.load("street-tiny", device="cpu", precision=name)
 
 
 def test_bfloat16_works_on_a_cpu() -> None:
@@ -65,7 +65,7 @@ def test_bfloat16_works_on_a_cpu() -> None:
         product = torch.eye(2) @ torch.eye(2)
     assert product.dtype == torch.bfloat16
     image = np.random.default_rng(0).integers(0, 256, (96, 160, 3)).astype(np.uint8)
-    scene = Predictor.load("street", device="cpu", precision="bf16")(image)
+    scene = Predictor.load("street-tiny", device="cpu", precision="bf16")(image)
     assert (scene.image.height, scene.image.width) == (96, 160)
 
 

@@ -22,10 +22,11 @@ from kins.predict.predictor import Predictor
 from kins.train.loop import train
 
 
-def test_shipped_weights_are_small_and_know_the_streets() -> None:
-    path = weights.find("street")
+@pytest.mark.parametrize("name", ["street", "street-tiny"])
+def test_shipped_weights_are_small_and_know_the_streets(name: str) -> None:
+    path = weights.find(name)
     assert path.stat().st_size < 20e6
-    model, config, categories = weights.load_model("street")
+    model, config, categories = weights.load_model(name)
     assert config.model.name == "asn-mlc"
     assert {"car", "van", "truck", "pedestrian", "cyclist", "tram", "misc"} <= set(categories.values())
     assert all(torch.isfinite(value).all() for value in model.state_dict().values())
@@ -95,14 +96,14 @@ SCORES = "model.roi_heads.box_predictor.cls_score.weight"
 def test_tensors_that_are_not_the_networks_are_named(
     tmp_path: Path, change: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]], line: str
 ) -> None:
-    tensors, facts = weights.load(weights.find("street"))
+    tensors, facts = weights.load(weights.find("street-tiny"))
     weights.save(tmp_path / "odd.safetensors", change(tensors), facts)
     assert re.search(rf"odd\.safetensors: .*{line}", told(tmp_path / "odd.safetensors"))
 
 
 def test_shapes_are_compared_before_memory_is_taken(tmp_path: Path) -> None:
     """The network described would have tens of gigabytes; three are allowed."""
-    _, facts = weights.load(weights.find("street"))
+    _, facts = weights.load(weights.find("street-tiny"))
     wide = {"channels": 8192, "head_channels": 8192, "hidden": 1024}
     facts["config"]["model"].update(wide)
     weights.save(tmp_path / "wide.safetensors", {"model.weight": torch.zeros(1)}, facts)
@@ -135,7 +136,7 @@ def test_a_checkpoint_says_where_its_run_stands(tmp_path: Path, change: dict[str
 
 
 def test_layers_with_a_channel_a_class_are_known() -> None:
-    model, _, categories = weights.load_model("street")
+    model, _, categories = weights.load_model("street-tiny")
     names = class_tensors(model)
     state = model.state_dict()
     assert len(names) == 8
@@ -143,7 +144,7 @@ def test_layers_with_a_channel_a_class_are_known() -> None:
 
 
 def test_files_of_other_kinds_are_refused_unread(tmp_path: Path) -> None:
-    whole = weights.find("street").read_bytes()
+    whole = weights.find("street-tiny").read_bytes()
     (tmp_path / "cut.safetensors").write_bytes(whole[:-100])
     torch.save({"model.weight": torch.zeros(1)}, tmp_path / "pickled.pth")
     for name in ("cut.safetensors", "pickled.pth"):

@@ -45,7 +45,7 @@ def train(
 ) -> None:
     """Train a network; a run that was interrupted goes on by itself.
 
-    Example: kins train tiny --data streets --init street train.steps=2000
+    Example: kins train tiny --data streets --init street-tiny train.steps=2000
     """
     import json
 

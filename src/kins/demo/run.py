@@ -235,7 +235,7 @@ def _streets(out: Path, minutes: float, say: Say) -> Material:
         "tiny",
         ["train.lr=2.0e-4", "train.steps=1000", "train.warmup=50"],  # of the time that there is, 5 % warm up
         "on synthetic street scenes that it has not seen",
-        "street",
+        "street-tiny",
     )
 
 

@@ -29,7 +29,11 @@ T = TypeVar("T")
 
 BEST = "best.safetensors"
 LAST = "last.safetensors"
-SHIPPED = {"street": "street.safetensors", "completion": "completion.safetensors"}
+SHIPPED = {
+    "street": "street.safetensors",
+    "street-tiny": "street_tiny.safetensors",
+    "completion": "completion.safetensors",
+}
 RUN_STATE = {"step": int, "seconds": float, "best": float}
 """Facts that a checkpoint has beside the network's; their types."""
 
@@ -121,7 +125,7 @@ def _is_category(key: str, name: Any) -> bool:
 
 
 def find(path: str | Path) -> Path:
-    """The weights that a user names: a file, a run folder (its best weights, else its last), or "street" (shipped)."""
+    """The weights that a user names: a file, a run folder (its best weights, else its last), or one of SHIPPED."""
     if str(path) in SHIPPED and not Path(path).exists():
         with resources.as_file(resources.files("kins.models") / "pretrained" / SHIPPED[str(path)]) as file:
             return file
