@@ -242,7 +242,13 @@ class Scene:
 
 
 def on_one_canvas(*scenes: Scene) -> list[Scene]:
-    """Scenes of one image with all their masks on one canvas, so that they can be compared; most often as they are."""
+    """Scenes of one image with all their masks on one canvas, so that they can be compared; most often as they are.
+
+    Example:
+        >>> scene = kins.Scene(kins.Image(1, "a.png", 6, 8), (kins.Instance(1, 4, "car", kins.Mask.empty(6, 8)),))
+        >>> kins.records.on_one_canvas(scene, scene)[0] is scene
+        True
+    """
     if all(scene.offset == (0, 0) for scene in scenes):
         return list(scenes)
     masks = together([mask for scene in scenes for mask in scene._masks()])

@@ -21,7 +21,7 @@ def complete(
         typer.Option(
             "--with",
             metavar="METHOD",
-            help="completion, visible (not at all), convex, convex-order, or a run of kins train completion.",
+            help="The way: completion, visible (not at all), convex, convex-order, or a run of kins train completion.",
         ),
     ] = "completion",
     categories: Annotated[
