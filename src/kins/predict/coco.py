@@ -20,7 +20,7 @@ from kins.complete import Completer
 from kins.masks.grid import draw_masks
 from kins.models.checkpoints import check_numbers, check_shapes, downloaded, read_state, shapes
 from kins.models.devices import autocast, pick_device
-from kins.predict.predictor import Pixels, check_picture
+from kins.predict.predictor import Pixels, TakesPictures
 from kins.records import Image, Instance, Scene
 
 COMPLETION = "completion"
@@ -29,7 +29,7 @@ LEAST_SCORE = 0.3
 """Detections under this are left out unless another limit is given: completion would take them for occluders."""
 
 
-class CocoPredictor:
+class CocoPredictor(TakesPictures):
     """Takes pictures and returns scenes, as `kins.predict.Predictor` does.
 
     Args:
@@ -75,16 +75,7 @@ class CocoPredictor:
         completer = Completer.load(COMPLETION)
         return cls(network, completer, device=device, precision=precision, score_threshold=score_threshold)
 
-    def __call__(self, image: Pixels) -> Scene:
-        """(h, w, 3) uint8 RGB to a Scene of the same size, best detection first. Raises KinsError for other arrays."""
-        return self.batch([image])[0]
-
-    def batch(self, images: Sequence[Pixels]) -> list[Scene]:
-        """Several images in one pass; they may differ in size. Raises KinsError as for one."""
-        for image in images:
-            check_picture(image)
-        if not images:
-            return []
+    def _predict(self, images: Sequence[Pixels]) -> list[Scene]:
         inputs = [torch.from_numpy(image.copy()).permute(2, 0, 1).to(self.device) / 255 for image in images]
         with torch.inference_mode(), self.autocast():
             found = self.network(inputs)

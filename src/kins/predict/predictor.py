@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,24 @@ from kins.records import Image, Instance, Scene
 Pixels = npt.NDArray[np.uint8]
 
 
-class Predictor:
+class TakesPictures(ABC):
+    """What predictors share: a picture, or several, in; a scene for each out."""
+
+    def __call__(self, image: Pixels) -> Scene:
+        """(h, w, 3) uint8 RGB to a Scene of the same size, best detection first. Raises KinsError for other arrays."""
+        return self.batch([image])[0]
+
+    def batch(self, images: Sequence[Pixels]) -> list[Scene]:
+        """Several images in one pass; they may differ in size. Raises KinsError as for one."""
+        for image in images:
+            _check(image)
+        return self._predict(images) if images else []
+
+    @abstractmethod
+    def _predict(self, images: Sequence[Pixels]) -> list[Scene]: ...
+
+
+class Predictor(TakesPictures):
     """A trained network that takes pictures and returns scenes.
 
     Args:
@@ -77,16 +95,7 @@ class Predictor:
         quicken(predictor.model)
         return predictor
 
-    def __call__(self, image: Pixels) -> Scene:
-        """(h, w, 3) uint8 RGB to a Scene of the same size, best detection first. Raises KinsError for other arrays."""
-        return self.batch([image])[0]
-
-    def batch(self, images: Sequence[Pixels]) -> list[Scene]:
-        """Several images in one pass; they may differ in size. Raises KinsError as for one."""
-        for image in images:
-            check_picture(image)
-        if not images:
-            return []
+    def _predict(self, images: Sequence[Pixels]) -> list[Scene]:
         data = self.config.data
         inputs, scales = zip(*(to_network(i, data.short_side, data.long_side) for i in images), strict=True)
         with torch.inference_mode(), self.autocast():
@@ -124,7 +133,7 @@ class Predictor:
         return Scene(Image(0, "", height, width), tuple(instances))
 
 
-def check_picture(image: Pixels) -> None:
+def _check(image: Pixels) -> None:
     if not isinstance(image, np.ndarray):
         raise KinsError(f"a picture is a (height, width, 3) uint8 RGB array, not a {type(image).__name__}")
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
