@@ -49,9 +49,9 @@ def complete(
     from kins.files.terminal import say
 
     check_output(out, [source, images, annotations])
-    completer = Completer.load(with_)
     names = None if categories is None else [name.strip() for name in categories.split(",")]
     dataset = open_masks(source, images, names, annotations)
+    completer = Completer.load(with_)
     if show is not None:
         check_output([show / f"{i.id}-{Path(i.file_name).stem}.png" for i in dataset.images.values()], [source, images])
     summary = complete_files(dataset, out, completer, show, with_)
