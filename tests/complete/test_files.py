@@ -19,6 +19,9 @@ def run(*arguments):
     return done.returncode, done.stdout, done.stderr
 
 
+HULLS = ("--with", "convex-order")  # without torch, which takes seconds to import
+
+
 @pytest.fixture
 def shapes(tmp_path):
     dataset = write_shapes(tmp_path / "pictures", 4)
@@ -60,7 +63,15 @@ def test_results_of_another_system_by_file_name(shapes):
         for i in scene
     ]
     (shapes / "results.json").write_text(json.dumps(rows))
-    options = ["--images", shapes / "pictures", "--categories", "none,disc,box,triangle", "--show", shapes / "shown"]
+    options = [
+        "--images",
+        shapes / "pictures",
+        "--categories",
+        "none,disc,box,triangle",
+        "--show",
+        shapes / "shown",
+        *HULLS,
+    ]
     code, _, err = run("complete", shapes / "results.json", "-o", shapes / "whole.json", *options)
     assert (code, err) == (0, "")
     whole = kins.load(shapes / "whole.json")
@@ -108,7 +119,9 @@ def test_bad_input_is_one_line(shapes):
         ("nothing.json", "no such file"),
         ("pictures", "holds no result files"),
     ):
-        code, _, err = run("complete", shapes / source, "--images", shapes / "pictures", "-o", shapes / "whole.json")
+        code, _, err = run(
+            "complete", shapes / source, "--images", shapes / "pictures", "-o", shapes / "whole.json", *HULLS
+        )
         assert code == 2
         assert match in err
         assert err.count("\n") == 1
