@@ -15,7 +15,7 @@ from kins import errors
 from kins.demo.toys import write_shapes
 
 ROOT = Path(__file__).parents[1]
-BLOCKED = "import sys; sys.modules[sys.argv.pop(1)] = None; from kins.cli import main; main()"
+BLOCKED = "import sys; sys.modules[sys.argv.pop(1)] = None; from kins.commands.cli import main; main()"
 
 
 @pytest.fixture(scope="module")

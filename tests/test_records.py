@@ -144,7 +144,7 @@ def test_pictures(tmp_path):
 def test_the_package_imports_nothing_heavy():
     """Data commands must start fast, without what only training or rendering needs."""
     code = (
-        "import sys, kins, kins.cli, kins.formats, kins.records, kins.validate, kins.draw;"
+        "import sys, kins, kins.commands.cli, kins.formats, kins.records, kins.validate, kins.draw;"
         "print([m for m in ('torch', 'torchvision', 'matplotlib', 'mitsuba', 'scipy', 'networkx') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

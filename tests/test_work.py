@@ -209,7 +209,7 @@ def test_ctrl_c_ends_all_with_one_line(tmp_path: Path, start: str) -> None:
         sys.path.insert(0, "")
         import kins.formats
         from endless import wait
-        from kins.cli import main
+        from kins.commands.cli import main
         from kins.work import in_chunks
         {start}
         kins.formats.load = lambda *a, **b: list(in_chunks(wait, "abcdefgh", "letters", 2, chunk=1, slow=True))

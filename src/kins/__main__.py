@@ -1,6 +1,6 @@
 """`python -m kins` is the command `kins`."""
 
-from kins.cli import main
+from kins.commands.cli import main
 
 if __name__ == "__main__":
     main()

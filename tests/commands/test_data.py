@@ -13,7 +13,7 @@ import pytest
 import typer
 
 import kins
-from kins.cli import COMMANDS, app, main
+from kins.commands.cli import COMMANDS, app, main
 from kins.demo.toys import write_shapes
 
 MEMORY = 3 * 2**30

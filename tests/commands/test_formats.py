@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 import kins
-from kins.cli import app
+from kins.commands.cli import app
 from kins.demo.toys import write_shapes
 
 

@@ -12,8 +12,8 @@ import PIL.Image
 import pytest
 from tests.helpers import SMALL
 
-from kins import cli
-from kins.cli import main
+from kins.commands import cli
+from kins.commands.cli import main
 from kins.demo.run import demo
 from kins.demo.toys import write_shapes
 from kins.errors import KinsError

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tests.helpers import running, wait_for
 
-from kins.cli import main
+from kins.commands.cli import main
 from kins.demo.toys import write_shapes
 from kins.files.terminal import shown
 
@@ -180,7 +180,7 @@ import kins.formats
 def load(*arguments, **options):
     raise RuntimeError("first\\nsecond \\x1b[31m")
 kins.formats.load = load
-from kins.cli import main
+from kins.commands.cli import main
 main()
 """
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from tests.helpers import SMALL
 
-from kins import cli
-from kins.cli import main
+from kins.commands import cli
+from kins.commands.cli import main
 from kins.config import names
 from kins.demo.toys import write_shapes
 
@@ -40,15 +40,16 @@ def kins(tmp_path, monkeypatch, capsys):
 
 def started(*arguments, **options):
     """The same in a process of its own."""
-    paths = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+    paths = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[2]), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "kins", *arguments]
     return subprocess.Popen(command, env=paths, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
 
 
 def test_the_help_lists_all_configurations_at_once():
-    script = "import sys; sys.argv = ['kins', 'train', '--help']\nfrom kins import cli\ntry: cli.main()\nfinally: "
+    script = "import sys; sys.argv = ['kins', 'train', '--help']\nfrom kins.commands import cli\n"
+    script += "try: cli.main()\nfinally: "
     script += "print(sorted({'torch', 'yaml', 'kins.config'} & sys.modules.keys()))"
-    paths = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1]), "COLUMNS": "100"}
+    paths = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[2]), "COLUMNS": "100"}
     told = subprocess.run([sys.executable, "-c", script], env=paths, capture_output=True, text=True, check=True).stdout
     assert ", ".join(names()) in " ".join(told.split())
     assert told.endswith("\n[]\n")

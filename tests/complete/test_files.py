@@ -15,7 +15,7 @@ from kins.demo.toys import write_shapes
 
 
 def run(*arguments):
-    done = subprocess.run([sys.executable, "-m", "kins.cli", *map(str, arguments)], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "kins", *map(str, arguments)], capture_output=True, text=True)
     return done.returncode, done.stdout, done.stderr
 
 

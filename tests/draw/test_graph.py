@@ -13,7 +13,7 @@ from tests import helpers
 from typer.testing import CliRunner
 
 import kins
-from kins.cli import app
+from kins.commands.cli import app
 from kins.draw.graph import draw_arrows, graph_svg
 from kins.draw.graph_layout import CAPTION, NODE_HEIGHT, NODE_WIDTH, layout
 from kins.draw.scene import colors_of, draw

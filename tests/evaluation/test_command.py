@@ -11,7 +11,7 @@ import pytest
 from tests.evaluation.workloads import coco_evaluation, workload
 
 from kins import Dataset, load, load_predictions
-from kins.cli import main
+from kins.commands.cli import main
 from kins.evaluation import analyse, evaluate
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from tests import helpers
 
-from kins.cli import main
+from kins.commands.cli import main
 from kins.config import NETWORKS, Config, load_config
 from kins.errors import KinsError
 from kins.files import check_output, made_by_kins

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import kins
-from kins.cli import app
+from kins.commands.cli import app
 from kins.masks import Mask
 from kins.occlusion import disagreements
 from kins.occlusion.datasets import derive_order, pair_masks

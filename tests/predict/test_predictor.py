@@ -227,7 +227,7 @@ def test_evaluation_chose_the_best_weights(run: Path) -> None:
 
 
 def test_the_commands(shapes: Dataset, tmp_path: Path) -> None:
-    from kins.cli import app
+    from kins.commands.cli import app
 
     data = tmp_path / "data"
     (data / "training").mkdir(parents=True)

@@ -14,7 +14,7 @@ from tests.helpers import box
 from typer.testing import CliRunner
 
 import kins
-from kins.cli import app
+from kins.commands.cli import app
 from kins.masks import Mask
 from kins.occlusion import disagreements
 from kins.records import Dataset, Image, Instance, Scene

@@ -16,7 +16,7 @@ from scipy.spatial import Delaunay, QhullError
 from typer.testing import CliRunner
 
 import kins
-from kins.cli import app
+from kins.commands.cli import app
 from kins.masks import Mask
 from kins.masks.shape import convexity, perimeter, simplicity
 from kins.records import Dataset, Image, Instance, Scene

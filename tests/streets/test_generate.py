@@ -98,7 +98,7 @@ def test_killed_and_started_again_gives_the_same_bytes(made, tmp_path):
 
 def test_workers_that_lose_their_parent_end_and_the_run_goes_on(made, tmp_path):
     out = tmp_path / "out"
-    process = subprocess.Popen([sys.executable, "-m", "kins.cli", *COMMAND, str(out), "--workers", "2"])
+    process = subprocess.Popen([sys.executable, "-m", "kins", *COMMAND, str(out), "--workers", "2"])
     while process.poll() is None and not list(out.glob(".parts/training/*.json")):
         time.sleep(0.01)
     workers = [int(n) for n in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
@@ -114,7 +114,7 @@ def killed_at_rename(number: int, out: Path) -> None:
     """The command, ended as by SIGKILL when it is about to give its number-th file its name."""
     script = f"""if True:
         import os, signal, sys
-        from kins.cli import main
+        from kins.commands.cli import main
         rename, left = os.replace, iter(range({number} - 1))
         def replace(*arguments):
             if next(left, None) is None:

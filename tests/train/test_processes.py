@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from kins import cli
+from kins.commands import cli
 from kins.config import AugmentConfig, DataConfig
 from kins.demo.toys import write_shapes
 from kins.errors import KinsError
@@ -29,7 +29,7 @@ def test_one_process_that_fails_stops_all_with_one_message(tmp_path: Path) -> No
     (images / "000002.png").unlink()
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "kins"]
     command += ["train", "tiny", "--data", "data", "--out", "run", *SMALL, "data.workers=1"]
-    paths = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+    paths = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[2]), "OMP_NUM_THREADS": "1"}
     ended = subprocess.run(command, cwd=tmp_path, env=paths, capture_output=True, text=True)
     assert ended.returncode == 1
     told = [line for line in ended.stderr.splitlines() if line.startswith("kins: ")]
