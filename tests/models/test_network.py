@@ -202,3 +202,24 @@ def test_boxes_are_not_rounded_in_half_precision() -> None:
         far = boxes[:, 0][boxes[:, 0] > 256]
         assert len(far) > 5
         assert not torch.equal(far, far.bfloat16().float())
+
+
+def test_given_boxes_get_what_prediction_says_of_them():
+    torch.manual_seed(0)
+    network = kins.models.build("asn-mlc", 3, **SMALL, score_threshold=0.0, nms_threshold=1.0, detections=12).eval()
+    torch.nn.init.normal_(network.roi_heads.box_predictor.bbox_pred.weight, std=0.05)
+    pictures = [picture(0), picture(1)[:, :64]]
+    with torch.inference_mode(), cpu.plain():
+        found = network(pictures)
+        boxes, labels = [f["boxes"] for f in found], [f["labels"] for f in found]
+        again = network.on_boxes(pictures, boxes, labels)
+        free = network.on_boxes(pictures, boxes)
+        moved = network.on_boxes(pictures, boxes, labels, [torch.arange(len(b)) % 2 > 0 for b in boxes])
+        none = network.on_boxes(pictures, [torch.zeros(0, 4)] * 2)
+    for one, same, own, other in zip(found, again, free, moved, strict=True):
+        for name in ("boxes", "labels", "occlusion", "mask_amodal", "mask_inmodal"):
+            torch.testing.assert_close(one[name], same[name], rtol=1e-4, atol=1e-5)
+        assert (own["scores"] >= same["scores"] - 1e-6).all()
+        assert (other["boxes"][::2] == one["boxes"][::2]).all()
+        assert ((other["boxes"][1::2] - one["boxes"][1::2]).abs().amax(1) > 0.1).all()
+    assert [len(f["mask_amodal"]) for f in none] == [0, 0]

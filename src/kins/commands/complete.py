@@ -11,7 +11,7 @@ from kins.commands.options import ImageIds, Images, Json, Predictions, Show
 def complete(
     source: Annotated[
         Path,
-        typer.Argument(metavar="IN", help="Visible masks: annotations, predictions, or results of another detector."),
+        typer.Argument(metavar="IN", help="Visible masks, or boxes: annotations, predictions, results of a detector."),
     ],
     out: Predictions,
     images: Images = None,
@@ -21,7 +21,7 @@ def complete(
         typer.Option(
             "--with",
             metavar="METHOD",
-            help="The way: completion, visible (not at all), convex, convex-order, or a run of kins train completion.",
+            help="The way: completion, boxes (needs --images), visible (not at all), convex, convex-order, or a run.",
         ),
     ] = "completion",
     categories: Annotated[
@@ -37,7 +37,8 @@ def complete(
 ) -> None:
     """Complete visible masks to whole objects, and tell who hides whom, whatever found the masks.
 
-    Results of detectron2, MMDetection, Ultralytics and SAM are read, too.
+    Results of detectron2, MMDetection, Ultralytics and SAM are read, too. --with a detector (boxes, street, a run of
+    kins train) finds both masks in the pictures, so that boxes alone are enough.
 
     Example: kins complete coco_instances_results.json --images photos -o whole.json --show pictures
     """

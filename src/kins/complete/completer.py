@@ -20,9 +20,9 @@ from kins.occlusion import PARTIAL, with_order
 from kins.records import Scene
 
 Pixels = npt.NDArray[np.uint8]
-Method = Callable[[Pixels | None, Scene], Sequence[Mask]]
+Method = Callable[[Pixels | None, Scene], Sequence[Mask] | Scene]
 """A picture (height, width, 3) uint8 RGB, or None where there is none, and its scene, every instance of it with an
-inmodal mask, to the amodal mask of each instance."""
+inmodal mask, to the amodal mask of each instance; or, if boxes are enough for it, to the scene with both masks."""
 
 METHODS: dict[str, Method] = {
     "visible": convex.visible,
@@ -30,8 +30,8 @@ METHODS: dict[str, Method] = {
     "convex-order": convex.convex_order,
 }
 """Methods that need no weights."""
-LEARNED = "completion"
-"""The method whose weights come with kins."""
+LEARNED = {"completion": "completion", "boxes": "street", "street": "street", "street-tiny": "street-tiny"}
+"""Methods with weights that come with kins, and the names of these."""
 
 
 class Completer:
@@ -57,23 +57,34 @@ class Completer:
 
     @classmethod
     def load(cls, name: str | Path) -> Completer:
-        """By the name of a method, or from weights of a network that completes masks.
+        """By the name of a method, or from weights: of a network that completes masks, or of a detector.
 
         Args:
-            name: one of METHODS, "completion" (the weights that come with kins), a run folder or a weights file.
+            name: one of METHODS or LEARNED, a run folder or a weights file.
 
         Raises:
-            KinsError: nothing of that name, or weights of another kind of network.
+            KinsError: nothing of that name, or weights of a network that has amodal masks alone.
         """
         if str(name) in METHODS:
             return cls(METHODS[str(name)], needs_image=False)
-        if str(name) != LEARNED and not Path(name).exists():
-            known = ", ".join([*METHODS, LEARNED])
+        if str(name) not in LEARNED and not Path(name).exists():
+            known = ", ".join([*METHODS, *LEARNED])
             raise KinsError(f"{name}: no method to complete masks with, run folder or weights; methods are {known}")
-        from kins.complete.learned import Learned
-        from kins.models.weights import load_completion
+        import torch
 
-        return cls(Learned(load_completion(name)), needs_image=False)
+        from kins.complete.boxes import OnBoxes
+        from kins.complete.learned import Learned
+        from kins.models.completion import CompletionNetwork
+        from kins.models.cpu import quicken
+        from kins.models.network import AmodalRCNN
+        from kins.models.weights import load_network
+
+        network, config, categories = load_network(name if Path(name).exists() else LEARNED[str(name)])
+        if isinstance(network, CompletionNetwork):
+            return cls(Learned(network), needs_image=False)
+        assert isinstance(network, AmodalRCNN)
+        quicken(network.to(memory_format=torch.channels_last))
+        return cls(OnBoxes(network, config, categories))
 
     def __call__(self, image: Pixels | None, scene: Scene) -> Scene:
         """The scene with amodal masks, occlusion scores, clusters and order.
@@ -84,11 +95,13 @@ class Completer:
             image: (height, width, 3) uint8 RGB; None where the method needs none.
 
         Raises:
-            KinsError: an instance has no inmodal mask, or a damaged one.
+            KinsError: an instance has no inmodal mask (where boxes are enough, no box, either), or a damaged one.
         """
         rasterise([instance.inmodal for instance in scene])
+        found = self.method(image, scene)
+        scene, masks = (found, found.masks("amodal")) if isinstance(found, Scene) else (scene, found)
         visible = scene.masks("inmodal")
-        completed = [whole | seen for whole, seen in zip(self.method(image, scene), visible, strict=True)]
+        completed = [whole | seen if seen else seen for whole, seen in zip(masks, visible, strict=True)]
         instances = tuple(
             instance.replace(
                 amodal=whole,

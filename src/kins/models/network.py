@@ -36,6 +36,31 @@ class AmodalRCNN(GeneralizedRCNN):
     def __init__(self, backbone: nn.Module, rpn: ProposalNetwork, roi_heads: AmodalRoIHeads) -> None:
         super().__init__(backbone, rpn, roi_heads, Normalisation())
 
+    def on_boxes(
+        self,
+        images: list[Tensor],
+        boxes: list[Tensor],
+        labels: list[Tensor] | None = None,
+        refine: list[Tensor] | None = None,
+    ) -> list[dict[str, Tensor]]:
+        """What the region stage says of given boxes, in evaluation mode; no regions are proposed, none is left out.
+
+        Args:
+            images: each (3, H, W) uint8 RGB.
+            boxes: of each image, (N, 4) float x1, y1, x2, y2 in its pixels, of whole objects.
+            labels: of each image, (N,) int64 from 1; 0, and all if None, stands for the class of the highest score.
+            refine: of each image, (N,) bool: which boxes are of visible parts, or rough, and are first moved as the box
+                head says.
+
+        Returns:
+            For each image boxes, labels, scores (of these labels), and what `AmodalRoIHeads.describe` says of them, in
+            the given sequence.
+        """
+        batch, _ = self.transform(images)
+        features = self.backbone(batch.tensors)
+        found: list[dict[str, Tensor]] = self.roi_heads.on_boxes(features, boxes, batch.image_sizes, labels, refine)
+        return found
+
 
 class Normalisation(nn.Module):
     """Images to one padded batch with ImageNet's mean and deviation; they are scaled before, with the targets."""

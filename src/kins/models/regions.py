@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models.detection.roi_heads import RoIHeads, fastrcnn_loss
+from torchvision.ops import clip_boxes_to_image
 
 from kins.config import MaskName
 from kins.models.heads import Kept, MaskHead, RegionHead
@@ -157,14 +158,39 @@ class AmodalRoIHeads(RoIHeads):
         boxes, scores, labels = self.postprocess_detections(
             *self.classify(features, proposals), proposals, image_shapes
         )
-        described = self.describe(features, boxes, torch.cat(labels))
-        results = [
-            {"boxes": b, "labels": label, "scores": s} for b, label, s in zip(boxes, labels, scores, strict=True)
-        ]
-        for name, values in described.items():
-            for result, part in zip(results, values.split([len(b) for b in boxes]), strict=True):
-                result[name] = part
-        return results
+        return self._described(features, boxes, torch.cat(labels), torch.cat(scores))
+
+    def on_boxes(
+        self,
+        features: dict[str, Tensor],
+        boxes: list[Tensor],
+        image_shapes: list[tuple[int, int]],
+        labels: list[Tensor] | None = None,
+        refine: list[Tensor] | None = None,
+    ) -> list[dict[str, Tensor]]:
+        """What this stage says of given boxes: see `kins.models.network.AmodalRCNN.on_boxes`."""
+        class_logits, deltas = self.classify(features, boxes)
+        shares = class_logits.softmax(1)
+        own = shares[:, 1:].argmax(1) + 1
+        if labels is not None:
+            given = torch.cat(labels)
+            own = torch.where(given > 0, given, own)
+        rows = torch.arange(len(own), device=own.device)
+        if refine is not None:
+            parts = [len(b) for b in boxes]
+            moved = self.box_coder.decode(deltas, boxes).view(len(own), -1, 4)[rows, own].split(parts)
+            clipped = [clip_boxes_to_image(m, size) for m, size in zip(moved, image_shapes, strict=True)]
+            boxes = [torch.where(r[:, None], m, b) for r, m, b in zip(refine, clipped, boxes, strict=True)]
+        return self._described(features, boxes, own, shares[rows, own])
+
+    def _described(
+        self, features: dict[str, Tensor], boxes: list[Tensor], labels: Tensor, scores: Tensor
+    ) -> list[dict[str, Tensor]]:
+        """All that is known of the boxes, image by image; labels and scores are those of all images."""
+        values = {"labels": labels, "scores": scores, **self.describe(features, boxes, labels)}
+        counts = [len(b) for b in boxes]
+        split = {"boxes": boxes, **{name: value.split(counts) for name, value in values.items()}}
+        return [{name: parts[index] for name, parts in split.items()} for index in range(len(boxes))]
 
     def classify(self, features: dict[str, Tensor], proposals: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Class logits (R, K + 1) and box regressions (R, 4 (K + 1)) of the regions of all images."""

@@ -21,7 +21,6 @@ from kins.config import Config, stored
 from kins.errors import KinsError
 from kins.files import check_regular, reason, temporary_name
 from kins.models.checkpoints import check_numbers, check_shapes, shapes
-from kins.models.completion import CompletionNetwork
 from kins.models.heads import class_tensors
 from kins.models.network import AmodalRCNN, make, normalisation
 
@@ -167,14 +166,6 @@ def load_model(path: str | Path) -> tuple[AmodalRCNN, Config, dict[int, str]]:
     if not isinstance(network, AmodalRCNN):
         raise KinsError(f"{path}: a network that completes masks, not one that finds objects; see kins complete")
     return network, config, categories
-
-
-def load_completion(path: str | Path) -> CompletionNetwork:
-    """A network that completes masks. Raises KinsError as `load_network`, and for a network of another kind."""
-    network, _, _ = load_network(path)
-    if not isinstance(network, CompletionNetwork):
-        raise KinsError(f"{path}: a network that finds objects, not one that completes masks; see kins predict")
-    return network
 
 
 def load_network(path: str | Path) -> tuple[nn.Module, Config, dict[int, str]]:
