@@ -51,7 +51,7 @@ def test_the_top_of_the_package_is_seen_at_a_glance() -> None:
 
 def test_every_dependency_is_imported() -> None:
     """Also those of the extras, but for the tools of development."""
-    other_names = {"pillow": "PIL", "pyyaml": "yaml", "tensorboard": "torch.utils.tensorboard"}
+    other_names = {"argon2-cffi": "argon2", "pillow": "PIL", "pyyaml": "yaml", "tensorboard": "torch.utils.tensorboard"}
     project = tomllib.loads((SOURCE.parent / "pyproject.toml").read_text())["project"]
     lists = [project["dependencies"], *(v for k, v in project["optional-dependencies"].items() if k != "dev")]
     named = {re.split(r"[\[<>=]", line)[0] for lines in lists for line in lines} - {"kins"}

@@ -37,6 +37,7 @@ _HOMES = {
     "load_predictions": "kins.formats",
 }
 _WINGS = (
+    "annotate",
     "complete",
     "config",
     "draw",

@@ -5,6 +5,7 @@ EXTRAS = {
         *("torch", "torchvision", "pydantic", "yaml", "safetensors"),
         *("tensorboard", "lightning_fabric", "lightning_utilities"),
     ),
+    "annotate": ("starlette", "uvicorn", "sqlalchemy", "alembic", "argon2"),
     "export": ("onnx", "onnxscript"),
     "streets": ("mitsuba", "drjit", "embreex"),
     "report": ("jinja2", "matplotlib"),

@@ -18,6 +18,7 @@ import typer
 
 from kins import __version__
 from kins.commands.agree import agree
+from kins.commands.annotate import annotate
 from kins.commands.complete import complete
 from kins.commands.convert import convert
 from kins.commands.demo import demo
@@ -44,6 +45,7 @@ app = typer.Typer(
 )
 COMMANDS: dict[str, Callable[..., None]] = {
     "agree": agree,
+    "annotate": annotate,
     "complete": complete,
     "convert": convert,
     "demo": demo,

@@ -1,0 +1,446 @@
+"""Operations: what an annotator did, one by one, and the state of a layer that follows from them. No files, no server.
+
+A layer is one annotator's objects in one image: whole outlines, and for pairs of them who is nearer. Its truth is a
+list of operations that only grows. Undo is an operation, too: it takes the newest one that counts back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from kins.errors import KinsError
+from kins.masks import MAX_COORDINATE
+
+MOST_POINTS, MOST_RINGS, MOST_OBJECTS, MOST_EXCEPTIONS = 10_000, 1_000, 2_000, 2_000
+"""Points of a ring, rings of an object, objects and exceptions of a layer."""
+MOST_OPERATIONS = 100
+"""Operations of a batch."""
+REACH = 4
+"""Coordinates lie within so many widths or heights of the image."""
+UNIT = 100
+"""Coordinates are whole numbers, hundredths of a pixel."""
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class RefusedError(KinsError):
+    """An operation that can't be. `code` is a word for programs."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+class Ring(msgspec.Struct, frozen=True, gc=False):
+    """A closed line: x, y in turn, in hundredths of a pixel. A hole takes away from the other rings of its object."""
+
+    hole: bool = False
+    points: tuple[int, ...] = ()
+
+
+class Flags(msgspec.Struct, frozen=True, gc=False):
+    """Whether the object goes on outside of the image, and whether its hidden part is a guess."""
+
+    outside: bool = False
+    guess: bool = False
+
+
+class Origin(msgspec.Struct, frozen=True, gc=False):
+    """Where an object came from, and for a proposal how far it was kept (IoU)."""
+
+    kind: Literal["hand", "proposal", "import"] = "hand"
+    proposal: int | None = None
+    iou: float | None = None
+
+
+class Thing(msgspec.Struct, frozen=True, gc=False):
+    """An object: its whole outline, seen or not."""
+
+    id: str
+    category: int | None
+    rings: tuple[Ring, ...]
+    flags: Flags = Flags()
+    origin: Origin = Origin()
+
+
+class Pair(msgspec.Struct, frozen=True, gc=False):
+    """Who of two is nearer, as an annotator said."""
+
+    nearer: str
+    farther: str
+
+
+class Exempt(msgspec.Struct, frozen=True, gc=False):
+    """A region in which the order of a pair is the other way round."""
+
+    id: str
+    nearer: str
+    farther: str
+    points: tuple[int, ...]
+
+
+class Operation(msgspec.Struct, frozen=True, gc=False):
+    """One finished action. `time` is in milliseconds since 1970, `pause` in milliseconds since the action before."""
+
+    id: str
+    kind: str
+    payload: dict[str, Any]
+    time: int = 0
+    pause: int = 0
+
+
+class State:
+    """What holds after some operations.
+
+    Attributes:
+        objects: by id, in the order of adding.
+        pairs: what was said about two objects, by their ids in sorted order.
+        exceptions: by id.
+        proposals: of those that were looked at, "accepted" or "rejected".
+    """
+
+    __slots__ = ("exceptions", "objects", "pairs", "proposals")
+
+    def __init__(self) -> None:
+        self.objects: dict[str, Thing] = {}
+        self.pairs: dict[tuple[str, str], Pair] = {}
+        self.exceptions: dict[str, Exempt] = {}
+        self.proposals: dict[int, str] = {}
+
+    def copy(self) -> State:
+        """Another one that can be changed on its own."""
+        other = State()
+        other.objects, other.pairs = dict(self.objects), dict(self.pairs)
+        other.exceptions, other.proposals = dict(self.exceptions), dict(self.proposals)
+        return other
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, State):
+            return NotImplemented
+        same = list(self.objects.items()) == list(other.objects.items()) and self.pairs == other.pairs
+        return same and self.exceptions == other.exceptions and self.proposals == other.proposals
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """What operations of a layer may refer to: the image's size, categories (and whether they only hide), proposals."""
+
+    width: int
+    height: int
+    categories: Mapping[int, bool]
+    proposals: Collection[int] = ()
+
+
+class _Add(msgspec.Struct, forbid_unknown_fields=True):
+    object: str
+    category: int | None
+    rings: tuple[Ring, ...]
+    flags: Flags = Flags()
+    origin: Origin = Origin()
+
+
+class _Outline(msgspec.Struct, forbid_unknown_fields=True):
+    object: str
+    rings: tuple[Ring, ...]
+
+
+class _Class(msgspec.Struct, forbid_unknown_fields=True):
+    object: str
+    category: int | None
+
+
+class _Flag(msgspec.Struct, forbid_unknown_fields=True):
+    object: str
+    name: Literal["outside", "guess"]
+    value: bool
+
+
+class _Delete(msgspec.Struct, forbid_unknown_fields=True):
+    object: str
+
+
+class _Pair(msgspec.Struct, forbid_unknown_fields=True):
+    nearer: str
+    farther: str
+
+
+class _Exception(msgspec.Struct, forbid_unknown_fields=True):
+    exception: str
+    nearer: str
+    farther: str
+    points: tuple[int, ...]
+
+
+class _Unexception(msgspec.Struct, forbid_unknown_fields=True):
+    exception: str
+
+
+class _Accept(msgspec.Struct, forbid_unknown_fields=True):
+    proposal: int
+    object: str
+    category: int | None
+    rings: tuple[Ring, ...]
+    iou: float | None = None
+
+
+class _Reject(msgspec.Struct, forbid_unknown_fields=True):
+    proposal: int
+
+
+class _Import(msgspec.Struct):
+    """Made by the server alone: a layer's beginning, which is not undone."""
+
+    objects: tuple[Thing, ...]
+    pairs: tuple[Pair, ...] = ()
+    exceptions: tuple[Exempt, ...] = ()
+
+
+def key(first: str, second: str) -> tuple[str, str]:
+    """How a pair is found, whichever way round it is named."""
+    return (first, second) if first < second else (second, first)
+
+
+def _added(state: State, thing: Thing) -> None:
+    if thing.id in state.objects:
+        raise RefusedError("object-exists", f"there is an object {thing.id} already")
+    if len(state.objects) >= MOST_OBJECTS:
+        raise RefusedError("too-many", f"an image has at most {MOST_OBJECTS} objects")
+    state.objects[thing.id] = thing
+
+
+def _thing(state: State, object_id: str) -> Thing:
+    if object_id not in state.objects:
+        raise RefusedError("no-object", f"there is no object {object_id}; was it deleted?")
+    return state.objects[object_id]
+
+
+def _add(state: State, given: _Add) -> None:
+    _added(state, Thing(given.object, given.category, given.rings, given.flags, given.origin))
+
+
+def _outline(state: State, given: _Outline) -> None:
+    state.objects[given.object] = msgspec.structs.replace(_thing(state, given.object), rings=given.rings)
+
+
+def _class(state: State, given: _Class) -> None:
+    state.objects[given.object] = msgspec.structs.replace(_thing(state, given.object), category=given.category)
+
+
+def _flag(state: State, given: _Flag) -> None:
+    thing = _thing(state, given.object)
+    flags = msgspec.structs.replace(thing.flags, **{given.name: given.value})
+    state.objects[given.object] = msgspec.structs.replace(thing, flags=flags)
+
+
+def _delete(state: State, given: _Delete) -> None:
+    thing = _thing(state, given.object)
+    if thing.origin.proposal is not None:
+        state.proposals.pop(thing.origin.proposal, None)
+    del state.objects[given.object]
+    state.pairs = {pair: said for pair, said in state.pairs.items() if given.object not in pair}
+    state.exceptions = {
+        name: known for name, known in state.exceptions.items() if given.object not in (known.nearer, known.farther)
+    }
+
+
+def _pair(state: State, given: _Pair | _Exception) -> None:
+    _thing(state, given.nearer)
+    _thing(state, given.farther)
+    if given.nearer == given.farther:
+        raise RefusedError("same-object", "an object is neither nearer nor farther than itself")
+    state.pairs[key(given.nearer, given.farther)] = Pair(given.nearer, given.farther)
+
+
+def _exception(state: State, given: _Exception) -> None:
+    if len(state.exceptions) >= MOST_EXCEPTIONS:
+        raise RefusedError("too-many", f"an image has at most {MOST_EXCEPTIONS} exceptions")
+    if given.exception in state.exceptions:
+        raise RefusedError("exception-exists", f"there is an exception {given.exception} already")
+    _pair(state, given)
+    state.exceptions[given.exception] = Exempt(given.exception, given.nearer, given.farther, given.points)
+
+
+def _unexception(state: State, given: _Unexception) -> None:
+    if given.exception not in state.exceptions:
+        raise RefusedError("no-exception", f"there is no exception {given.exception}; was it removed?")
+    del state.exceptions[given.exception]
+
+
+def _accept(state: State, given: _Accept) -> None:
+    if state.proposals.get(given.proposal) == "accepted":
+        raise RefusedError("proposal-accepted", f"proposal {given.proposal} was accepted before")
+    origin = Origin("proposal", given.proposal, given.iou)
+    _added(state, Thing(given.object, given.category, given.rings, Flags(), origin))
+    state.proposals[given.proposal] = "accepted"
+
+
+def _reject(state: State, given: _Reject) -> None:
+    if state.proposals.get(given.proposal) == "accepted":
+        raise RefusedError("proposal-accepted", f"proposal {given.proposal} was accepted before")
+    state.proposals[given.proposal] = "rejected"
+
+
+def _import(state: State, given: _Import) -> None:
+    for thing in given.objects:
+        _added(state, thing)
+    for pair in given.pairs:
+        state.pairs[key(pair.nearer, pair.farther)] = pair
+    for known in given.exceptions:
+        state.exceptions[known.id] = known
+
+
+_KINDS: dict[str, tuple[type[msgspec.Struct], Callable[[State, Any], None]]] = {
+    "add": (_Add, _add),
+    "outline": (_Outline, _outline),
+    "class": (_Class, _class),
+    "flag": (_Flag, _flag),
+    "delete": (_Delete, _delete),
+    "pair": (_Pair, _pair),
+    "exception": (_Exception, _exception),
+    "unexception": (_Unexception, _unexception),
+    "accept": (_Accept, _accept),
+    "reject": (_Reject, _reject),
+    "import": (_Import, _import),
+}
+
+
+class History:
+    """The operations of a layer and what follows from them.
+
+    Attributes:
+        state: what holds now. Not to be changed from outside.
+        revision: how many operations there are.
+    """
+
+    def __init__(self) -> None:
+        self.state = State()
+        self.revision = 0
+        self._counting: list[Operation] = []
+        self._undone: list[tuple[Operation, str]] = []
+
+    @classmethod
+    def of(cls, operations: Iterable[Operation]) -> History:
+        """Replayed from the first operation on."""
+        history = cls()
+        for operation in operations:
+            history.append(operation)
+        return history
+
+    @property
+    def undo(self) -> str | None:
+        """The operation that an undo would take back, if there is one."""
+        last = self._counting[-1] if self._counting else None
+        return None if last is None or last.kind == "import" else last.id
+
+    @property
+    def redo(self) -> str | None:
+        """The undo that would be taken back, if there is one."""
+        return self._undone[-1][1] if self._undone else None
+
+    def copy(self) -> History:
+        """Another one that can go on on its own."""
+        other = History()
+        other.state, other.revision = self.state.copy(), self.revision
+        other._counting, other._undone = list(self._counting), list(self._undone)
+        return other
+
+    def append(self, operation: Operation) -> None:
+        """One more. Raises RefusedError, and stays as it was, where it contradicts what holds."""
+        if operation.kind == "undo":
+            self._take_back(operation)
+        else:
+            apply(self.state, operation)
+            self._counting.append(operation)
+            self._undone.clear()
+        self.revision += 1
+
+    def _take_back(self, operation: Operation) -> None:
+        of = operation.payload.get("of")
+        if of is not None and of == self.undo:
+            self._undone.append((self._counting.pop(), operation.id))
+            self.state = State()
+            for kept in self._counting:
+                apply(self.state, kept)
+        elif of is not None and of == self.redo:
+            again, _ = self._undone.pop()
+            apply(self.state, again)
+            self._counting.append(again)
+        else:
+            raise RefusedError(
+                "not-newest", "only the newest operation can be undone, and only the newest undo taken back"
+            )
+
+
+def apply(state: State, operation: Operation) -> None:
+    """Change a state by one operation that is no undo. Raises RefusedError, and leaves the state, where it can't be."""
+    kind, change = _KINDS[operation.kind]
+    change(state, _decoded(operation, kind))
+
+
+def check(operation: Operation, frame: Frame) -> None:
+    """Raises RefusedError for an operation from outside that is malformed, too large or of things not there."""
+    _check_id(operation.id, "operation")
+    if not all(0 <= number < 2**53 for number in (operation.time, operation.pause)):
+        raise RefusedError("malformed", "time and pause are milliseconds, 0 or more")
+    if operation.kind == "undo":
+        if set(operation.payload) != {"of"} or not isinstance(operation.payload["of"], str):
+            raise RefusedError("malformed", "an undo names the operation: of")
+        return
+    if operation.kind not in _KINDS or operation.kind == "import":
+        raise RefusedError("malformed", f"no kind of operation {operation.kind[:40]!r}")
+    given: Any = _decoded(operation, _KINDS[operation.kind][0])
+    for name in ("object", "exception", "nearer", "farther"):
+        if hasattr(given, name):
+            _check_id(getattr(given, name), name)
+    if hasattr(given, "rings"):
+        check_rings(given.rings, frame)
+    if hasattr(given, "points"):
+        _check_points(given.points, frame)
+    category = getattr(given, "category", None)
+    if category is not None and category not in frame.categories:
+        raise RefusedError("no-category", f"there is no category {category}")
+    if getattr(given, "proposal", None) is not None and given.proposal not in frame.proposals:
+        raise RefusedError("no-proposal", f"there is no proposal {given.proposal} of this image")
+    _check_origin(getattr(given, "origin", Origin()), frame)
+
+
+def check_rings(rings: tuple[Ring, ...], frame: Frame) -> None:
+    """Raises RefusedError unless these are the outlines of an object."""
+    if not rings or len(rings) > MOST_RINGS or all(ring.hole for ring in rings):
+        raise RefusedError("malformed", f"an object has 1 to {MOST_RINGS} rings, not all of them holes")
+    for ring in rings:
+        _check_points(ring.points, frame)
+
+
+def _check_points(points: tuple[int, ...], frame: Frame) -> None:
+    if len(points) % 2 or not 6 <= len(points) <= 2 * MOST_POINTS:
+        raise RefusedError("malformed", f"a ring has 3 to {MOST_POINTS} points, x and y of each")
+    for numbers, size in ((points[::2], frame.width), (points[1::2], frame.height)):
+        farthest = min(REACH * size, int(MAX_COORDINATE)) * UNIT
+        if max(numbers) > farthest or min(numbers) < -farthest:
+            raise RefusedError("outside", f"a point lies farther away than {REACH} times the image's size")
+
+
+def _check_origin(origin: Origin, frame: Frame) -> None:
+    if origin.proposal is not None and origin.proposal not in frame.proposals:
+        raise RefusedError("no-proposal", f"there is no proposal {origin.proposal} of this image")
+    if origin.iou is not None and not 0 <= origin.iou <= 1:
+        raise RefusedError("malformed", "an IoU lies between 0 and 1")
+
+
+def _check_id(text: str, what: str) -> None:
+    if not _UUID.fullmatch(text):
+        raise RefusedError("malformed", f"the id of the {what} is no UUID in small letters")
+
+
+def _decoded(operation: Operation, kind: type[S]) -> S:
+    try:
+        return msgspec.convert(operation.payload, kind)
+    except msgspec.ValidationError as error:
+        raise RefusedError("malformed", f"{operation.kind}: {error}") from None

@@ -1,0 +1,125 @@
+"""The page, its files, and logging in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from starlette.responses import RedirectResponse, Response
+
+from kins.annotate import tables
+from kins.annotate.calls import AnswerError, Call, not_found
+from kins.annotate.security import new_session, same, verify_password
+
+STATIC = Path(__file__).parents[1] / "static"
+KINDS = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".ico": "image/x-icon",
+    ".json": "application/json",
+    ".txt": "text/plain; charset=utf-8",
+    ".md": "text/plain; charset=utf-8",
+}
+
+
+class _Login(msgspec.Struct):
+    name: str
+    password: str
+
+
+def index(call: Call) -> Response:
+    """The page. A visit with the token that was printed gets a session and comes again without it."""
+    given = call.request.query_params.get("token")
+    if given is None or call.shop.accounts:
+        return _file(STATIC / "index.html")
+    answer = RedirectResponse("/", 303)
+    if call.user is None:
+        if call.shop.token is None or not same(given, call.shop.token):
+            raise AnswerError(
+                403, "token", "this address was used before, or is not the one printed; start kins annotate again"
+            )
+        call.shop.token = None
+        with call.store.write() as connection:
+            user = connection.scalar(sa.select(tables.user.c.id).where(tables.user.c.password.is_(None)))
+            _remember(call, answer, new_session(connection, user or 0, call.address))
+    return answer
+
+
+def static(call: Call) -> Response:
+    """A file of the page."""
+    name = call.request.path_params["name"]
+    if "/" in name or "\\" in name or name.startswith(".") or Path(name).suffix not in KINDS:
+        raise not_found("file")
+    return _file(STATIC / name)
+
+
+def me(call: Call) -> dict[str, Any]:
+    """Who asks."""
+    user = None if call.user is None else {"id": call.user, "name": call.name, "admin": call.admin}
+    return {"user": user, "csrf": call.csrf, "accounts": call.shop.accounts}
+
+
+def login(call: Call) -> Response:
+    """Begin a session by name and password."""
+    given = call.read(_Login)
+    keys = [f"name {given.name[:100]}", f"address {call.address}"]
+    if call.shop.logins.blocked(keys):
+        raise AnswerError(429, "too-often", "too many failed logins; wait a minute")
+    with call.store.read() as connection:
+        user = tables.user
+        row = connection.execute(sa.select(user).where(user.c.name == given.name, user.c.active)).one_or_none()
+    if (
+        not verify_password(None if row is None else row.password, given.password)
+        or row is None
+        or not call.shop.accounts
+    ):
+        call.shop.logins.failed(keys)
+        with call.store.write() as connection:
+            call.note(connection, "login failed", given.name[:100])
+        raise AnswerError(403, "wrong", "no user of this name has this password")
+    with call.store.write() as connection:
+        if call.session is not None:
+            connection.execute(sa.delete(tables.session).where(tables.session.c.id == call.session))
+        token = new_session(connection, row.id, call.address)
+        csrf = connection.scalar(sa.select(tables.session.c.csrf).order_by(tables.session.c.id.desc()).limit(1))
+        call.user = row.id
+        call.note(connection, "login")
+    value = {"user": {"id": row.id, "name": row.name, "admin": row.admin}, "csrf": csrf, "accounts": True}
+    answer = Response(msgspec.json.encode(value), media_type="application/json")
+    _remember(call, answer, token)
+    return answer
+
+
+def logout(call: Call) -> Response:
+    """End the session."""
+    with call.store.write() as connection:
+        connection.execute(sa.delete(tables.session).where(tables.session.c.id == call.session))
+        call.note(connection, "logout")
+    answer = Response(b"{}", media_type="application/json")
+    answer.delete_cookie(call.shop.cookie)
+    return answer
+
+
+def healthz(call: Call) -> dict[str, Any]:
+    """Alive."""
+    with call.store.read() as connection:
+        connection.execute(sa.select(1))
+    return {"ok": True}
+
+
+def _file(path: Path) -> Response:
+    try:
+        content = path.read_bytes()
+    except OSError:
+        raise not_found("file") from None
+    return Response(content, media_type=KINDS[path.suffix], headers={"cache-control": "no-cache"})
+
+
+def _remember(call: Call, answer: Response, token: str) -> None:
+    secure = call.request.url.scheme == "https"
+    answer.set_cookie(call.shop.cookie, token, httponly=True, samesite="strict", secure=secure, path="/")

@@ -1,0 +1,65 @@
+"""Images: the picture, its layers, proposals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from starlette.responses import Response
+
+from kins.annotate import tables
+from kins.annotate.calls import Call
+from kins.annotate.contents import frame_of, hiding_only, layer_json, settings_of
+from kins.annotate.painting import pairs_of
+from kins.annotate.pictures import for_browser
+from kins.files import inside
+
+
+def image(call: Call) -> dict[str, Any]:
+    """What is known of it, and its layers as far as the user may see them."""
+    with call.store.read() as connection:
+        row, role = call.image(connection, call.path("image"))
+        layer = tables.layer
+        rows = connection.execute(sa.select(layer).where(layer.c.image == row.id).order_by(layer.c.id)).all()
+        names = ("id", "user", "kind", "revision", "state")
+        seen = [{n: r._mapping[n] for n in names} for r in rows if call.may_see(connection, r, role)]
+        questions = settings_of(connection, row.project).get("questions", [])
+    found = {name: row._mapping[name] for name in ("id", "project", "file", "width", "height", "state")}
+    return found | {"layers": seen, "questions": questions}
+
+
+def file(call: Call) -> Response:
+    """The picture."""
+    with call.store.read() as connection:
+        row, _ = call.image(connection, call.path("image"))
+        root = connection.scalar(sa.select(tables.project.c.root).where(tables.project.c.id == row.project))
+    if row.sha256 and call.request.headers.get("if-none-match") == f'"{row.sha256}"':
+        return Response(None, 304, {"etag": f'"{row.sha256}"'})
+    content, kind, name = for_browser(inside(Path(root or ""), row.file))
+    if row.sha256 != name:
+        with call.store.write() as connection:
+            connection.execute(sa.update(tables.image).where(tables.image.c.id == row.id).values(sha256=name))
+    headers = {"etag": f'"{name}"', "cache-control": "private, max-age=3600"}
+    return Response(content, media_type=kind, headers=headers)
+
+
+def my_layer(call: Call) -> dict[str, Any]:
+    """The user's own layer, made if there is none."""
+    with call.store.write() as connection:
+        row, _ = call.image(connection, call.path("image"), "annotator")
+        layer = tables.layer
+        own = sa.select(layer).where(layer.c.image == row.id, layer.c.user == call.user, layer.c.kind == "person")
+        found = connection.execute(own).one_or_none()
+        if found is None:
+            connection.execute(sa.insert(layer), {"image": row.id, "user": call.user})
+            found = connection.execute(own).one()
+        return told_layer(call, connection, found, row)
+
+
+def told_layer(call: Call, connection: sa.Connection, layer: Any, image: Any) -> dict[str, Any]:
+    """A layer as the page has it."""
+    history = call.shop.layers.history(connection, layer.id)
+    frame = frame_of(connection, image)
+    pairs = pairs_of(history.state, frame.width, frame.height, hiding_only(frame))
+    return layer_json(layer, history, pairs, layer.user == call.user)
