@@ -2,13 +2,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install demo test test-slow lint format clean
+.PHONY: help install demo test test-slow lint format wheel clean
 
 help:
 	@echo "make install    the environment in .venv, with the kins command"
 	@echo "make demo       the whole way, from pictures to a report"
 	@echo "make test       lint and all tests but the slow ones"
 	@echo "make test-slow  the tests that take minutes"
+	@echo "make wheel      what is handed out, in dist: a wheel that an index takes, and a source archive"
 	@echo "make lint       formatting, lint and types"
 
 .venv/installed: pyproject.toml constraints.txt hatch_build.py src/kins/masks/spans.c
@@ -37,5 +38,14 @@ format: install
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# The library in the wheel is linked to libc alone; auditwheel checks that and names the oldest Linux it runs on.
+DIST ?= dist
+wheel: install
+	rm -rf build/wheel
+	$(BIN)/uv build --quiet --python $(BIN)/python --out-dir build/wheel .
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel --quiet repair --wheel-dir $(DIST) build/wheel/*.whl
+	mv build/wheel/*.tar.gz $(DIST)
+	$(BIN)/twine check --strict $(DIST)/*
+
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

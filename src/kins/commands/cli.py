@@ -22,6 +22,7 @@ from kins.commands.annotate import annotate
 from kins.commands.complete import complete
 from kins.commands.convert import convert
 from kins.commands.demo import demo
+from kins.commands.doctor import doctor
 from kins.commands.eval import evaluate
 from kins.commands.export import export
 from kins.commands.order import order
@@ -38,7 +39,6 @@ from kins.files.terminal import shown
 app = typer.Typer(
     name="kins",
     help="Amodal instance segmentation: objects, their hidden parts, and who hides whom.",
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -49,6 +49,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "complete": complete,
     "convert": convert,
     "demo": demo,
+    "doctor": doctor,
     "eval": evaluate,
     "export": export,
     "order": order,
@@ -99,6 +100,8 @@ def _run() -> int:
     context: Any = None
     try:
         program = typer.main.get_command(app)
+        if f"_{_name().upper()}_COMPLETE" in os.environ:  # a shell asks what may come next
+            program.main(prog_name=_name())
         with program.make_context(_name(), sys.argv[1:]) as opened:
             context = opened
             program.invoke(opened)

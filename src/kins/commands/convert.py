@@ -31,6 +31,10 @@ def convert(
             "--annotations", metavar="FILE", help="Ground truth of IN, where IN is a plain list of detections."
         ),
     ] = None,
+    coco_names: Annotated[
+        bool,
+        typer.Option("--coco-names", help="Keep what has a name of one of COCO's 80 categories (COCOA's are free)."),
+    ] = False,
     from_: From = None,
     as_: As = None,
     images: Images = None,
@@ -42,6 +46,7 @@ def convert(
     from kins.files import check_output
     from kins.files.terminal import say
     from kins.formats import load, load_predictions
+    from kins.formats.names import with_coco_names
     from kins.masks import require_sound
 
     check_output(target, [source, annotations, images])
@@ -49,6 +54,8 @@ def convert(
         dataset = load(source, images=images, format=from_, masks=as_)
     else:
         dataset = load_predictions(source, load(annotations, images=images, masks="amodal"), masks=as_)
+    if coco_names:
+        dataset = with_coco_names(dataset)
     missing = {"amodal", "inmodal"}
     for scene in dataset:  # masks that the target holds as they are would be passed on unread, damaged ones too
         require_sound([mask for instance in scene for mask in (instance.amodal, instance.inmodal)])

@@ -163,12 +163,17 @@ def _find(backbone: str, weights: str) -> Path:
     return path
 
 
+def place_of(url: str) -> Path:
+    """Where torchvision keeps a file of weights, be it there or not."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
+
+
 def downloaded(url: str, otherwise: str = ", or set weights to null") -> Path:
     """Where torchvision keeps a file of weights; fetched if it is not there.
 
     Raises KinsError, saying which file to put where, if it can't be fetched; `otherwise` ends the line.
     """
-    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
+    path = place_of(url)
     if not path.exists():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -23,6 +23,7 @@ from kins.models.devices import autocast, pick_device
 from kins.predict.predictor import Pixels, TakesPictures
 from kins.records import Image, Instance, Scene
 
+WEIGHTS_URL = Weights.COCO_V1.url
 COMPLETION = "completion"
 """How what is hidden is found."""
 LEAST_SCORE = 0.3
@@ -99,7 +100,7 @@ class CocoPredictor(TakesPictures):
 
 def weights_file() -> Path:
     """Torchvision's weights, fetched if they are not on disk. Raises KinsError if they can't be."""
-    return downloaded(Weights.COCO_V1.url, "")
+    return downloaded(WEIGHTS_URL, "")
 
 
 def _boxes_only(

@@ -13,9 +13,11 @@ from kins.files import write_json
 from kins.formats import FORMATS, recognise
 from kins.formats.document import Document, encode, parse, places, read_content
 from kins.validate.checker import Checker
+from kins.validate.folder import examine
+from kins.validate.parts import installation
 from kins.validate.report import KINDS, Problem, Report
 
-__all__ = ["KINDS", "Problem", "Report", "validate"]
+__all__ = ["KINDS", "Problem", "Report", "examine", "installation", "validate"]
 
 _STRINGS_AND_NAN = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\bInfinity\b|-?\bNaN\b')
 _NAN = re.compile(rb"[\s,:\[]-?(?:NaN|Infinity)\b")
