@@ -43,7 +43,7 @@ DIST ?= dist
 wheel: install
 	rm -rf build/wheel
 	$(BIN)/uv build --quiet --python $(BIN)/python --out-dir build/wheel .
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel --quiet repair --wheel-dir $(DIST) build/wheel/*.whl
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel repair --wheel-dir $(DIST) build/wheel/*.whl
 	mv build/wheel/*.tar.gz $(DIST)
 	$(BIN)/twine check --strict $(DIST)/*
 
