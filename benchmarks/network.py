@@ -230,10 +230,10 @@ def shares(model: nn.Module, image: torch.Tensor, target: dict[str, torch.Tensor
         "RoIAlign 14x14": heads.mask_pool,
         "box head": heads.box_head,
         "occlusion head": heads.occlusion_head,
-        "coding, amodal": heads.mask_heads["amodal"].coding,
-        "coding, inmodal": heads.mask_heads["inmodal"].coding,
-        "mask head, amodal (coding included)": heads.mask_heads["amodal"],
-        "mask head, inmodal (coding included)": heads.mask_heads["inmodal"],
+        "coding, amodal": heads.mask_heads.amodal.coding,
+        "coding, inmodal": heads.mask_heads.inmodal.coding,
+        "mask head, amodal (coding included)": heads.mask_heads.amodal,
+        "mask head, inmodal (coding included)": heads.mask_heads.inmodal,
         "region stage (all of these heads)": heads,
     }
     for _ in range(2):

@@ -30,6 +30,8 @@ def target(seed: int = 0) -> dict[str, torch.Tensor]:
         "occluded": torch.tensor([0, 1]),
         "amodal": flat_segments([m.segments for m in masks]),
         "inmodal": flat_segments([m.segments for m in seen]),
+        "occluder": flat_segments([Mask.empty(96, 128).segments, Mask.from_box((70, 10, 40, 80), 96, 128).segments]),
+        "neighbours": flat_segments([m.segments for m in reversed(seen)]),
         "scale": torch.ones(2),
         "seed": torch.tensor(seed),
     }
@@ -48,7 +50,9 @@ def small(name: str, **settings: object) -> AmodalRCNN:
 def test_every_parameter_gets_a_gradient(name: str) -> None:
     network = small(name).train()
     losses = network([picture(0), picture(1)], [target(0), target(1)])
-    expected = {f"loss_mask_{mask}" for mask in NETWORKS[name].masks}
+    stage = network.roi_heads.mask_heads
+    assert set(NETWORKS[name].masks) <= set(stage.masks)
+    expected = {f"loss_mask_{mask}" for mask in stage.targets}
     expected |= {"loss_occlusion"} if NETWORKS[name].occlusion else set()
     assert expected == losses.keys() - {"loss_classifier", "loss_box_reg", "loss_objectness", "loss_rpn_box_reg"}
     sum(losses.values()).backward()
@@ -108,10 +112,10 @@ def torchvision_twin(ours: AmodalRCNN) -> MaskRCNN:
     with torch.no_grad():
         for k in range(4):
             box_head[k][0].load_state_dict(heads.box_head.convs[k][0].state_dict())
-            mask_head[k][0].load_state_dict(heads.mask_heads["amodal"].convs[k][0].state_dict())
+            mask_head[k][0].load_state_dict(heads.mask_heads.amodal.convs[k][0].state_dict())
         box_head[5].load_state_dict(heads.box_head.fc.state_dict())
-        mask_predictor.conv5_mask.load_state_dict(heads.mask_heads["amodal"].deconv[0].state_dict())
-        mask_predictor.mask_fcn_logits.load_state_dict(heads.mask_heads["amodal"].logits.state_dict())
+        mask_predictor.conv5_mask.load_state_dict(heads.mask_heads.amodal.deconv[0].state_dict())
+        mask_predictor.mask_fcn_logits.load_state_dict(heads.mask_heads.amodal.logits.state_dict())
     return twin
 
 

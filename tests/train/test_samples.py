@@ -51,19 +51,19 @@ def test_targets_follow_the_definitions() -> None:
 def test_missing_inmodal_masks_are_fine_only_where_none_are_learned() -> None:
     unknown = instance((10, 10, 20, 20), (0, 0, 0, 0)).replace(inmodal=None)
     scene = Scene(Image(1, "a.png", 50, 100), (unknown,))
-    target = make_target(scene, torch.ones(2), {4: 1}, DATA, inmodal=False)
+    target = make_target(scene, torch.ones(2), {4: 1}, DATA, ["amodal"])
     assert "inmodal" not in target
     assert target["occluded"].tolist() == [0]
     with pytest.raises(KinsError, match="no inmodal mask"):
         make_target(scene, torch.ones(2), {4: 1}, DATA)
 
 
-@pytest.mark.parametrize("inmodal", [True, False])
-def test_networks_that_are_compared_learn_from_the_same_objects(inmodal: bool) -> None:
+@pytest.mark.parametrize("segments", [["amodal", "inmodal"], ["amodal"]])
+def test_networks_that_are_compared_learn_from_the_same_objects(segments: list[str]) -> None:
     """What is hidden altogether is left out of all of them; where nothing is known of the visible part, it is not."""
     hidden, seen = instance((60, 20, 20, 20), (0, 0, 0, 0)), instance((10, 10, 20, 20), (10, 10, 20, 20))
     scene = Scene(Image(1, "a.png", 50, 100), (hidden, seen))
-    assert make_target(scene, torch.ones(2), {4: 1}, DATA, inmodal)["boxes"].tolist() == [[10, 10, 30, 30]]
+    assert make_target(scene, torch.ones(2), {4: 1}, DATA, segments)["boxes"].tolist() == [[10, 10, 30, 30]]
 
 
 def test_images_with_ids_of_any_length(shapes: Dataset) -> None:

@@ -25,18 +25,18 @@ class OnBoxes:
     stays, and grows under visible parts of other instances alone; of a box alone both masks are the network's.
 
     Args:
-        network: with both mask heads, in evaluation mode.
+        network: one that finds both masks, in evaluation mode.
         config: for the size that pictures are scaled to.
         categories: name by id, in the order of the network's labels. An instance of another class is taken for the one
             that it looks like most; its category stays.
 
     Raises:
-        KinsError: the network has one mask head.
+        KinsError: the network finds amodal masks alone.
     """
 
     def __init__(self, network: AmodalRCNN, config: Config, categories: dict[int, str]) -> None:
-        if len(network.roi_heads.mask_heads) < 2:
-            raise KinsError(f"{config.model.name}: finds amodal masks alone; boxes need a network with both mask heads")
+        if "inmodal" not in network.roi_heads.mask_heads.masks:
+            raise KinsError(f"{config.model.name}: finds amodal masks alone; boxes need a network that finds both")
         self.network = network
         self.data = config.data
         self.labels = {name.lower(): label for label, name in enumerate(categories.values(), start=1)}

@@ -21,9 +21,18 @@ MaskName = Literal["amodal", "inmodal"]
 
 @dataclasses.dataclass(frozen=True)
 class Parts:
-    """What a network is made of, beside backbone, region proposals and box head."""
+    """What a network is made of, beside backbone, region proposals and box head.
+
+    Attributes:
+        masks: what it finds of the two that an instance has.
+        method: its mask stage; one of kins.models.stages.METHODS.
+        occlusion: an occlusion head beside the box head.
+        coding: multi-level coding in the mask heads.
+        panet: path augmentation, features from all levels, a fully connected branch in the mask heads.
+    """
 
     masks: tuple[MaskName, ...] = ("amodal", "inmodal")
+    method: str = "separate"
     occlusion: bool = False
     coding: bool = False
     panet: bool = False
@@ -40,8 +49,9 @@ NETWORKS = {
     "panet-mlc": Parts(coding=True, panet=True),
     "panet-asn": Parts(occlusion=True, panet=True),
     "panet-asn-mlc": Parts(occlusion=True, coding=True, panet=True),
+    "orcnn": Parts(method="orcnn"),
 }
-"""The paper's networks. Coding without an occlusion head takes the box head's map alone."""
+"""The paper's networks (coding without an occlusion head takes the box head's map alone), and its successors."""
 
 COMPLETION = "completion"
 """The network that completes given masks (kins.models.completion): of the model's settings it has `channels` alone."""
@@ -98,6 +108,9 @@ class ModelConfig(Section):
     extraction: bool = Field(True, description="Multi-level coding: extraction on or off.")
     combination: bool = Field(True, description="Multi-level coding: combination on or off.")
     occluded_weight: float = Field(8.0, gt=0, le=1e6, description="Weight of the occluded class in the occlusion loss.")
+    options: dict[str, bool | int | float | str | None] = Field(
+        {}, description="What the network's method alone has; see its file in kins.models.stages."
+    )
     anchors: tuple[int, int, int, int, int] = Field((32, 64, 128, 256, 512), description="Anchor size of each level.")
     anchors_sampled: int = Field(256, ge=2, le=65536, description="Anchors per image in the proposal loss.")
     canonical_size: int = Field(

@@ -14,12 +14,13 @@ from kins.models import cpu
 from kins.models.backbone import backbone, freeze_stages
 from kins.models.checkpoints import checkpoint
 from kins.models.completion import CompletionNetwork
-from kins.models.heads import AllLevels, BoxPredictor, MaskHead, RegionHead, conv
+from kins.models.heads import AllLevels, BoxPredictor, RegionHead, conv
 from kins.models.pooling import RegionPooling
 from kins.models.proposals import ProposalHead, ProposalNetwork
 from kins.models.regions import AmodalRoIHeads, Target
-from kins.models.stages.mlc import MultiLevelCoding
-from kins.models.stages.panet import AdaptivePooling, FullyConnectedBranch, PathAugmentation
+from kins.models.stages import mask_stage
+from kins.models.stages.panet import AdaptivePooling, PathAugmentation
+from kins.models.targets import SOURCES
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -35,6 +36,11 @@ class AmodalRCNN(GeneralizedRCNN):
 
     def __init__(self, backbone: nn.Module, rpn: ProposalNetwork, roi_heads: AmodalRoIHeads) -> None:
         super().__init__(backbone, rpn, roi_heads, Normalisation())
+
+    @property
+    def segments(self) -> list[str]:
+        """What the targets of its masks are drawn from (`targets.SOURCES`)."""
+        return sorted({source for name in self.roi_heads.mask_heads.targets.values() for source in SOURCES[name]})
 
     def on_boxes(
         self,
@@ -122,22 +128,6 @@ def assemble(config: ModelConfig, num_classes: int) -> AmodalRCNN:
         first = (AllLevels if parts.panet else conv)(config.channels, config.head_channels)
         return RegionHead(first, config.head_channels, config.head_depth, config.hidden, config.tap)
 
-    def mask_head() -> MaskHead:
-        width = config.head_channels
-        inputs = width if parts.panet else config.channels
-        maps = width * (2 if parts.occlusion else 1)
-        return MaskHead(
-            config.channels,
-            width,
-            num_classes,
-            config.mask_depth,
-            fuse=AllLevels(config.channels, width) if parts.panet else None,
-            coding=MultiLevelCoding(maps, inputs, width, extraction=config.extraction, combination=config.combination)
-            if parts.coding
-            else None,
-            branch=FullyConnectedBranch(width) if parts.panet else None,
-        )
-
     return AmodalRCNN(
         body,
         rpn,
@@ -149,7 +139,7 @@ def assemble(config: ModelConfig, num_classes: int) -> AmodalRCNN:
             occlusion_predictor=nn.Linear(config.hidden, 2) if parts.occlusion else None,
             occluded_weight=config.occluded_weight,
             mask_pool=pool(14),
-            mask_heads={name: mask_head() for name in parts.masks},
+            mask_heads=mask_stage(config, num_classes),
             regions=config.regions,
             score_threshold=config.score_threshold,
             nms_threshold=config.nms_threshold,

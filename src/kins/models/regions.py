@@ -1,25 +1,24 @@
 """The region stage: from proposals to classes, amodal boxes, occlusion and masks."""
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models.detection.roi_heads import RoIHeads, fastrcnn_loss
 from torchvision.ops import clip_boxes_to_image
 
-from kins.config import MaskName
-from kins.models.heads import Kept, MaskHead, RegionHead
+from kins.models.heads import Kept, RegionHead
 from kins.models.proposals import SeededSampler, at_least_single, target_seeds
-from kins.models.targets import draw_targets
+from kins.models.stages.stage import MaskStage, Regions
+from kins.models.targets import Drawn
 
 Target = dict[str, Tensor]
 """One training image: boxes (N, 4) float x1, y1, x2, y2; labels (N,) int64 from 1; occluded (N,) int64, 0 or 1;
-amodal and inmodal (S, 4) float segments, scale (2,), as in `targets.draw_targets`; seed () int64, optional."""
+segments (S, 4) float by the names that the masks' targets are drawn from (`targets.SOURCES`), and scale (2,), as in
+`targets.draw_targets`; seed () int64, optional."""
 
 
 class AmodalRoIHeads(RoIHeads):
-    """torchvision's region stage with an occlusion head and several mask heads.
+    """torchvision's region stage with an occlusion head and a stage for several masks.
 
     Losses are averages over images of each image's own average, so that a batch on one device, the same batch
     spread over several, and the same batch accumulated image by image give the same gradients.
@@ -27,7 +26,7 @@ class AmodalRoIHeads(RoIHeads):
     Args:
         box_pool, mask_pool: RoIAlign to 7x7 and to 14x14; each head of that size gets the same RoI feature.
         box_head, box_predictor: classes and amodal box regression.
-        mask_heads: by the mask that they predict.
+        mask_heads: makes the masks; one of kins.models.stages.
         occlusion_head, occlusion_predictor: occluded or not (logits of 2 classes), or None.
         occluded_weight: weight of the occluded class in the occlusion loss; the other one's is 1.
         regions: regions sampled per training image, a quarter of them foreground.
@@ -41,7 +40,7 @@ class AmodalRoIHeads(RoIHeads):
         box_head: RegionHead,
         box_predictor: nn.Module,
         mask_pool: nn.Module,
-        mask_heads: Mapping[MaskName, MaskHead],
+        mask_heads: MaskStage,
         occlusion_head: RegionHead | None = None,
         occlusion_predictor: nn.Module | None = None,
         occluded_weight: float = 8.0,
@@ -65,10 +64,9 @@ class AmodalRoIHeads(RoIHeads):
         )
         self.fg_bg_sampler = SeededSampler(regions, 0.25)
         self.mask_pool = mask_pool
-        self.mask_heads = nn.ModuleDict({str(name): head for name, head in mask_heads.items()})
+        self.mask_heads = mask_heads
         self.occlusion_head = occlusion_head
         self.occlusion_predictor = occlusion_predictor
-        self.coded = any(head.coding is not None for head in mask_heads.values())
         self.register_buffer("occlusion_weights", torch.tensor([1.0, occluded_weight]), persistent=False)
 
     def check_targets(self, targets: list[Target] | None) -> None:
@@ -88,7 +86,7 @@ class AmodalRoIHeads(RoIHeads):
         return self.predict(features, proposals, image_shapes), {}
 
     def losses(self, features: dict[str, Tensor], proposals: list[Tensor], targets: list[Target]) -> dict[str, Tensor]:
-        """loss_classifier, loss_box_reg, loss_occlusion and loss_mask_<name>, each a scalar."""
+        """loss_classifier, loss_box_reg, loss_occlusion and those of the mask stage, each a scalar."""
         self.fg_bg_sampler.seeds = target_seeds(targets)
         proposals, matched, labels, regression = self.select_training_samples(proposals, targets)
         counts = [len(p) for p in proposals]
@@ -129,23 +127,13 @@ class AmodalRoIHeads(RoIHeads):
         foreground = torch.where(torch.cat(labels) > 0)[0]
         boxes = [p[i] for p, i in zip(proposals, positive, strict=True)]
         matched = [m[i] for m, i in zip(matched, positive, strict=True)]
-        pooled = self.mask_pool(features, boxes)
-        coded = kept.of(foreground) if self.coded else None
-        channels = torch.cat(labels)[foreground]
-        losses = {}
-        for name, head in self.mask_heads.items():
-            logits = at_least_single(head(pooled, coded, channels))
-            drawn = torch.cat(
-                [
-                    draw_targets(t[name], t["scale"], b, m, logits.shape[-1])
-                    for t, b, m in zip(targets, boxes, matched, strict=True)
-                ]
-            )
-            pixels = F.binary_cross_entropy_with_logits(logits, drawn, reduction="none").mean((1, 2))
-            losses[f"loss_mask_{name}"] = _mean(
-                [p.sum() / max(1, len(p)) for p in pixels.split([len(b) for b in boxes])]
-            )
-        return losses
+        regions = Regions(
+            self.mask_pool(features, boxes),
+            torch.cat(labels)[foreground],
+            [len(b) for b in boxes],
+            kept.of(foreground) if self.mask_heads.coded else None,
+        )
+        return self.mask_heads.losses(regions, Drawn(targets, boxes, matched))
 
     def predict(
         self, features: dict[str, Tensor], proposals: list[Tensor], image_shapes: list[tuple[int, int]]
@@ -206,22 +194,21 @@ class AmodalRoIHeads(RoIHeads):
             labels: (D,) int64, of the boxes of all images.
 
         Returns:
-            occlusion (D,), the probability of being occluded (only with an occlusion head), and mask_<name>
-            (D, 28, 28), probabilities over the box; D counts the boxes of all images.
+            occlusion (D,), the probability of being occluded (only with an occlusion head), and what the mask stage
+            says: mask_<name> (D, 28, 28), probabilities over the box; D counts the boxes of all images.
         """
         found: dict[str, Tensor] = {}
         kept = None
-        if self.occlusion_head is not None or self.coded:
+        coded = self.mask_heads.coded
+        if self.occlusion_head is not None or coded:
             pooled = self.box_roi_pool(features, boxes)
             occlusion_map = None
             if self.occlusion_head is not None and self.occlusion_predictor is not None:
                 vectors, occlusion_map = self.occlusion_head(pooled)
                 found["occlusion"] = at_least_single(self.occlusion_predictor(vectors)).softmax(1)[:, 1]
-            kept = Kept(self.box_head.kept(pooled), occlusion_map) if self.coded else None
-        masks = self.mask_pool(features, boxes)
-        for name, head in self.mask_heads.items():
-            found[f"mask_{name}"] = at_least_single(head(masks, kept, labels)).sigmoid()
-        return found
+            kept = Kept(self.box_head.kept(pooled), occlusion_map) if coded else None
+        regions = Regions(self.mask_pool(features, boxes), labels, [len(b) for b in boxes], kept)
+        return found | self.mask_heads.predict(regions)
 
 
 def occlusion_labels(target: Target, matched: Tensor, labels: Tensor) -> Tensor:

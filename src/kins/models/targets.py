@@ -1,6 +1,6 @@
 """Mask targets drawn straight into each region's grid, from run lengths; no image-sized mask is ever decoded."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,16 @@ from kins.models import cpu
 
 MOST = 1 << 23
 """Numbers that drawing holds at a time in one tensor, about."""
+
+SOURCES: Mapping[str, tuple[str, ...]] = {
+    "amodal": ("amodal",),
+    "inmodal": ("inmodal",),
+    "hidden": ("amodal", "inmodal"),
+    "occluder": ("occluder",),
+    "neighbours": ("neighbours",),
+}
+"""Targets that can be drawn, and the segments that each is drawn from. `occluder` is what those that hide part of the
+instance show; `neighbours` what all those around it show."""
 
 
 def flat_segments(masks: Sequence[npt.NDArray[np.int64]]) -> Tensor:
@@ -81,3 +91,36 @@ def _overlaps(spans: Tensor, low: Tensor, high: Tensor, size: int) -> Tensor:
     index = torch.arange(size, device=spans.device, dtype=spans.dtype)[None, :, None]
     start, stop = units[:, None, :, 0], units[:, None, :, 1]
     return (torch.minimum(stop, index + 1) - torch.maximum(start, index)).clamp_(min=0)
+
+
+class Drawn:
+    """Targets of regions, drawn when a mask stage asks for them by name.
+
+    Args:
+        targets: of each image; see `kins.models.regions.Target`.
+        boxes: of each image, (R_i, 4), in pixels of the network input.
+        matched: of each image, (R_i,) int64, the instance of each region.
+    """
+
+    def __init__(
+        self, targets: Sequence[Mapping[str, Tensor]], boxes: Sequence[Tensor], matched: Sequence[Tensor]
+    ) -> None:
+        self.images = list(zip(targets, boxes, matched, strict=True))
+        self.kept: dict[tuple[str, int], Tensor] = {}
+
+    def __call__(self, name: str, size: int = 28) -> Tensor:
+        """(R, size, size) float32, the share of each cell of each region that the mask covers; one of SOURCES."""
+        if (name, size) not in self.kept:
+            self.kept[name, size] = self._hidden(size) if name == "hidden" else self._draw(name, size)
+        return self.kept[name, size]
+
+    def _draw(self, name: str, size: int) -> Tensor:
+        return torch.cat([draw_targets(t[name], t["scale"], boxes, m, size) for t, boxes, m in self.images])
+
+    def _hidden(self, size: int) -> Tensor:
+        return (self("amodal", size) - self("inmodal", size)).clamp(min=0)
+
+    @property
+    def occluded(self) -> Tensor:
+        """(R,) int64, 1 where part of the region's instance is hidden."""
+        return torch.cat([target["occluded"][m] for target, _, m in self.images])

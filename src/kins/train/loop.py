@@ -118,11 +118,11 @@ class Run:
         self.fabric, self.precision = fabric, precision
         self.scaled = isinstance(precision, MixedPrecision) and precision.scaler is not None
         self.say = say if fabric.is_global_zero else lambda line: None
-        self.samples = training_set(config, dataset)
         self.categories = {key: dataset.categories[key] for key in sorted(dataset.categories)}
-        self.data = fingerprint(dataset)
         torch.manual_seed(settings.seed)
         self.network = make(config.model, len(self.categories))
+        self.samples = training_set(self.network, config, dataset)
+        self.data = fingerprint(dataset)
         freeze(self.network, settings.frozen)
         self.step, self.seconds, self.best, self.evaluated = 0, 0.0, -math.inf, 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,13 +11,16 @@ import torch
 from torch import Tensor
 
 from kins.complete.samples import CompletionSet
-from kins.config import COMPLETION, NETWORKS, AugmentConfig, Config, DataConfig
+from kins.config import AugmentConfig, Config, DataConfig
 from kins.errors import KinsError
-from kins.masks import rasterise
+from kins.masks import Mask, rasterise
+from kins.models.completion import CompletionNetwork
 from kins.models.images import network_ratio, scaled
+from kins.models.network import AmodalRCNN
 from kins.models.targets import flat_segments
 from kins.records import Dataset, Instance, Scene
 from kins.train.augment import augment, photographed, random_window
+from kins.train.occluders import neighbours, occluders
 from kins.work import interrupts_held
 
 T = TypeVar("T")
@@ -25,16 +28,17 @@ Sample = tuple[Tensor, dict[str, Tensor]]
 Draw = tuple[int, int]
 """Index of an image, and its place in the endless sequence of training images; together they fix its augmentation."""
 
+BOTH = ("amodal", "inmodal")
 TRAIN_NAMES = ("train.json", "update_train_2020.json", "instances_train.json")
 TEST_NAMES = ("test.json", "update_test_2020.json", "instances_val.json")
 
 
-def training_set(config: Config, dataset: Dataset) -> TrainingSet | CompletionSet:
-    """The samples that the network of a configuration learns from, out of a data set."""
-    if config.model.name == COMPLETION:
+def training_set(network: torch.nn.Module, config: Config, dataset: Dataset) -> TrainingSet | CompletionSet:
+    """The samples that a network learns from, out of a data set."""
+    if isinstance(network, CompletionNetwork):
         return CompletionSet(dataset, config.augment.shapes, config.train.seed)
-    inmodal = "inmodal" in NETWORKS[config.model.name].masks
-    return TrainingSet(dataset, config.data, config.augment, config.train.seed, inmodal)
+    assert isinstance(network, AmodalRCNN)
+    return TrainingSet(dataset, config.data, config.augment, config.train.seed, network.segments)
 
 
 class TrainingSet(torch.utils.data.Dataset[Sample]):
@@ -44,14 +48,20 @@ class TrainingSet(torch.utils.data.Dataset[Sample]):
         dataset: with an image folder.
         data, augmentation: sizes and random changes.
         seed: fixes all random choices, together with the Draw.
-        inmodal: whether the network learns inmodal masks; if not, they may be missing.
+        segments: what the network's mask targets are drawn from (`kins.models.targets.SOURCES`); if it is the amodal
+            masks alone, inmodal ones may be missing.
 
     Raises:
         KinsError: on access, for a missing image or mask.
     """
 
     def __init__(
-        self, dataset: Dataset, data: DataConfig, augmentation: AugmentConfig, seed: int = 0, inmodal: bool = True
+        self,
+        dataset: Dataset,
+        data: DataConfig,
+        augmentation: AugmentConfig,
+        seed: int = 0,
+        segments: Collection[str] = BOTH,
     ) -> None:
         self.dataset = dataset
         self.image_ids = list(dataset.images)
@@ -59,7 +69,7 @@ class TrainingSet(torch.utils.data.Dataset[Sample]):
         self.data = data
         self.augmentation = augmentation
         self.seed = seed
-        self.inmodal = inmodal
+        self.segments = segments
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -77,7 +87,7 @@ class TrainingSet(torch.utils.data.Dataset[Sample]):
             scene, image = random_window(scene, image, height, width, rng)
         image = photographed(image, self.augmentation, rng)
         network_image, scale = scaled(image, ratio)
-        target = make_target(scene, scale, self.labels, self.data, self.inmodal)
+        target = make_target(scene, scale, self.labels, self.data, self.segments)
         target["seed"] = torch.tensor(int(rng.integers(2**62)))
         target["image"] = torch.tensor(index)  # not its id, which may be longer than 64 bits
         return network_image, target
@@ -87,7 +97,7 @@ class TrainingSet(torch.utils.data.Dataset[Sample]):
 
 
 def make_target(
-    scene: Scene, scale: Tensor, labels: dict[int, int], data: DataConfig, inmodal: bool = True
+    scene: Scene, scale: Tensor, labels: dict[int, int], data: DataConfig, segments: Collection[str] = BOTH
 ) -> dict[str, Tensor]:
     """The targets of one image, as `kins.models.regions.Target`.
 
@@ -95,6 +105,7 @@ def make_target(
     networks that are compared learn from the same objects.
     """
     instances = [i for i in scene if not i.crowd and i.category_id in labels]
+    inmodal = any(name != "amodal" for name in segments)
     rasterise([mask for i in instances for mask in (i.amodal, i.inmodal)])
     instances = [i for i in instances if (seen := i.require("inmodal") if inmodal else i.inmodal) is None or seen]
     boxes = torch.tensor([i.require("amodal").box for i in instances]).view(-1, 4)
@@ -105,12 +116,20 @@ def make_target(
         "boxes": boxes[keep],
         "labels": torch.tensor([labels[i.category_id] for i in instances], dtype=torch.int64),
         "occluded": torch.tensor([_occluded(i, data.occluded_rate) for i in instances], dtype=torch.int64),
-        "amodal": flat_segments([i.require("amodal").segments for i in instances]),
         "scale": scale,
     }
-    if inmodal:
-        target["inmodal"] = flat_segments([i.require("inmodal").segments for i in instances])
+    for name in segments:
+        target[name] = flat_segments([mask.segments for mask in MADE[name](scene, instances)])
     return target
+
+
+MADE: dict[str, Callable[[Scene, Sequence[Instance]], list[Mask]]] = {
+    "amodal": lambda scene, instances: [i.require("amodal") for i in instances],
+    "inmodal": lambda scene, instances: [i.require("inmodal") for i in instances],
+    "occluder": occluders,
+    "neighbours": neighbours,
+}
+"""The masks that segments are made of, by the names in `kins.models.targets.SOURCES`."""
 
 
 def _occluded(instance: Instance, rate: float) -> bool:
