@@ -8,7 +8,8 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from kins.masks import Mask
+from kins.masks import Mask, spans
+from kins.occlusion.contact import touching
 from kins.records import Image, Instance, Scene
 
 T = TypeVar("T")
@@ -44,6 +45,12 @@ def painted(seed: int) -> tuple[Scene, np.ndarray]:
         if (picture == 50 * (k + 1)).any()
     )
     return Scene(Image(1, "x.png", HEIGHT, WIDTH), instances), np.repeat(picture[..., None], 3, axis=2)
+
+
+def touch(first: Mask, second: Mask) -> bool:
+    """Whether kins.occlusion takes two masks for one cluster though they may have no pixel in common."""
+    pixels, one = first.height * first.width, np.zeros(1, np.int64)
+    return bool(touching(spans([first, second])[0], one, one + 1, first.height, pixels, "")[0])
 
 
 def running(process: int) -> bool:

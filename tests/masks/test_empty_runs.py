@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pycocotools import mask as oracle
+from tests.helpers import touch
 
 import kins
 from kins.evaluation import evaluate
@@ -16,7 +17,6 @@ from kins.masks import Mask, hull, intersections, ious, rasterise, spans, union
 from kins.masks.shape import convexity, perimeter, simplicity
 from kins.masks.trace import trace
 from kins.occlusion import occlusion
-from kins.occlusion.contact import touch
 from kins.records import Image, Instance, Scene
 
 SIZE = (7, 9)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 import scipy.ndimage
 from hypothesis import given, settings
-from tests.helpers import box
+from tests.helpers import box, touch
 
 import kins
 from kins.masks import Mask
@@ -29,7 +29,6 @@ from kins.occlusion import (
     relations_of,
     with_order,
 )
-from kins.occlusion.contact import touch
 from kins.records import Image, Instance, Scene
 
 HEIGHT, WIDTH = 18, 24

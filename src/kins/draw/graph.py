@@ -111,9 +111,8 @@ def _needed(relations: Occlusion) -> list[Edge]:
     """The edges that the order rests on, without those that follow from others."""
     import networkx as nx
 
-    matrix = relations.matrix()
     left_out = {cycle.removed for cycle in relations.cycles}
-    kept = [e for e in relations.edges if matrix[e.occluder, e.occluded] == 1 and e not in left_out]
+    kept = [edge for edge in relations.edges if edge[:2] in relations.ahead and edge not in left_out]
     reduced = nx.transitive_reduction(nx.DiGraph([(edge.occluder, edge.occluded) for edge in kept]))
     return [edge for edge in kept if reduced.has_edge(edge.occluder, edge.occluded)]
 
@@ -164,7 +163,7 @@ def _style(edge: Edge, relations: Occlusion) -> tuple[str, str, str]:
     """Colour, marker and dashes."""
     if any(edge == cycle.removed for cycle in relations.cycles):
         return RED, "red", "2 4"
-    if relations.matrix()[edge.occluder, edge.occluded] != 1:
+    if edge[:2] not in relations.ahead:
         return GREY, "grey", "7 4"
     return INK, "ink", "none"
 

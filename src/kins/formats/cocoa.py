@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from kins.errors import KinsError
 from kins.files import inside
@@ -200,7 +199,7 @@ def _constraint(scene: Scene, stated: list[list[int]] | None, relations: Occlusi
         numbers = {instance.id: number for number, instance in enumerate(scene, 1)}
         pairs = [(numbers[front], numbers[back]) for front, back in stated if front in numbers and back in numbers]
     else:
-        found = [] if relations is None else np.argwhere(relations.matrix() == 1).tolist()
+        found = [] if relations is None else sorted(relations.ahead)
         pairs = [(front + 1, back + 1) for front, back in found]
     return ",".join(f"{front}-{back}" for front, back in pairs)
 

@@ -8,11 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kins.masks import Mask
 from kins.masks.table import Spans
+from kins.occlusion.ranking import Weights, common
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+
+TOGETHER = 1024
+"""Pairs whose overlaps are looked at together."""
+FAR, PLACE = 30, 2**30 - 1
+"""Bits that hold any place of an image, and the largest number in them."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -53,68 +58,87 @@ def hiding(covered: Ints, visible: Ints | int, area: npt.NDArray[Any], slivers: 
 
 
 def without_slivers(
-    weights: Ints, front: Spans, back: Spans, seen: Spans | None, height: int, boxes: Floats, slivers: Slivers
-) -> Ints:
-    """Without the weights of strips: weights[i, j] counts the pixels of front[i] in back[j], but not in seen[j].
+    weights: Weights, front: Spans, back: Spans, seen: Spans | None, height: int, boxes: Floats, slivers: Slivers
+) -> Weights:
+    """Without those of strips: the pixels of each pair are those of front[i] in back[j], but not in seen[j].
 
     Args:
-        height: of the image.
+        height: of the image, or of the canvas.
         boxes: `corners` of `back`.
     """
     if slivers.width < 2:
         return weights
     outline = 2 * (slivers.width - 1) * (boxes[:, 2:] - boxes[:, :2]).sum(1)  # an overlap's own is not longer
-    i, j = np.nonzero((weights > 0) & (weights <= outline))
-    if not i.size:
-        return weights
-    shared = front.take(i).cut(back.take(j))
-    _, tight = shared.measure(np.full(i.size, height))
-    for k in np.flatnonzero(weights[i, j] <= 2 * (slivers.width - 1) * tight[2:].sum(0)).tolist():
-        pixels = _pixels(shared.take(np.array([k])), seen and seen.take(j[k : k + 1]))
-        if _solid(pixels, height, slivers.width) < slivers.pixels:
-            weights[i[k], j[k]] = 0
-    return weights
+    doubtful = np.flatnonzero(weights.pixels <= outline[weights.back])
+    kept = np.ones(weights.pixels.size, bool)
+    for start in range(0, doubtful.size, TOGETHER):
+        rows = doubtful[start : start + TOGETHER]
+        shared = front.take(weights.front[rows]).cut(back.take(weights.back[rows]))
+        _, tight = shared.measure(np.full(rows.size, height))
+        thin = np.flatnonzero(weights.pixels[rows] <= 2 * (slivers.width - 1) * tight[2:].sum(0))
+        if thin.size:
+            rows, shared = rows[thin], shared.take(thin)
+            if seen is not None:
+                shared = shared.cut(_outside(seen.take(weights.back[rows])))
+            kept[rows[_solid(shared, height, slivers.width) < slivers.pixels]] = False
+    return Weights(weights.front[kept], weights.back[kept], weights.pixels[kept], weights.count)
 
 
-def _pixels(mask: Spans, without: Spans | None) -> Ints:
-    """The mask's pixels, numbered column by column, without those of another mask."""
-    starts, ends = mask.intervals
-    lengths = ends - starts
-    pixels = np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
-    if without is None:
-        return pixels
-    starts, ends = without.intervals
-    if not starts.size:
-        return pixels
-    at = np.searchsorted(ends, pixels, side="right")
-    return pixels[(at == starts.size) | (pixels < starts[np.minimum(at, starts.size - 1)])]
+def _outside(masks: Spans) -> Spans:
+    """All places that each mask has not; some spans of them are empty."""
+    lengths = masks.stop - masks.start
+    bounds = np.concatenate([[0], np.cumsum(lengths + 2)])
+    places = np.zeros(bounds[-1], np.int32)
+    places[bounds[1:] - 1] = np.iinfo(np.int32).max
+    places[np.arange(lengths.sum()) + np.repeat(2 * np.arange(lengths.size) + 1, lengths)] = _compact(masks)
+    return Spans.cut_at(places, bounds)
 
 
-def _solid(pixels: Ints, height: int, width: int) -> int:
-    """How many of these pixels, numbered column by column, lie in a square of width x width of them."""
+def _compact(masks: Spans) -> npt.NDArray[np.int32]:
+    """The places of masks that need not follow each other."""
+    lengths = masks.stop - masks.start
+    at = np.arange(lengths.sum()) + np.repeat(masks.start - np.cumsum(lengths) + lengths, lengths)
+    return np.asarray(masks.places[at], np.int32)
+
+
+def _solid(masks: Spans, height: int, width: int) -> Ints:
+    """(N,) how many of each mask's pixels lie in a square of width x width of them."""
+    places = _compact(masks).astype(np.int64)
+    owner = np.repeat(np.arange(masks.start.size), (masks.stop - masks.start) // 2)
+    lengths = places[1::2] - places[::2]
+    first = (owner << FAR) + places[::2]
+    pixels = np.repeat(first - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
     steps = (np.arange(width)[:, None] * height + np.arange(width)[None, :]).ravel()
-    corners = pixels[pixels % height <= height - width]
+    corners = pixels[(pixels & PLACE) % height <= height - width]
     for step in steps[1:]:
         at = np.searchsorted(pixels, corners + step)
         corners = corners[pixels[np.minimum(at, pixels.size - 1)] == corners + step]
-    return int(np.unique(corners[:, None] + steps).size)
+    solid = np.unique(corners[:, None] + steps)
+    return np.bincount(solid >> FAR, minlength=masks.start.size)
 
 
-def touch(first: Mask, second: Mask) -> bool:
-    """Whether two masks overlap, or a pixel of one has a side in common with a pixel of the other."""
-    height = first.height
-    starts, ends = first.intervals
-    others, other_ends = second.intervals
-    if not starts.size or not others.size:
-        return False
-    starts, ends = np.append(starts, np.iinfo(np.int64).max), np.append(ends, np.iinfo(np.int64).max)
-    for shift in (0, height, -height):
-        if (starts[np.searchsorted(ends, others + shift, side="right")] < other_ends + shift).any():
-            return True
-    at = np.searchsorted(ends, others, side="right")
-    above = (ends[at - 1] == others) & (others % height > 0)  # at 0 it is the first pixel of the next column
-    below = (starts[at] == other_ends) & (other_ends % height > 0)
-    return bool((above | below).any())
+def touching(masks: Spans, i: Ints, j: Ints, height: int, pixels: int, where: object) -> npt.NDArray[np.bool_]:
+    """(P,) whether masks[i] and masks[j] overlap, or a pixel of one has a side in common with a pixel of the other.
+
+    Args:
+        height, pixels: of the image, or of the canvas.
+        where: for the message of a KinsError, where there are too many to compare.
+    """
+    rows, at = np.unique(i, return_inverse=True)
+    return common(_grown(masks.take(rows), height, pixels), at, masks, j, where) > 0
+
+
+def _grown(masks: Spans, height: int, pixels: int) -> Spans:
+    """With the pixels that have a side in common with one of theirs."""
+    places = _compact(masks).astype(np.int64)
+    starts, ends = places[::2], places[1::2]
+    owner = np.repeat(np.arange(masks.start.size), (masks.stop - masks.start) // 2)
+    left, right = ends > height, starts < pixels - height
+    first = [starts - (starts % height > 0), np.maximum(starts - height, 0)[left], (starts + height)[right]]
+    last = [ends + (ends % height > 0), (ends - height)[left], np.minimum(ends + height, pixels)[right]]
+    parts = np.stack([np.concatenate(first), np.concatenate(last)], 1).astype(np.int32)
+    apart = Spans.cut_at(parts.ravel(), 2 * np.arange(len(parts) + 1))
+    return apart.joined(np.concatenate([owner, owner[left], owner[right]]), masks.start.size)
 
 
 def corners(boxes: Floats) -> Floats:

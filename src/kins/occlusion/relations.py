@@ -25,7 +25,8 @@ Example:
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -33,9 +34,11 @@ import numpy as np
 import numpy.typing as npt
 
 from kins.errors import KinsError
-from kins.masks import Mask, intersections, ious, rasterise, spans
-from kins.masks.many import overlaps, require_one_size
-from kins.occlusion.contact import ROUNDING, Slivers, corners, hiding, touch, without_slivers
+from kins.masks import Mask, rasterise, spans
+from kins.masks.many import require_one_size
+from kins.masks.table import Spans
+from kins.occlusion.contact import ROUNDING, Slivers, corners, hiding, touching, without_slivers
+from kins.occlusion.ranking import Cycle, Edge, Weights, common, components, decided, near, relative_order
 from kins.records import Instance, Scene
 
 __all__ = [
@@ -73,14 +76,6 @@ SAME_OBJECT = 0.5
 """Detections whose visible masks have at least this IoU are taken for one object."""
 
 
-class Edge(NamedTuple):
-    """`occluder` hides part of `occluded` (both indices in the scene): `pixels` of it."""
-
-    occluder: int
-    occluded: int
-    pixels: int
-
-
 class Disagreement(NamedTuple):
     """By the masks `occluder` hides `pixels` of `occluded` (indices in the scene); `stored` says otherwise."""
 
@@ -88,14 +83,6 @@ class Disagreement(NamedTuple):
     occluded: int
     pixels: int
     stored: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Cycle:
-    """Instances of which each hides the next and the last the first, and the edge left out of the order for it."""
-
-    members: tuple[int, ...]
-    removed: Edge
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,13 +131,23 @@ class Occlusion:
             weights[edge.occluder, edge.occluded] = edge.pixels
         return weights
 
+    @cached_property
+    def ahead(self) -> frozenset[tuple[int, int]]:
+        """The pairs of which the first occludes the second; where both do, the larger weight decides."""
+        front, back, pixels = np.array(self.edges, np.int64).reshape(-1, 3).T
+        weights = Weights.of(front, back, pixels, len(self.instances))
+        chosen = decided(weights, self.instances)
+        return frozenset(zip(weights.front[chosen].tolist(), weights.back[chosen].tolist(), strict=True))
+
     def matrix(self) -> npt.NDArray[np.int8]:
         """(n, n) 1 where i occludes j, -1 where j occludes i, 0 where neither does; the larger weight decides.
 
         This is the form that order-recovery code uses (Zhan et al., Self-Supervised Scene De-occlusion, CVPR 2020).
         """
-        ahead = _direction(self.weights, self.instances)
-        return ahead.astype(np.int8) - ahead.T.astype(np.int8)
+        matrix = np.zeros((len(self.instances),) * 2, np.int8)
+        for front, back in self.ahead:
+            matrix[front, back], matrix[back, front] = 1, -1
+        return matrix
 
     def occluders(self, index: int) -> list[int]:
         """Those that hide part of an instance, most pixels first."""
@@ -194,17 +191,24 @@ def occlusion(scene: Scene, slivers: Slivers = ROUNDING, predicted: bool | None 
     require_one_size([*amodal, *inmodal])
     rasterise([*amodal, *inmodal])
     (whole, areas, boxes), (part, part_areas, part_boxes) = spans(amodal), spans(inmodal)
+    where = _place(scene)
     seen = part.cut(whole)
-    covered, visible = overlaps(part, part_boxes, whole, boxes), overlaps(part, part_boxes, seen, boxes)
-    weights = hiding(covered, visible, areas, slivers)
-    np.fill_diagonal(weights, 0)
+    close = near(_around(corners(boxes), corners(part_boxes)), where)
+    i, j = _both_ways(*close)
+    meet = _meet(part_boxes[:, i], boxes[:, j])
+    i, j = i[meet], j[meet]
+    covered = common(part, i, whole, j, where)
+    some = covered > 0
+    i, j, covered = i[some], j[some], covered[some]
+    pixels = hiding(covered, common(part, i, seen, j, where), areas[j], slivers)
     if predicted:
-        weights[weights <= overlaps(part, part_boxes, part, part_boxes)] = 0
-    edges = corners(boxes)
-    weights = without_slivers(weights, part, whole, seen, scene.image.height, edges, slivers)
-    leaks = part_areas != np.diagonal(covered)
-    overlap = np.where(leaks[:, None], 0, covered)  # a visible part outside of its own amodal mask proves no contact
-    return _relations(instances, weights, overlap, edges, _same_objects(instances) if predicted else None)
+        pixels = np.where(pixels > common(part, i, part, j, where), pixels, 0)
+    weights = Weights.of(i, j, pixels, len(instances))
+    weights = without_slivers(weights, part, whole, seen, _rows(scene), corners(boxes), slivers)
+    sound = part_areas == seen.area  # a visible part outside of its own amodal mask proves no contact
+    linked = sound[i]
+    groups = _same_objects(scene, part, part_areas, part_boxes) if predicted else None
+    return _relations(scene, weights, (i[linked], j[linked]), close, whole, boxes, groups)
 
 
 def occlusion_from_depth(
@@ -231,7 +235,7 @@ def occlusion_from_depth(
     distance = np.asarray(depths, np.float64)
     if not np.isfinite(distance).all():
         raise KinsError(f"image {scene.image.file_name}: a depth is not finite")
-    return _from_nearness(scene, distance[:, None] < distance[None, :], slivers)
+    return _from_nearness(scene, lambda i, j: distance[i] < distance[j], slivers)
 
 
 def occlusion_from_order(
@@ -264,20 +268,22 @@ def occlusion_from_order(
         constraints = [(index[front], index[back]) for front, back in stored if front in index and back in index]
     order = np.array([np.nan if i.order is None else i.order for i in scene], np.float64)
     cluster = np.array([-1 if i.cluster is None else i.cluster for i in scene], np.int64)
-    nearer = (order[:, None] < order[None, :]) & (cluster[:, None] == cluster[None, :])
-    stated = np.zeros((n, n), bool)
+    stated = []
     for front, back in constraints:
         if not (0 <= front < n and 0 <= back < n) or front == back:
             raise KinsError(f"image {scene.image.file_name}: no pair {front}, {back} among {n} instances")
-        stated[front, back] = True
-    nearer = np.where(stated | stated.T, stated, nearer)
-    unknown = np.isnan(order)[:, None] & ~(stated | stated.T | np.eye(n, dtype=bool))
-    if unknown.any():
-        amodal = scene.masks("amodal")
-        for i, _ in np.argwhere(unknown & (intersections(amodal, amodal) > 0)).tolist():
+        stated.append(front * n + back)
+
+    def nearer(i: Ints, j: Ints) -> npt.NDArray[np.bool_]:
+        said, against = np.isin(i * n + j, stated), np.isin(j * n + i, stated)
+        unknown = np.isnan(order[i]) & ~(said | against)
+        if unknown.any():
             raise KinsError(
-                f"image {scene.image.file_name}: instance {scene[i].id} has no order; derive it with kins order"
+                f"image {scene.image.file_name}: instance {scene[i[unknown].min()].id} has no order; "
+                "derive it with kins order"
             )
+        return np.where(said | against, said, (order[i] < order[j]) & (cluster[i] == cluster[j]))
+
     return _from_nearness(scene, nearer, slivers)
 
 
@@ -299,12 +305,11 @@ def disagreements(scene: Scene, relations: Occlusion | None = None) -> list[Disa
     """
     if relations is None:
         relations = occlusion(scene)
-    matrix = relations.matrix()
     left_out = {cycle.removed for cycle in relations.cycles}
     found = []
     for edge in relations.edges:
         front, back = scene[edge.occluder], scene[edge.occluded]
-        if matrix[edge.occluder, edge.occluded] < 1 or edge in left_out or front.order is None or back.order is None:
+        if edge[:2] not in relations.ahead or edge in left_out or front.order is None or back.order is None:
             continue
         if front.cluster != back.cluster:
             found.append(Disagreement(*edge, f"cluster {front.cluster} against {back.cluster}"))
@@ -351,137 +356,109 @@ def with_order(scene: Scene, relations: Occlusion | None = None) -> Scene:
     return scene.replace(instances=tuple(i.replace(cluster=cluster, order=order) for i, cluster, order in pairs))
 
 
-def _from_nearness(scene: Scene, nearer: npt.NDArray[np.bool_], slivers: Slivers) -> Occlusion:
+def _from_nearness(scene: Scene, nearer: Callable[[Ints, Ints], npt.NDArray[np.bool_]], slivers: Slivers) -> Occlusion:
+    """From a function that says of pairs whether the first is nearer."""
     amodal = scene.masks("amodal")
     require_one_size(amodal)
     whole, areas, boxes = spans(amodal)
-    overlap, edges = overlaps(whole, boxes, whole, boxes), corners(boxes)
-    weights = hiding(np.where(nearer, overlap, 0), 0, areas, slivers)
-    weights = without_slivers(weights, whole, whole, None, scene.image.height, edges, slivers)
-    return _relations(scene.instances, weights, overlap, edges)
+    where = _place(scene)
+    close = near(corners(boxes), where)
+    i, j = _both_ways(*close)
+    covered = common(whole, i, whole, j, where)
+    i, j, covered = i[covered > 0], j[covered > 0], covered[covered > 0]
+    pixels = hiding(np.where(nearer(i, j), covered, 0), 0, areas[j], slivers)
+    weights = Weights.of(i, j, pixels, len(scene))
+    weights = without_slivers(weights, whole, whole, None, _rows(scene), corners(boxes), slivers)
+    return _relations(scene, weights, (i, j), close, whole, boxes)
 
 
 def _relations(
-    instances: tuple[Instance, ...], weights: Ints, overlap: Ints, boxes: Floats, groups: Ints | None = None
+    scene: Scene,
+    weights: Weights,
+    linked: tuple[Ints, Ints],
+    close: tuple[Ints, Ints],
+    whole: Spans,
+    boxes: Floats,
+    groups: Ints | None = None,
 ) -> Occlusion:
     """The graph's parts from its weights.
 
     Args:
-        weights: (n, n) pixels, slivers removed.
-        overlap: (n, n) pixels; those above 0 are known to touch, the others are looked at.
-        boxes: (n, 4) of the amodal masks.
+        weights: slivers removed.
+        linked: pairs that are known to touch.
+        close: all pairs that may touch; those that are not linked yet are looked at.
+        whole, boxes: the amodal masks.
         groups: (n,) an index for each instance, the same for those that count as one object.
     """
-    pairs = zip(*(axis.tolist() for axis in np.nonzero(weights)), strict=True)
-    edges = tuple(Edge(i, j, int(weights[i, j])) for i, j in pairs)
-    clusters = _clusters(instances, (overlap > 0) | (weights > 0), boxes)
-    order, cycles = _order(instances, weights, groups)
-    return Occlusion(instances, edges, clusters, order, cycles)
+    columns = (column.tolist() for column in (weights.front, weights.back, weights.pixels))
+    edges = tuple(map(Edge, *columns))
+    linked = np.concatenate([linked[0], weights.front]), np.concatenate([linked[1], weights.back])
+    clusters = _clusters(scene, linked, close, whole, corners(boxes))
+    if groups is not None:
+        weights = Weights.of(groups[weights.front], groups[weights.back], weights.pixels, weights.count)
+    ranks, cycles = relative_order(scene.instances, weights, _place(scene))
+    return Occlusion(scene.instances, edges, clusters, ranks if groups is None else ranks[groups], cycles)
 
 
-def _clusters(instances: tuple[Instance, ...], linked: npt.NDArray[np.bool_], boxes: Floats) -> Ints:
+def _clusters(scene: Scene, linked: tuple[Ints, Ints], close: tuple[Ints, Ints], whole: Spans, edges: Floats) -> Ints:
     """(n,) connected components of the masks that are linked, overlap or touch."""
-    n = len(instances)
-    if not n:
-        return np.zeros(0, np.int64)
-    linked = linked | linked.T
-    np.fill_diagonal(linked, True)
-    rank = np.argsort(np.argsort([instance.id for instance in instances], kind="stable"))
-    labels = _lowest_reached(linked, rank)
-    near = (boxes[:, None, :2] <= boxes[None, :, 2:]).all(2)
-    doubtful = np.triu(near & near.T & (labels[:, None] != labels[None, :]))
-    if doubtful.any():
-        for i, j in zip(*(axis.tolist() for axis in np.nonzero(doubtful)), strict=True):
-            linked[i, j] = linked[j, i] = touch(instances[i].require("amodal"), instances[j].require("amodal"))
-        labels = _lowest_reached(linked, rank)
+    n = len(scene)
+    rank = np.argsort(np.argsort([instance.id for instance in scene], kind="stable"))
+    labels = components(n, rank[linked[0]], rank[linked[1]])[rank] if n else rank
+    i, j = close
+    doubtful = np.flatnonzero(
+        (labels[i] != labels[j]) & (edges[i, :2] <= edges[j, 2:]).all(1) & (edges[j, :2] <= edges[i, 2:]).all(1)
+    )
+    if doubtful.size:
+        i, j = i[doubtful], j[doubtful]
+        mask = scene[0].require("amodal")
+        found = touching(whole, i, j, mask.height, mask.height * mask.width, _place(scene))
+        sides = (np.concatenate([rank[a], rank[b[found]]]) for a, b in zip(linked, (i, j), strict=True))
+        labels = components(n, *sides)[rank]
     return np.asarray(np.unique(labels, return_inverse=True)[1], np.int64)
 
 
-def _lowest_reached(linked: npt.NDArray[np.bool_], labels: Ints) -> Ints:
-    """(n,) the lowest label among all that are linked, directly or through others. A few steps on a small matrix,
-    which is many times faster than building a graph of it."""
-    while True:
-        lowest = np.where(linked, labels, labels.size).min(1)
-        if (lowest == labels).all():
-            return lowest
-        labels = lowest
+def _place(scene: Scene) -> str:
+    return f"image {scene.image.file_name}"
 
 
-def _direction(weights: Ints, instances: Sequence[Instance]) -> npt.NDArray[np.bool_]:
-    """(n, n) whether i counts as in front of j: more pixels, or else the larger share of j's area, or the lower id."""
-    ahead = weights > weights.T
-    tied = (weights == weights.T) & (weights > 0)
-    if tied.any():
-        for i, j in np.argwhere(np.triu(tied)).tolist():
-            keys = [(-instances[b].require("amodal").area, -instances[a].id, -a) for a, b in ((i, j), (j, i))]
-            ahead[(i, j) if keys[0] > keys[1] else (j, i)] = True
-    return ahead
+def _rows(scene: Scene) -> int:
+    """Rows of the canvas that the masks are on."""
+    return scene[0].require("amodal").height if len(scene) else scene.image.height
 
 
-def _order(instances: Sequence[Instance], weights: Ints, groups: Ints | None) -> tuple[Ints, tuple[Cycle, ...]]:
-    """(n,) the length of the longest way from an instance that nothing occludes, and the cycles broken for it."""
-    if groups is not None:
-        joined = np.zeros_like(weights)
-        np.maximum.at(joined, (groups[:, None], groups[None, :]), weights)
-        np.fill_diagonal(joined, 0)
-        weights = joined
-    ahead = _direction(weights, instances)
-    cycles: list[Cycle] = []
-    for i, j in np.argwhere(ahead & (weights == weights.T)).tolist():
-        cycles.append(Cycle((i, j), Edge(j, i, int(weights[j, i]))))
-    order = _longest_ways(ahead)
-    if order is None:
-        cycles += _break_cycles(instances, weights, ahead)
-        order = _longest_ways(ahead)
-        assert order is not None
-    return order if groups is None else order[groups], tuple(cycles)
+def _around(first: Floats, second: Floats) -> Floats:
+    """(n, 4) the boxes around both."""
+    return np.hstack([np.minimum(first[:, :2], second[:, :2]), np.maximum(first[:, 2:], second[:, 2:])])
 
 
-def _longest_ways(ahead: npt.NDArray[np.bool_]) -> Ints | None:
-    """(n,) edges on the longest way to each node, None if there is a cycle; as `_lowest_reached`, without a graph."""
-    order = np.zeros(len(ahead), np.int64)
-    for _ in range(len(ahead)):
-        longer = np.where(ahead, order[:, None] + 1, 0).max(0)
-        if (longer == order).all():
-            return order
-        order = longer
-    return None if len(ahead) else order
+def _both_ways(first: Ints, second: Ints) -> tuple[Ints, Ints]:
+    return np.concatenate([first, second]), np.concatenate([second, first])
 
 
-def _break_cycles(instances: Sequence[Instance], weights: Ints, ahead: npt.NDArray[np.bool_]) -> list[Cycle]:
-    """Takes the weakest edge that is on a cycle out of `ahead`, until there is none."""
-    import networkx as nx
-
-    def strength(edge: tuple[int, int]) -> tuple[float, ...]:
-        i, j = edge
-        return (
-            weights[i, j],
-            weights[i, j] / max(instances[j].require("amodal").area, 1),
-            instances[i].id,
-            instances[j].id,
-            i,
-            j,
-        )
-
-    graph = nx.DiGraph()
-    graph.add_edges_from(sorted(((i, j) for i, j in np.argwhere(ahead).tolist()), key=strength))
-    cycles = []
-    while rings := [members for members in nx.strongly_connected_components(graph) if len(members) > 1]:
-        i, j = min((edge for ring in rings for edge in graph.subgraph(ring).edges), key=strength)
-        graph.remove_edge(i, j)
-        ahead[i, j] = False
-        cycles.append(Cycle(tuple(nx.shortest_path(graph, j, i)), Edge(i, j, int(weights[i, j]))))
-    return cycles
+def _meet(first: Floats, second: Floats) -> npt.NDArray[np.bool_]:
+    """(P,) whether boxes (4, P) x, y, width, height have pixels in common."""
+    low = np.maximum(first[:2], second[:2])
+    return np.asarray((low < np.minimum(first[:2] + first[2:], second[:2] + second[2:])).all(0))
 
 
-def _same_objects(instances: Sequence[Instance]) -> Ints:
-    """(n,) for each detection the index of the best-scored one that shows the same object; often itself."""
-    inmodal = [instance.require("inmodal") for instance in instances]
-    same = ious(inmodal, inmodal) >= SAME_OBJECT
-    leaders: list[int] = []
-    groups = np.arange(len(instances))
-    for index in sorted(range(len(instances)), key=lambda i: (-(instances[i].score or 0.0), instances[i].id, i)):
-        groups[index] = next((leader for leader in leaders if same[index, leader]), index)
-        if groups[index] == index:
-            leaders.append(index)
+def _same_objects(scene: Scene, part: Spans, areas: Ints, boxes: Floats) -> Ints:
+    """(n,) for each detection the index of the best-scored one that shows the same object; often itself.
+
+    Args:
+        part, areas, boxes: the inmodal masks.
+    """
+    i, j = near(corners(boxes), _place(scene))
+    shared = common(part, i, part, j, _place(scene))
+    alike = shared >= SAME_OBJECT * np.maximum(areas[i] + areas[j] - shared, 1)
+    same: dict[int, list[int]] = defaultdict(list)
+    for a, b in zip(i[alike].tolist(), j[alike].tolist(), strict=True):
+        same[a].append(b)
+        same[b].append(a)
+    ranked = sorted(range(len(scene)), key=lambda i: (-(scene[i].score or 0.0), scene[i].id, i))
+    place = {index: at for at, index in enumerate(ranked)}
+    groups = np.arange(len(scene))
+    for index in ranked:
+        better = [other for other in same[index] if place[other] < place[index] and groups[other] == other]
+        groups[index] = min(better, key=place.__getitem__, default=index)
     return groups

@@ -18,7 +18,7 @@ from hotcoco.primitives import lsap
 
 from kins.errors import KinsError
 from kins.masks import Mask, ious, union
-from kins.occlusion import relations_of, with_order
+from kins.occlusion import Occlusion, relations_of, with_order
 from kins.records import Dataset, Instance, Scene
 from kins.work import progress
 
@@ -106,15 +106,22 @@ def compare(first: Dataset, second: Dataset, names: tuple[str, str] = ("first", 
                 if a.hidden or b.hidden:
                     agreement.hidden.append(a.hidden.iou(b.hidden))
         relations = relations_of(one, stated_first=True), relations_of(other, stated_first=True)
-        if relations[0] is not None and relations[1] is not None and pairs:
-            rows = np.array(pairs)
-            order = [found.matrix()[np.ix_(rows[:, k], rows[:, k])] for k, found in enumerate(filter(None, relations))]
-            upper = np.triu_indices(len(pairs), 1)
-            x, y = order[0][upper], order[1][upper]
-            agreement.related += int(((x != 0) & (y != 0)).sum())
-            agreement.same_direction += int(((x != 0) & (x == y)).sum())
-            agreement.related_once += int(((x != 0) != (y != 0)).sum())
+        if relations[0] is not None and relations[1] is not None:
+            places = (
+                {i: place for place, (i, _) in enumerate(pairs)},
+                {j: place for place, (_, j) in enumerate(pairs)},
+            )
+            said = [_ahead(relations[0], places[0]), _ahead(relations[1], places[1])]
+            both = sum((i, j) in said[1] or (j, i) in said[1] for i, j in said[0])
+            agreement.related += both
+            agreement.same_direction += len(said[0] & said[1])
+            agreement.related_once += len(said[0]) + len(said[1]) - 2 * both
     return agreement
+
+
+def _ahead(relations: Occlusion, places: dict[int, int]) -> set[tuple[int, int]]:
+    """The pairs of which the first hides the second, of those that have a place, by their places."""
+    return {(places[i], places[j]) for i, j in relations.ahead if i in places and j in places}
 
 
 def match(first: Sequence[Instance], second: Sequence[Instance], least: float = SAME_OBJECT) -> list[tuple[int, int]]:

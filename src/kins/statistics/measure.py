@@ -211,7 +211,8 @@ def _measure(scene: Scene, shapes: bool) -> _Measures:
         depth = np.zeros(len(found.sizes), np.int64)
         np.maximum.at(depth, relations.clusters, relations.order)
         found.depths = depth.tolist()
-        found.both_ways = int((np.triu(relations.weights) * np.triu(relations.weights.T) > 0).sum())
+        edges = {edge[:2] for edge in relations.edges}
+        found.both_ways = sum(i < j and (j, i) in edges for i, j in edges)
         found.cycles = len(relations.cycles)
     return found
 
