@@ -38,6 +38,7 @@ import numpy.typing as npt
 from kins.errors import KinsError
 from kins.files import inside
 from kins.files.pictures import read_picture
+from kins.limits import INSTANCES
 from kins.masks import Box, Mask
 from kins.masks.canvas import together, unclipped
 from kins.work import in_chunks
@@ -515,7 +516,9 @@ class Dataset:
         return save(self, path, format, masks, polygons)
 
     def _scene(self, image: Image) -> Scene:
-        return Scene(image, tuple(self._instances.get(image.id, ())), self.image_path(image))
+        instances = tuple(self._instances.get(image.id, ()))
+        INSTANCES.check(len(instances), f"{self.path}: image {image.file_name}" if self.path else image.file_name)
+        return Scene(image, instances, self.image_path(image))
 
     def _with(
         self,

@@ -22,6 +22,7 @@ from kins.masks.many import overlaps
 from kins.masks.trace import trace
 from kins.occlusion import ROUNDING, Occlusion, occlusion_from_order
 from kins.occlusion.contact import corners, hiding, without_slivers
+from kins.occlusion.ranking import Weights
 from kins.records import Image, Instance, Scene
 
 Ints = npt.NDArray[np.int64]
@@ -137,9 +138,11 @@ def _directions(
     nearer |= occluders[:, None] & ~occluders[None, :]
     nearer[occluders[:, None] & occluders[None, :]] = False
     ahead = nearer & (overlap > 0)
-    both = np.where(overlap > 0, overlap, 0)
-    edges = corners(boxes)
-    kept = without_slivers(hiding(both, 0, areas, ROUNDING), whole, whole, None, height, edges, ROUNDING) > 0
+    rows, others = np.nonzero(overlap > 0)
+    weights = Weights.of(rows, others, hiding(overlap[rows, others], 0, areas[others], ROUNDING), n)
+    weights = without_slivers(weights, whole, whole, None, height, corners(boxes), ROUNDING)
+    kept = np.zeros((n, n), bool)
+    kept[weights.front, weights.back] = True
     things = ~occluders[:, None] & ~occluders[None, :]
     return ahead, ahead & things & (kept | kept.T)
 

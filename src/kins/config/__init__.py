@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from kins.errors import KinsError
+from kins.limits import SETTING
 
 __all__ = ["NETWORKS", "Config", "ModelConfig", "load_config", "names", "suggest"]
 
@@ -73,8 +74,7 @@ BackboneName = Literal[
     "efficientnet_v2_s",
 ]
 BACKBONES: tuple[BackboneName, ...] = get_args(BackboneName)
-MOST = 10**9
-"""Of what is counted in steps or images: more can't be meant, and would keep a machine busy until it is stopped."""
+MOST = SETTING.default
 
 FORMER = {"train": ("devices",)}
 """Settings that were dropped since, by section. They did nothing; the files of earlier runs have them."""

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kins.errors import KinsError
+from kins.limits import HEADER
 
 try:
     import fcntl
@@ -39,7 +40,6 @@ PROGRAM_MARK = "made_by_kins"
 ONNX_PRODUCER = "kins"
 _ONNX = b"\x12\x04" + ONNX_PRODUCER.encode()  # the second field of an ONNX file, its length, its text
 _AT_ENDS = 4096
-_MOST_HEADER = 2**24
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -190,7 +190,7 @@ def _weights(path: Path) -> bool:
     """Whether a safetensors file (length of the header, header as JSON, numbers) holds what kins's weights hold."""
     with open(path, "rb") as file:
         size = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(size)) if size <= _MOST_HEADER else None
+        header = json.loads(file.read(size)) if size <= HEADER.value else None
     facts = header.get("__metadata__") if isinstance(header, dict) else None
     return isinstance(facts, dict) and facts.keys() >= {"config", "categories", "step"}
 

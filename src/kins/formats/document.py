@@ -14,12 +14,9 @@ import msgspec
 from kins.errors import KinsError
 from kins.files import read_bytes
 from kins.formats.foreign import describe_file, refuse_folder
+from kins.limits import NESTING
 
 Raw = msgspec.Raw
-
-NESTING = 100
-"""Most lists and objects in each other in a field that kins has no name for: it is kept and written again, and deeper
-values end in a RecursionError, sooner or later depending on who asks."""
 
 MANY = 1000
 """Annotations that are looked at to recognise a format."""
@@ -168,12 +165,12 @@ def _other_document(path: Path, content: bytes) -> Document:
 
 
 def value_of(raw: Raw) -> Any:
-    """A raw value, whatever it is. Raises msgspec.DecodeError, and RecursionError where it is nested beyond NESTING."""
+    """A raw value, whatever it is. Raises msgspec.DecodeError, and RecursionError where it is nested too deeply."""
     value = msgspec.json.decode(raw)
     text = bytes(raw)
-    if text.count(b"[") + text.count(b"{") > NESTING:
+    if text.count(b"[") + text.count(b"{") > NESTING.value:
         level = [value]
-        for _ in range(NESTING + 1):
+        for _ in range(NESTING.value + 1):
             level = [
                 part
                 for item in level
@@ -216,7 +213,9 @@ def _at(content: bytes, offset: int) -> str:
     return f" {place}" if place else " the first value"
 
 
-_MARK = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}:]|[^"\[\]{}:]+', re.DOTALL)
+STRING = rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)'
+"""A string in a JSON text, or the rest of one that never ends: found in one go, with nothing to come back to."""
+_MARK = re.compile(STRING + rb'|[\[\]{}:]|[^"\[\]{}:]++', re.DOTALL)
 
 
 def places(content: bytes, offsets: Sequence[int]) -> Iterator[str]:

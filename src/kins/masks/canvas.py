@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from kins.errors import KinsError
+from kins.limits import PIXELS
 from kins.masks.mask import Mask
 from kins.masks.reading import check_polygon
-from kins.masks.runs import MAX_PIXELS
 
 Masks = Sequence[Mask | None]
 Canvas = tuple[int, int, int, int]
@@ -27,7 +27,7 @@ def unclipped(masks: Masks, height: int, width: int) -> list[Mask | None]:
     Damaged masks stay as they are, too, and their use raises KinsError as ever.
 
     Raises:
-        KinsError: a polygon lies so far outside that the canvas had more than MAX_PIXELS.
+        KinsError: a polygon lies so far outside that the canvas had more pixels than are accepted.
     """
     outlines = [None if mask is None else _sound_polygons(mask) for mask in masks]
     points = [polygon for polygons in outlines for polygon in polygons or [] if polygon]
@@ -75,7 +75,7 @@ def _joined(parts: Sequence[Canvas]) -> Canvas:
     x1, y1 = max(p[2] for p in parts), max(p[3] for p in parts)
     if (x0, y0, x1, y1) != parts[0] and (x0, y0) == (0, 0):
         x0 = y0 = -1
-    if (x1 - x0) * (y1 - y0) > MAX_PIXELS:
+    if (x1 - x0) * (y1 - y0) > PIXELS.value:
         raise KinsError(f"masks reach so far out of the image that they take {x1 - x0} x {y1 - y0} pixels")
     return x0, y0, x1, y1
 

@@ -8,9 +8,10 @@ import msgspec
 import numpy as np
 
 from kins.errors import KinsError
+from kins.limits import PIXELS
 from kins.masks.mask import Mask, check_same_size, from_spans
 from kins.masks.reading import read_many
-from kins.masks.runs import MAX_PIXELS, check_size
+from kins.masks.runs import check_size
 from kins.masks.table import Floats, Ints, Spans
 
 TOGETHER = 256
@@ -29,7 +30,7 @@ def rasterise(masks: Iterable[Mask | None]) -> None:
         16
     """
     pending = [m for m in masks if m is not None and m._counts is None and isinstance(m._source, msgspec.Raw)]
-    pending = [m for m in pending if m.height > 0 < m.width and m.height * m.width <= MAX_PIXELS]
+    pending = [m for m in pending if m.height > 0 < m.width and m.height * m.width <= PIXELS.value]
     for start in range(0, len(pending), TOGETHER):
         _rasterise_together(pending[start : start + TOGETHER])
 
@@ -118,7 +119,7 @@ def spans(known: Sequence[Mask | None]) -> tuple[Spans, Ints, Floats]:
             raw = mask._counts is None and isinstance(mask._source, msgspec.Raw)
             sources[row] = mask._source if raw else mask.counts
     heights, widths = np.array(sizes, np.int64).reshape(-1, 2).T
-    for row in np.flatnonzero((heights < 1) | (widths < 1) | (heights * widths > MAX_PIXELS)).tolist():
+    for row in np.flatnonzero((heights < 1) | (widths < 1) | (heights * widths > PIXELS.value)).tolist():
         if (mask := known[row]) is not None:
             check_size(mask.height, mask.width, mask._where)
     table, _, sound = read_many(sources, heights, widths)

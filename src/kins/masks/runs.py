@@ -8,18 +8,19 @@ import numpy as np
 import numpy.typing as npt
 
 from kins.errors import KinsError
+from kins.limits import PIXELS
 
 Rle = dict[str, Any]
-
-MAX_PIXELS = 2**28
-"""Largest image accepted, 16,384 x 16,384: a full-size array of it still fits into memory."""
 
 
 def check_size(height: int, width: int, where: object = "") -> None:
     """Raises KinsError unless the size is that of an image that can be worked with."""
-    if height < 1 or width < 1 or height * width > MAX_PIXELS:
+    if height < 1 or width < 1 or height * width > PIXELS.value:
         place = f"{where}: " if where else ""
-        raise KinsError(f"{place}image size {width} x {height} is not between 1 x 1 and {MAX_PIXELS} pixels in all")
+        raise KinsError(
+            f"{place}image size {width} x {height} is not between 1 x 1 and {PIXELS.value} pixels in all; "
+            f"{PIXELS.variable} allows more"
+        )
 
 
 def rle_size(rle: Any, where: str) -> tuple[int, int]:
@@ -38,9 +39,9 @@ def rle_problem(rle: Rle, height: int, width: int) -> str | None:
         return str(error)
     if size != (height, width):
         return f"RLE is of size {size[1]} x {size[0]}, the image {width} x {height}"
-    counts = rle.get("counts")
+    counts, most = rle.get("counts"), PIXELS.value
     if isinstance(counts, (list, tuple)):
-        if any(type(run) is not int or run < 0 or run > MAX_PIXELS for run in counts):
+        if any(type(run) is not int or run < 0 or run > most for run in counts):
             return "RLE has a run that is not a whole number of at least 0"
         total = sum(counts)
     elif isinstance(counts, (str, bytes)):
@@ -48,7 +49,7 @@ def rle_problem(rle: Rle, height: int, width: int) -> str | None:
             runs = decode_runs(counts.encode("ascii") if isinstance(counts, str) else counts)
         except (UnicodeEncodeError, ValueError):
             return "RLE has damaged counts"
-        if (runs < 0).any() or (runs > MAX_PIXELS).any():
+        if (runs < 0).any() or (runs > most).any():
             return "RLE has damaged counts (a run is negative or huge)"
         total = int(runs.sum())
     else:

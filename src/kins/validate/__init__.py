@@ -11,7 +11,7 @@ from pathlib import Path
 from kins.errors import KinsError
 from kins.files import write_json
 from kins.formats import FORMATS, recognise
-from kins.formats.document import Document, encode, parse, places, read_content
+from kins.formats.document import STRING, Document, encode, parse, places, read_content
 from kins.validate.checker import Checker
 from kins.validate.folder import examine
 from kins.validate.parts import installation
@@ -19,7 +19,7 @@ from kins.validate.report import KINDS, Problem, Report
 
 __all__ = ["KINDS", "Problem", "Report", "examine", "installation", "validate"]
 
-_STRINGS_AND_NAN = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\bInfinity\b|-?\bNaN\b')
+_STRINGS_AND_NAN = re.compile(STRING + rb"|-?\bInfinity\b|-?\bNaN\b", re.DOTALL)
 _NAN = re.compile(rb"[\s,:\[]-?(?:NaN|Infinity)\b")
 
 

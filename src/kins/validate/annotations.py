@@ -13,6 +13,7 @@ import msgspec
 
 from kins.errors import KinsError
 from kins.formats.document import Document, Raw
+from kins.limits import INSTANCES
 from kins.masks import Mask
 from kins.records import Image, Instance, Scene
 from kins.validate.entries import Entry, read_object, whole_number
@@ -94,7 +95,17 @@ class AnnotationChecker:
             elif (instance := self._annotation(entry, position, place)) is not None:
                 checked.append(instance)
         self._repeated(checked)
-        self._compare(image_id, checked)
+        if not self._crowded(len(positions), f"image {image_id}", "annotations"):
+            self._compare(image_id, checked)
+
+    def _crowded(self, count: int, where: str, place: str) -> bool:
+        """Whether an image has more instances than kins works on; what they hide of each other is not asked then."""
+        try:
+            INSTANCES.check(count, where)
+        except KinsError as error:
+            self.report.add("beyond-limits", place, str(error))
+            return True
+        return False
 
     def _annotation(self, entry: Entry, position: int, place: str) -> _Checked | None:
         """One annotation; None if it goes no further, because it is damaged or of no image."""
@@ -219,7 +230,8 @@ class AnnotationChecker:
             elif order is not None:
                 orders.add(order)
         self._constraints(entry, len(regions), dot)
-        self._compare(image_id, checked)
+        if not self._crowded(len(regions), f"image {image_id}", f"{dot}regions"):
+            self._compare(image_id, checked)
 
     def _constraints(self, entry: Entry, count: int, dot: str) -> None:
         text = entry.get("depth_constraint")
@@ -270,8 +282,12 @@ class AnnotationChecker:
         from kins.occlusion import disagreements
 
         first = instances[0].require("amodal")
-        for front, back, pixels, stored in disagreements(
-            Scene(Image(0, "", first.height, first.width), tuple(instances))
-        ):
+        scene = Scene(Image(0, str(image_id), first.height, first.width), tuple(instances))
+        try:
+            found = disagreements(scene)
+        except KinsError as error:
+            self.report.add("beyond-limits", "annotations", str(error))
+            return
+        for front, back, pixels, stored in found:
             detail = f"hides {pixels} pixels of {places[back]}, but the file says {stored} (image {image_id})"
             self.report.add("order-disagrees", places[front], detail)

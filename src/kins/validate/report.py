@@ -45,6 +45,7 @@ KINDS: dict[str, Kind] = {
     ),
     "category-name-twice": Kind("warning", "two categories have the same name", "join them, or tell them apart"),
     "category-unused": Kind("info", "a category has no instance", "nothing: KINS itself has no rider"),
+    "beyond-limits": Kind("error", "more than kins works on", "cut the image up, or raise the limit that is named"),
     "annotation-entry": Kind("error", "an annotation is unusable", "give it whole numbers id, image_id, category_id"),
     "id-as-text": Kind("error", "a number is written as text", "write it as a number: --fix does"),
     "annotation-id-twice": Kind("error", "two annotations have the same id", "number them anew: --fix does"),

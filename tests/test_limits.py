@@ -1,0 +1,115 @@
+"""Each limit of kins.limits: what it bounds is done at it, and refused with the place, in one line, past it."""
+
+import json
+
+import pytest
+
+import kins
+from kins import KinsError, limits
+from kins.validate import validate
+
+
+def square(x: float, y: float, side: float) -> list[float]:
+    return [x, y, x + side, y, x + side, y + side, x, y + side]
+
+
+def annotated(path, masks, size=(60, 80), images=1):
+    """A KINS 2020 file with these masks (amodal and inmodal) in each of its images."""
+    annotations = [
+        {"id": k * len(masks) + n + 1, "image_id": k, "category_id": 1, "iscrowd": 0, "oco_id": 0, "ico_id": 0}
+        | {"a_segm": amodal, "i_segm": inmodal}
+        for k in range(images)
+        for n, (amodal, inmodal) in enumerate(masks)
+    ]
+    entries = [{"id": k, "file_name": f"{k}.png", "height": size[0], "width": size[1]} for k in range(images)]
+    content = {"images": entries, "annotations": annotations, "categories": [{"id": 1, "name": "car"}]}
+    path.write_text(json.dumps(content))
+    return path
+
+
+@pytest.mark.parametrize("limit", limits.LIMITS, ids=lambda limit: limit.name or limit.what)
+def test_a_limit_says_why_and_how_to_raise_it(limit, monkeypatch):
+    assert limit.reason
+    assert limit.value == limit.default
+    with pytest.raises(KinsError, match="has ") as error:
+        limit.check(limit.default + 1, "a.json")
+    assert "\n" not in str(error.value)
+    limit.check(limit.default, "a.json")
+    if limit.variable is None:
+        return
+    assert limit.variable in str(error.value)
+    monkeypatch.setenv(limit.variable, "7")
+    assert limit.value == 7
+    for text in ("", "-1", "0", "many", "1e3", "9" * 19, "²"):
+        monkeypatch.setenv(limit.variable, text)
+        with pytest.raises(KinsError, match=limit.variable):
+            _ = limit.value
+
+
+def test_names_of_limits_differ():
+    names = [limit.name for limit in limits.LIMITS if limit.name]
+    assert len(set(names)) == len(names)
+
+
+def test_instances_of_an_image(tmp_path, monkeypatch):
+    masks = [([square(20 * n, 5, 10)],) * 2 for n in range(4)]
+    path = annotated(tmp_path / "a.json", masks)
+    monkeypatch.setenv("KINS_MAX_INSTANCES", "4")
+    assert len(kins.load(path)[0]) == 4
+    assert "beyond-limits" not in validate(path).found
+    monkeypatch.setenv("KINS_MAX_INSTANCES", "3")
+    with pytest.raises(KinsError, match=r"a\.json: image 0\.png: has 4 instances.*KINS_MAX_INSTANCES"):
+        kins.load(path)[0]
+    assert validate(path).found["beyond-limits"].places[0][0] == "annotations"
+
+
+def test_pairs_and_spans_that_are_compared(tmp_path, monkeypatch):
+    """Three boxes in a row, each over the next: two pairs of three; the third box is compared with the second alone."""
+    masks = [([square(8 * n, 5, 10)], [square(8 * n + 2, 5, 8)]) for n in range(3)]
+    path = annotated(tmp_path / "a.json", masks)
+    monkeypatch.setenv("KINS_MAX_PAIRS", "2")
+    assert len(kins.load(path)[0].occlusion().edges) == 2
+    monkeypatch.setenv("KINS_MAX_PAIRS", "1")
+    with pytest.raises(KinsError, match=r"image 0\.png: has 2 pairs"):
+        kins.load(path)[0].occlusion()
+    assert "KINS_MAX_PAIRS" in validate(path).found["beyond-limits"].places[0][1]
+    monkeypatch.delenv("KINS_MAX_PAIRS")
+    monkeypatch.setenv("KINS_MAX_COMPARED", "3")
+    with pytest.raises(KinsError, match=r"image 0\.png: has \d+ spans"):
+        kins.load(path)[0].occlusion()
+
+
+def test_cycles(tmp_path, monkeypatch):
+    """Of three boxes each lies under a part of the next, in a circle."""
+    stripes = [([square(0, 0, 40)], [[0, y, 40, y, 40, y + 10, 0, y + 10]]) for y in (0, 10, 20)]
+    stripes[0] = ([[0, 0, 40, 0, 40, 22, 0, 22]], stripes[0][1])  # hidden by the second, and by 2 rows of the third
+    stripes[1] = ([[0, 10, 40, 10, 40, 30, 0, 30]], stripes[1][1])
+    stripes[2] = ([[0, 0, 40, 0, 40, 10, 0, 10], [0, 20, 40, 20, 40, 30, 0, 30]], stripes[2][1])
+    path = annotated(tmp_path / "a.json", stripes)
+    monkeypatch.setenv("KINS_MAX_CYCLES", "1")
+    assert len(kins.load(path)[0].occlusion().cycles) == 1
+    path = annotated(tmp_path / "b.json", [*stripes, *((shifted(a), shifted(i)) for a, i in stripes)])
+    with pytest.raises(KinsError, match=r"image 0\.png: has 2 cycles"):
+        kins.load(path)[0].occlusion()
+
+
+def shifted(polygons):
+    return [[number + 40 * (1 - at % 2) for at, number in enumerate(polygon)] for polygon in polygons]
+
+
+@pytest.mark.parametrize("end", [b"tru}]}", b'"ab', b'\\"\\"', b"NaN, tru", b"[}"])
+def test_the_place_of_damage_is_found_in_one_go_however_many_quotes_come_before(tmp_path, end):
+    """The time of a quadratic search would be hours here; of the linear one it is some milliseconds."""
+    path = tmp_path / "a.json"
+    path.write_bytes(b'{"images": [], "annotations": [{"id": 1, "text": "' + b'\\"a' * 300_000 + b'", "x": ' + end)
+    with pytest.raises(KinsError) as error:
+        kins.load(path)
+    assert "annotations[0].x" in str(error.value)
+    assert not validate(path).valid
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_an_unending_string_of_quotes(tmp_path, count):
+    path = tmp_path / "a.json"
+    path.write_bytes(b'{"images": [NaN, "' + b'\\"ab' * 10**count * 100)
+    assert validate(path).found["unreadable"]
