@@ -11,7 +11,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from kins.annotate.calls import AnswerError, Handler, Shop, endpoint, said
-from kins.annotate.routes import entrance, images, layers, projects
+from kins.annotate.routes import admin, assist, entrance, exports, images, layers, projects, reviews, statistics
 from kins.annotate.security import Guard
 
 API = "/api/v1"
@@ -31,14 +31,35 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", "/projects/{project}/categories"): projects.add_category,
     ("GET", "/projects/{project}/images"): projects.images,
     ("GET", "/projects/{project}/next"): projects.following,
+    ("PATCH", "/projects/{project}"): admin.change_project,
+    ("GET", "/projects/{project}/members"): admin.members,
+    ("POST", "/projects/{project}/members"): admin.set_member,
+    ("DELETE", "/projects/{project}/members"): admin.remove_member,
+    ("POST", "/projects/{project}/assign"): admin.assign,
+    ("GET", "/projects/{project}/statistics"): statistics.statistics,
+    ("GET", "/projects/{project}/exports"): exports.exports,
+    ("POST", "/projects/{project}/exports"): exports.begin,
+    ("GET", "/exports/{export}"): exports.export,
+    ("GET", "/exports/{export}/file"): exports.file,
+    ("GET", "/users"): admin.users,
+    ("POST", "/users"): admin.new_user,
+    ("PATCH", "/users/{user}"): admin.change_user,
     ("GET", "/images/{image}"): images.image,
     ("GET", "/images/{image}/file"): images.file,
     ("POST", "/images/{image}/layers"): images.my_layer,
+    ("GET", "/images/{image}/proposals"): assist.proposals,
+    ("GET", "/images/{image}/agreement"): reviews.agreement,
+    ("POST", "/images/{image}/consensus"): reviews.consensus,
+    ("POST", "/images/{image}/review"): reviews.review,
+    ("GET", "/images/{image}/comments"): reviews.comments,
+    ("POST", "/images/{image}/comments"): reviews.comment,
+    ("PATCH", "/comments/{comment}"): reviews.resolve,
     ("GET", "/layers/{layer}"): layers.layer,
     ("GET", "/layers/{layer}/operations"): layers.history,
     ("POST", "/layers/{layer}/operations"): layers.append,
     ("GET", "/layers/{layer}/masks"): layers.masks,
     ("POST", "/layers/{layer}/state"): layers.change_state,
+    ("POST", "/layers/{layer}/complete"): assist.complete,
 }
 """Method and address below API of everything else."""
 

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -41,10 +42,12 @@ class Shop:
         accounts: whether people log in; or else there is one user, who came with the token.
         token: for the first visit of that user; None once it was used.
         cookie: name of the session's cookie.
+        exports: folder of exported files.
         completer: by what masks are completed, or None.
     """
 
     store: Store
+    exports: Path
     accounts: bool = False
     token: str | None = None
     cookie: str = "kins_session"

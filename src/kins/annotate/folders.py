@@ -28,8 +28,6 @@ def open_project(store: Store, folder: Path) -> tuple[int, list[str]]:
     Raises:
         KinsError: no such folder, or not one picture in it that can be used.
     """
-    if not folder.is_dir():
-        raise KinsError(f"{folder}: no such folder of pictures")
     root = str(folder.resolve())
     with store.write() as connection:
         project = tables.project

@@ -12,7 +12,8 @@ import msgspec
 import sqlalchemy as sa
 
 from kins.annotate import tables
-from kins.annotate.operations import MOST_OPERATIONS, Frame, History, Operation, RefusedError, State, check
+from kins.annotate.checks import MOST_OPERATIONS, check
+from kins.annotate.operations import Frame, History, Operation, RefusedError, State
 from kins.annotate.painting import Direction, Painted, paint, pairs_of
 
 KEPT = 256

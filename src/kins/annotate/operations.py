@@ -6,25 +6,18 @@ list of operations that only grows. Undo is an operation, too: it takes the newe
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from kins.errors import KinsError
-from kins.masks import MAX_COORDINATE
 
-MOST_POINTS, MOST_RINGS, MOST_OBJECTS, MOST_EXCEPTIONS = 10_000, 1_000, 2_000, 2_000
-"""Points of a ring, rings of an object, objects and exceptions of a layer."""
-MOST_OPERATIONS = 100
-"""Operations of a batch."""
-REACH = 4
-"""Coordinates lie within so many widths or heights of the image."""
+MOST_OBJECTS = MOST_EXCEPTIONS = 2_000
+"""Of a layer."""
 UNIT = 100
 """Coordinates are whole numbers, hundredths of a pixel."""
 
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 S = TypeVar("S", bound=msgspec.Struct)
 
 
@@ -194,11 +187,16 @@ class _Reject(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _Import(msgspec.Struct):
-    """Made by the server alone: a layer's beginning, which is not undone."""
+    """Made by the server alone: a layer's beginning, which is not undone.
+
+    Attributes:
+        differs: pixels of visible masks that are others than in the file.
+    """
 
     objects: tuple[Thing, ...]
     pairs: tuple[Pair, ...] = ()
     exceptions: tuple[Exempt, ...] = ()
+    differs: int = 0
 
 
 def key(first: str, second: str) -> tuple[str, str]:
@@ -295,7 +293,7 @@ def _import(state: State, given: _Import) -> None:
         state.exceptions[known.id] = known
 
 
-_KINDS: dict[str, tuple[type[msgspec.Struct], Callable[[State, Any], None]]] = {
+KINDS: dict[str, tuple[type[msgspec.Struct], Callable[[State, Any], None]]] = {
     "add": (_Add, _add),
     "outline": (_Outline, _outline),
     "class": (_Class, _class),
@@ -308,6 +306,7 @@ _KINDS: dict[str, tuple[type[msgspec.Struct], Callable[[State, Any], None]]] = {
     "reject": (_Reject, _reject),
     "import": (_Import, _import),
 }
+"""Of operations but for undo: the shape of their payload, and how they change a state."""
 
 
 class History:
@@ -316,11 +315,12 @@ class History:
     Attributes:
         state: what holds now. Not to be changed from outside.
         revision: how many operations there are.
+        differs: pixels of visible masks that were others in the file that the layer began with.
     """
 
     def __init__(self) -> None:
         self.state = State()
-        self.revision = 0
+        self.revision = self.differs = 0
         self._counting: list[Operation] = []
         self._undone: list[tuple[Operation, str]] = []
 
@@ -346,7 +346,7 @@ class History:
     def copy(self) -> History:
         """Another one that can go on on its own."""
         other = History()
-        other.state, other.revision = self.state.copy(), self.revision
+        other.state, other.revision, other.differs = self.state.copy(), self.revision, self.differs
         other._counting, other._undone = list(self._counting), list(self._undone)
         return other
 
@@ -358,6 +358,7 @@ class History:
             apply(self.state, operation)
             self._counting.append(operation)
             self._undone.clear()
+            self.differs += operation.payload.get("differs", 0) if operation.kind == "import" else 0
         self.revision += 1
 
     def _take_back(self, operation: Operation) -> None:
@@ -379,67 +380,12 @@ class History:
 
 def apply(state: State, operation: Operation) -> None:
     """Change a state by one operation that is no undo. Raises RefusedError, and leaves the state, where it can't be."""
-    kind, change = _KINDS[operation.kind]
-    change(state, _decoded(operation, kind))
+    kind, change = KINDS[operation.kind]
+    change(state, decoded(operation, kind))
 
 
-def check(operation: Operation, frame: Frame) -> None:
-    """Raises RefusedError for an operation from outside that is malformed, too large or of things not there."""
-    _check_id(operation.id, "operation")
-    if not all(0 <= number < 2**53 for number in (operation.time, operation.pause)):
-        raise RefusedError("malformed", "time and pause are milliseconds, 0 or more")
-    if operation.kind == "undo":
-        if set(operation.payload) != {"of"} or not isinstance(operation.payload["of"], str):
-            raise RefusedError("malformed", "an undo names the operation: of")
-        return
-    if operation.kind not in _KINDS or operation.kind == "import":
-        raise RefusedError("malformed", f"no kind of operation {operation.kind[:40]!r}")
-    given: Any = _decoded(operation, _KINDS[operation.kind][0])
-    for name in ("object", "exception", "nearer", "farther"):
-        if hasattr(given, name):
-            _check_id(getattr(given, name), name)
-    if hasattr(given, "rings"):
-        check_rings(given.rings, frame)
-    if hasattr(given, "points"):
-        _check_points(given.points, frame)
-    category = getattr(given, "category", None)
-    if category is not None and category not in frame.categories:
-        raise RefusedError("no-category", f"there is no category {category}")
-    if getattr(given, "proposal", None) is not None and given.proposal not in frame.proposals:
-        raise RefusedError("no-proposal", f"there is no proposal {given.proposal} of this image")
-    _check_origin(getattr(given, "origin", Origin()), frame)
-
-
-def check_rings(rings: tuple[Ring, ...], frame: Frame) -> None:
-    """Raises RefusedError unless these are the outlines of an object."""
-    if not rings or len(rings) > MOST_RINGS or all(ring.hole for ring in rings):
-        raise RefusedError("malformed", f"an object has 1 to {MOST_RINGS} rings, not all of them holes")
-    for ring in rings:
-        _check_points(ring.points, frame)
-
-
-def _check_points(points: tuple[int, ...], frame: Frame) -> None:
-    if len(points) % 2 or not 6 <= len(points) <= 2 * MOST_POINTS:
-        raise RefusedError("malformed", f"a ring has 3 to {MOST_POINTS} points, x and y of each")
-    for numbers, size in ((points[::2], frame.width), (points[1::2], frame.height)):
-        farthest = min(REACH * size, int(MAX_COORDINATE)) * UNIT
-        if max(numbers) > farthest or min(numbers) < -farthest:
-            raise RefusedError("outside", f"a point lies farther away than {REACH} times the image's size")
-
-
-def _check_origin(origin: Origin, frame: Frame) -> None:
-    if origin.proposal is not None and origin.proposal not in frame.proposals:
-        raise RefusedError("no-proposal", f"there is no proposal {origin.proposal} of this image")
-    if origin.iou is not None and not 0 <= origin.iou <= 1:
-        raise RefusedError("malformed", "an IoU lies between 0 and 1")
-
-
-def _check_id(text: str, what: str) -> None:
-    if not _UUID.fullmatch(text):
-        raise RefusedError("malformed", f"the id of the {what} is no UUID in small letters")
-
-
-def _decoded(operation: Operation, kind: type[S]) -> S:
+def decoded(operation: Operation, kind: type[S]) -> S:
+    """What an operation is about. Raises RefusedError where that is malformed."""
     try:
         return msgspec.convert(operation.payload, kind)
     except msgspec.ValidationError as error:

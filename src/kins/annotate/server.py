@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
+import logging
 import secrets
 import socket
+import threading
+import time
+import webbrowser
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,14 +17,53 @@ from typing import Any
 import sqlalchemy as sa
 
 from kins.annotate import tables
+from kins.annotate.accounts import has_accounts
 from kins.annotate.app import application
 from kins.annotate.calls import Shop
 from kins.annotate.folders import only_user, open_project
-from kins.annotate.store import FILE, Store
+from kins.annotate.imports import frame_dataset, import_layers, import_proposals, read_proposals
+from kins.annotate.store import Store, in_folder
 from kins.errors import KinsError
+from kins.files import reason
+from kins.formats import load
 
 PORT = 8765
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+MOST_CONNECTIONS = 500
+MOST_HEADERS = 64 * 2**10
+"""Bytes of a request's headers."""
+BETWEEN_LOOKS = 3600
+"""Seconds between looks whether a new day has come, for the daily backup."""
+
+log = logging.getLogger("kins.annotate")
+
+
+@dataclasses.dataclass(frozen=True)
+class Listening:
+    """Where to listen.
+
+    Attributes:
+        host, port: the port 8765 or one of the next if None.
+        names: by which the server is reached besides those of this machine itself.
+        certificate, key: PEM files for TLS.
+        proxy: address of a proxy in front, whose word on the client's address and on TLS counts.
+    """
+
+    host: str = "127.0.0.1"
+    port: int | None = None
+    names: tuple[str, ...] = ()
+    certificate: Path | None = None
+    key: Path | None = None
+    proxy: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Opened:
+    """A folder's database, its project there, and a line for each thing that can't be used."""
+
+    shop: Shop
+    project: int
+    lines: list[str]
 
 
 def create_app(
@@ -43,31 +87,61 @@ def create_app(
         >>> callable(app)
         True
     """
-    shop, _ = open_shop(Path(folder), database)
+    shop = open_folder(Path(folder), database).shop
     shop.token = token
     return application(shop, [*LOOPBACK, *hosts])
 
 
-def open_shop(folder: Path, database: str | None = None) -> tuple[Shop, list[str]]:
-    """The database with the folder's project, and a line for each picture that can't be used."""
-    if not folder.is_dir():
-        raise KinsError(f"{folder}: no such folder of pictures")
-    store = Store(database or f"sqlite:///{(folder / FILE).resolve()}")
-    project, skipped = open_project(store, folder)
+def open_folder(
+    folder: Path,
+    database: str | None = None,
+    annotations: Path | None = None,
+    proposals: Path | None = None,
+    user: str | None = None,
+) -> Opened:
+    """Open the database of a folder, and take in what files have.
+
+    Raises KinsError where the folder, the database, a file or the user can't be used.
+    """
+    store = Store(in_folder(folder, database))
+    try:
+        project, lines = open_project(store, folder)
+        with store.read() as connection:
+            accounts = has_accounts(connection)
+        exports = (store.file.parent if store.file else folder) / "exports"
+        shop = Shop(store, exports.resolve(), accounts=accounts)
+        only = None if accounts else only_user(store, project)
+        if annotations is not None:
+            whose = _annotator(store, user) if only is None else only
+            taken = import_layers(store, shop.layers, project, load(annotations, images=folder), whose)
+            lines += [*taken.lines, f"{annotations}: {taken.objects} objects in {taken.images} images"]
+        if proposals is not None:
+            dataset = read_proposals(proposals, folder, frame_dataset(store, project, folder))
+            taken = import_proposals(store, project, dataset, proposals.name)
+            lines += [*taken.lines, f"{proposals}: {taken.objects} proposals for {taken.images} images"]
+    except BaseException:
+        store.close()
+        raise
+    return Opened(shop, project, lines)
+
+
+def _annotator(store: Store, name: str | None) -> int:
+    """The id of a user. Raises KinsError where there is none of that name."""
     with store.read() as connection:
-        accounts = connection.scalar(sa.select(sa.func.count()).where(tables.user.c.password.is_not(None)))
-    if not accounts:
-        only_user(store, project)
-    return Shop(store, accounts=bool(accounts)), skipped
+        found = connection.scalar(sa.select(tables.user.c.id).where(tables.user.c.name == (name or "")))
+    if found is None:
+        raise KinsError(f"--annotations: say whose they become with --user NAME; there is no user {name or ''!r}")
+    return int(found)
 
 
 def serve(
     folder: str | Path,
     *,
+    annotations: str | Path | None = None,
+    proposals: str | Path | None = None,
     database: str | None = None,
-    host: str = "127.0.0.1",
-    port: int | None = None,
-    hosts: Sequence[str] = (),
+    user: str | None = None,
+    listening: Listening = Listening(),  # it can't be changed
     browser: bool = True,
     say: Callable[[str], object] = print,
 ) -> None:
@@ -75,14 +149,16 @@ def serve(
 
     Args:
         folder: of pictures.
+        annotations: file of any format to begin with, for images that nobody has begun.
+        proposals: predictions, results of a detector or annotations, to accept or reject one by one.
         database: address as SQLAlchemy has it; a file in the folder if None.
-        host, port: where to listen; the port 8765 or one of the next if None.
-        hosts: further names that the server goes by.
+        user: whose layers `annotations` become, in a database with accounts.
+        listening: where, and under which names.
         browser: open the page.
         say: takes each line that is for the user.
 
     Raises:
-        KinsError: the folder or the database can't be used, the port is taken, or `host` is for others, too, and
+        KinsError: the folder or the database can't be used, the port is taken, or others could reach the server and
             there are no accounts.
 
     Example:
@@ -92,29 +168,73 @@ def serve(
     """
     import uvicorn
 
-    shop, skipped = open_shop(Path(folder), database)
-    for line in skipped:
-        say(f"left out: {line}")
-    if not shop.accounts and not _is_loopback(host):
-        raise KinsError(
-            f"--host {host}: others could reach this, so it needs accounts; make one first: kins annotate user add NAME"
-        )
-    listening = _listen(host, port)
-    number = listening.getsockname()[1]
-    shop.cookie = f"kins_session_{number}"  # browsers don't tell the ports of one machine apart
-    address = f"http://{f'[{host}]' if ':' in host else host}:{number}/"
-    if not shop.accounts:
-        shop.token = secrets.token_urlsafe(24)
-        address += f"?token={shop.token}"
-    say(f"{folder}: open {address} (Ctrl-C ends)")
-    if browser:
-        _show(address)
-    app = application(shop, [*LOOPBACK, host, *hosts])
-    config = uvicorn.Config(app, log_level="warning", server_header=False, limit_concurrency=500, lifespan="off")
+    known, proposed = (None if name is None else Path(name) for name in (annotations, proposals))
+    opened = open_folder(Path(folder), database, known, proposed, user)
+    shop = opened.shop
     try:
-        uvicorn.Server(config).run(sockets=[listening])
+        for line in opened.lines:
+            say(line)
+        bound = _bound(listening, shop)
+        address = _address(listening, bound, shop)
+        say(f"{folder}: open {address} (Ctrl-C ends)")
+        if browser:
+            threading.Timer(1.0, webbrowser.open, [address]).start()
+        threading.Thread(target=_back_up_daily, args=(shop,), daemon=True).start()
+        app = application(shop, [*LOOPBACK, listening.host, *listening.names])
+        config = uvicorn.Config(app, **_options(listening))
+        uvicorn.Server(config).run(sockets=[bound])
     finally:
         shop.store.close()
+
+
+def _bound(listening: Listening, shop: Shop) -> socket.socket:
+    """The socket. Raises KinsError where others could reach it and there are no accounts."""
+    open_to_others = not _is_loopback(listening.host)
+    if not shop.accounts and (open_to_others or listening.proxy):
+        raise KinsError(
+            f"--host {listening.host}: others could reach this, so it needs accounts; make one first: "
+            "kins annotate user add NAME DIR"
+        )
+    if open_to_others and not listening.certificate and not listening.proxy:
+        log.warning("passwords and pictures go over the network as they are; add --certificate, or a proxy with TLS")
+    bound = _listen(listening.host, listening.port)
+    shop.cookie = f"kins_session_{bound.getsockname()[1]}"  # browsers don't tell the ports of one machine apart
+    return bound
+
+
+def _address(listening: Listening, bound: socket.socket, shop: Shop) -> str:
+    """What to open, with the token of the only user."""
+    host = f"[{listening.host}]" if ":" in listening.host else listening.host
+    address = f"http{'s' if listening.certificate else ''}://{host}:{bound.getsockname()[1]}/"
+    if shop.accounts:
+        return address
+    shop.token = secrets.token_urlsafe(24)
+    return f"{address}?token={shop.token}"
+
+
+def _options(listening: Listening) -> dict[str, Any]:
+    """For uvicorn."""
+    return {
+        "log_level": "warning",
+        "server_header": False,
+        "lifespan": "off",
+        "limit_concurrency": MOST_CONNECTIONS,
+        "h11_max_incomplete_event_size": MOST_HEADERS,
+        "timeout_graceful_shutdown": 5,
+        "proxy_headers": listening.proxy is not None,
+        "forwarded_allow_ips": listening.proxy or "",
+        "ssl_certfile": listening.certificate,
+        "ssl_keyfile": listening.key,
+    }
+
+
+def _back_up_daily(shop: Shop) -> None:
+    while True:
+        try:
+            shop.store.backup()
+        except KinsError as error:
+            log.error("%s", error)
+        time.sleep(BETWEEN_LOOKS)
 
 
 def _is_loopback(host: str) -> bool:
@@ -127,20 +247,14 @@ def _is_loopback(host: str) -> bool:
 def _listen(host: str, port: int | None) -> socket.socket:
     """A socket at the port, or at the first free one of ten."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    problem = ""
     for number in range(PORT, PORT + 10) if port is None else (port,):
-        listening = socket.socket(family, socket.SOCK_STREAM)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound = socket.socket(family, socket.SOCK_STREAM)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listening.bind((host, number))
-            return listening
+            bound.bind((host, number))
+            return bound
         except OSError as error:
-            listening.close()
-            problem = error.strerror
+            bound.close()
+            problem = reason(error)
     raise KinsError(f"{host}:{port or PORT}: can't listen there ({problem}); choose another --port")
-
-
-def _show(address: str) -> None:
-    import threading
-    import webbrowser
-
-    threading.Timer(1.0, webbrowser.open, [address]).start()

@@ -32,6 +32,16 @@ FILE = "annotations.sqlite"
 """The database in a folder of pictures."""
 
 
+def in_folder(folder: Path, database: str | None = None) -> str:
+    """The address of the database for a folder of pictures: the one given, or that of the file in the folder.
+
+    Raises KinsError where there is no such folder.
+    """
+    if not folder.is_dir():
+        raise KinsError(f"{folder}: no such folder of pictures")
+    return database or sa.URL.create("sqlite", database=str((folder / FILE).resolve())).render_as_string()
+
+
 class Store:
     """An open database of the newest schema.
 

@@ -168,7 +168,7 @@ def consensus(datasets: Sequence[Dataset]) -> Dataset:
     for scene_of_each in progress(list(_common(datasets)), "consensus"):
         image = scene_of_each[0].image
         instances = []
-        for members in _objects(scene_of_each):
+        for members in same_objects(scene_of_each):
             instance = _merged(members, len(datasets))
             if instance is not None:
                 category_id = number(instance.category_id, instance.category)
@@ -230,7 +230,7 @@ def _assign(overlap: npt.NDArray[np.float64], least: float) -> list[tuple[int, i
     return [(i, j) for i, j in zip(rows.tolist(), columns.tolist(), strict=True) if overlap[i, j] > 0]
 
 
-def _objects(scenes: Sequence[Scene]) -> list[list[Instance]]:
+def same_objects(scenes: Sequence[Scene]) -> list[list[Instance]]:
     """The instances of each object, at most one an annotator; annotators join one after the other."""
     objects: list[list[Instance]] = []
     for scene in scenes:

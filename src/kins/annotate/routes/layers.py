@@ -9,10 +9,10 @@ import sqlalchemy as sa
 
 from kins.annotate import tables
 from kins.annotate.calls import AnswerError, Call, json
-from kins.annotate.contents import frame_of, set_image_state, update_image_state
+from kins.annotate.contents import frame_of, set_image_state, settings_of, update_image_state
 from kins.annotate.findings import findings_of
 from kins.annotate.layers import told
-from kins.annotate.operations import Operation
+from kins.annotate.operations import History, Operation
 from kins.annotate.painting import hidden_share
 from kins.annotate.routes.images import told_layer
 
@@ -83,11 +83,16 @@ def masks(call: Call) -> dict[str, Any]:
         {"id": name, "amodal": _rle(whole), "inmodal": _rle(seen), "hidden": hidden_share(whole, seen)}
         for name, whole, seen in zip(painted.ids, painted.amodal, painted.inmodal, strict=True)
     ]
-    return {
-        "revision": history.revision,
-        "objects": objects,
-        "findings": findings_of(history.state, painted, image),
-    }
+    findings = [*findings_of(history.state, painted, image), *_imported_otherwise(history)]
+    return {"revision": history.revision, "objects": objects, "findings": findings}
+
+
+def _imported_otherwise(history: History) -> list[dict[str, Any]]:
+    """That visible masks are not quite those of the file they came from."""
+    if not history.differs:
+        return []
+    text = f"the visible masks differ from those of the imported file by {history.differs} pixels along outlines"
+    return [{"severity": "warning", "text": text}]
 
 
 def _rle(mask: Any) -> dict[str, Any]:
@@ -104,7 +109,8 @@ def change_state(call: Call) -> Any:
         if given.state == "set aside" and not given.reason.strip():
             raise AnswerError(422, "no-reason", "say why this image is set aside", findings=[])
         if given.state == "done":
-            _require_finished(call, connection, row, image, given.answers)
+            _require_answers(connection, image, given.answers)
+            require_finished(call, connection, row, image)
         done = tables.now() if given.state == "done" else None
         values = {"state": given.state, "reason": given.reason.strip()[:2000] or None, "done": done}
         connection.execute(sa.update(tables.layer).where(tables.layer.c.id == row.id).values(**values))
@@ -119,16 +125,18 @@ def change_state(call: Call) -> Any:
         return json(told_layer(call, connection, row, image))
 
 
-def _require_finished(call: Call, connection: sa.Connection, row: Any, image: Any, answers: list[bool]) -> None:
-    """Raises AnswerError 422 with what is left to do."""
-    from kins.annotate.contents import settings_of
-
+def _require_answers(connection: sa.Connection, image: Any, answers: list[bool]) -> None:
     questions = settings_of(connection, image.project).get("questions", [])
-    if len([answer for answer in answers if answer]) < len(questions):
+    if answers.count(True) < len(questions):
         raise AnswerError(422, "questions", "tick the project's questions first", findings=[])
+
+
+def require_finished(call: Call, connection: sa.Connection, row: Any, image: Any) -> None:
+    """Raises AnswerError 422 with what is left to do."""
     frame = frame_of(connection, image)
     known = call.shop.layers.history(connection, row.id)
     painted = call.shop.layers.painted(row.id, known, frame)
     found = findings_of(known.state, painted, image)
     if errors := [finding for finding in found if finding["severity"] == "error"]:
-        raise AnswerError(422, "unfinished", f"{len(errors)} thing(s) to do first: {errors[0]['text']}", findings=found)
+        text = f"{len(errors)} thing{'s' if len(errors) > 1 else ''} to do first: {errors[0]['text']}"
+        raise AnswerError(422, "unfinished", text, findings=found)

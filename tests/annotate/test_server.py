@@ -1,0 +1,265 @@
+"""One person's way through the server: pictures, outlines, order, masks, done, export."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import PIL.Image
+import pytest
+
+import kins
+from kins.annotate.server import Opened, open_folder
+from kins.masks import Mask
+from tests.annotate.helpers import Person, add, new, operation, pictures, rectangle, served
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Opened, Person]]:
+    """A server without accounts, and its user."""
+    folder = pictures(tmp_path_factory.mktemp("alone"), 8)
+    opened = open_folder(folder)
+    opened.shop.token = "secret"
+    with served(opened) as address, Person(address, token="secret") as person:
+        yield address, opened, person
+
+
+@pytest.fixture(scope="module")
+def car(alone: tuple[str, Opened, Person]) -> int:
+    """A category."""
+    return alone[2].post("/projects/1/categories", json={"name": "car"}).json()["id"]
+
+
+def test_the_printed_address_works_once(alone: tuple[str, Opened, Person]) -> None:
+    address, _, person = alone
+    assert person.get("/me").json()["user"]["name"] == "me"
+    assert httpx.get(f"{address}/?token=secret").status_code == 403
+    assert httpx.get(f"{address}/api/v1/projects").status_code == 401
+    answer = httpx.get(f"{address}/")
+    assert answer.status_code == 200
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
+
+
+def test_from_outlines_to_a_kins_file(alone: tuple[str, Opened, Person], car: int, tmp_path: Path) -> None:
+    _, _, me = alone
+    pole = me.post("/projects/1/categories", json={"name": "pole", "is_occluder": True}).json()["id"]
+    assert me.post("/projects/1/categories", json={"name": " car "}).json()["id"] == car
+    layer = me.layer(1)
+    first, second = new(), new()
+    answer = me.do(
+        layer["id"],
+        0,
+        add(car, 5, 5, 40, 30, name=first),
+        add(car, 30, 10, 40, 30, name=second),
+        add(pole, 50, 0, 3, 60),
+    )
+    assert answer.json()["pairs"] == [{"nearer": second, "farther": first, "confirmed": False}]
+    refused = me.post(f"/layers/{layer['id']}/state", json={"state": "done"})
+    assert (refused.status_code, refused.json()["findings"][0]["object"]) == (422, second)
+    region = rectangle(30, 10, 5, 5)[0]["points"]
+    answer = me.do(
+        layer["id"],
+        3,
+        operation("pair", nearer=first, farther=second),
+        operation("exception", exception=new(), nearer=first, farther=second, points=region),
+    )
+    assert answer.json()["pairs"] == [{"nearer": first, "farther": second, "confirmed": True}]
+    whole = [np.zeros((60, 80), bool) for _ in range(2)]
+    whole[0][5:35, 5:45], whole[1][10:40, 30:70] = True, True
+    turned = np.zeros((60, 80), bool)
+    turned[10:15, 30:35] = True
+    expected = [whole[0] & ~turned, whole[1] & ~(whole[0] & ~turned)]
+    expected[1][:, 50:53] = False
+    masks = me.get(f"/layers/{layer['id']}/masks").json()
+    for found, amodal, inmodal in zip(masks["objects"], whole, expected, strict=False):
+        assert np.array_equal(Mask.from_rle(found["amodal"]).to_array(), amodal)
+        assert np.array_equal(Mask.from_rle(found["inmodal"]).to_array(), inmodal)
+    assert masks["findings"] == []
+    assert me.post(f"/layers/{layer['id']}/state", json={"state": "done"}).json()["state"] == "done"
+    assert me.get("/projects").json()[0]["counts"]["done"] == 1
+    assert me.get("/projects/1/next").json() == {"image": 2}
+    content = exported(me, {"format": "kins2020", "layers": "mine", "states": ["done"]})
+    assert content == exported(me, {"format": "kins2020", "layers": "mine", "states": ["done"]})
+    (tmp_path / "out.json").write_bytes(content)
+    scene = kins.load(tmp_path / "out.json")["a.png"]
+    for instance, amodal, inmodal in zip(scene, whole, expected, strict=True):
+        assert np.array_equal(instance.amodal.to_array(), amodal)
+        assert np.array_equal(instance.inmodal.to_array(), inmodal)
+    assert [i.order for i in scene] == [0, 1]
+    assert kins.validate.validate(tmp_path / "out.json").valid
+
+
+def exported(person: Person, wanted: dict[str, Any]) -> bytes:
+    """The file."""
+    begun = person.post("/projects/1/exports", json=wanted).json()
+    while (state := person.get(f"/exports/{begun['id']}").json())["state"] == "working":
+        time.sleep(0.02)
+    assert state["state"] == "done", state
+    return person.get(f"/exports/{begun['id']}/file").content
+
+
+@pytest.mark.parametrize("name", [name for name in kins.formats.FORMATS if name != "predictions"])
+def test_every_format_is_written(alone: tuple[str, Opened, Person], name: str, tmp_path: Path) -> None:
+    content = exported(alone[2], {"format": name, "layers": "mine", "states": ["done"]})
+    (tmp_path / "out.json").write_bytes(content)
+    masks = "amodal" if name == "coco" else None
+    assert len(kins.load(tmp_path / "out.json", images=alone[1].shop.exports.parent, masks=masks)) == 1
+
+
+def test_an_export_of_nothing_says_so(alone: tuple[str, Opened, Person]) -> None:
+    begun = alone[2].post("/projects/1/exports", json={"format": "kins2020", "layers": "consensus"}).json()
+    while (state := alone[2].get(f"/exports/{begun['id']}").json())["state"] == "working":
+        time.sleep(0.02)
+    assert state["state"] == "failed"
+    assert "nothing to export" in state["error"]
+    assert alone[2].get(f"/exports/{begun['id']}/file").status_code == 404
+    answer = alone[2].post("/projects/1/exports", json={"format": "pickle"})
+    assert (answer.status_code, answer.json()["error"]) == (422, "malformed")
+
+
+def test_the_same_operation_again_changes_nothing_and_a_stale_one_gets_what_is_missing(
+    alone: tuple[str, Opened, Person], car: int
+) -> None:
+    me = alone[2]
+    layer = me.layer(2)["id"]
+    one, two = add(car, 1, 1, 9, 9), add(car, 20, 20, 9, 9)
+    first = me.do(layer, 0, one, two)
+    assert me.do(layer, 0, one, two).json() == first.json()
+    assert me.do(layer, 2, one).json()["revision"] == 2
+    stale = me.do(layer, 1, add(car, 1, 1, 5, 5))
+    assert stale.status_code == 409
+    assert [op["id"] for op in stale.json()["missing"]] == [two["id"]]
+    assert stale.json()["revision"] == 2
+    assert me.do(layer, 9, add(car, 1, 1, 5, 5)).status_code == 409
+    assert [op["revision"] for op in me.get(f"/layers/{layer}/operations").json()["operations"]] == [1, 2]
+    assert [op["id"] for op in me.get(f"/layers/{layer}/operations?after=1").json()["operations"]] == [two["id"]]
+
+
+def test_a_batch_is_taken_whole_or_not_at_all(alone: tuple[str, Opened, Person], car: int) -> None:
+    me = alone[2]
+    layer = me.layer(3)["id"]
+    bad = operation("delete", object=new())
+    refused = me.do(layer, 0, add(car, 1, 1, 9, 9), bad)
+    assert (refused.status_code, refused.json()["which"], refused.json()["error"]) == (422, bad["id"], "no-object")
+    assert me.get(f"/layers/{layer}").json()["revision"] == 0
+    assert me.do(layer, 0, *[add(car, 1, 1, 9, 9)] * 101).status_code == 422
+    taken = add(car, 1, 1, 9, 9)
+    assert me.do(layer, 0, taken).status_code == 200
+    assert me.do(me.layer(4)["id"], 0, taken).json()["error"] == "id-taken"
+
+
+def test_undo_and_redo_are_told(alone: tuple[str, Opened, Person], car: int) -> None:
+    me = alone[2]
+    layer = me.layer(5)["id"]
+    one = add(car, 1, 1, 9, 9)
+    assert me.do(layer, 0, one).json()["undo"] == one["id"]
+    back = operation("undo", of=one["id"])
+    assert (me.do(layer, 1, back).json()["undo"], me.get(f"/layers/{layer}").json()["redo"]) == (None, back["id"])
+    assert me.get(f"/layers/{layer}").json()["objects"] == []
+    assert me.do(layer, 2, operation("undo", of=back["id"])).json()["undo"] == one["id"]
+    assert me.do(layer, 3, operation("undo", of=new())).json()["error"] == "not-newest"
+
+
+def test_a_layer_that_is_done_takes_nothing_until_it_is_opened(alone: tuple[str, Opened, Person], car: int) -> None:
+    me = alone[2]
+    layer = me.layer(6)["id"]
+    me.do(layer, 0, add(car, 1, 1, 9, 9))
+    assert me.post(f"/layers/{layer}/state", json={"state": "done"}).status_code == 200
+    assert me.do(layer, 1, add(car, 1, 1, 9, 9)).json()["error"] == "closed"
+    assert me.post(f"/layers/{layer}/state", json={"state": "open"}).status_code == 200
+    assert me.get("/images/6").json()["state"] == "in work"
+    assert me.do(layer, 1, add(car, 30, 1, 9, 9)).status_code == 200
+    refused = me.post(f"/layers/{layer}/state", json={"state": "set aside"})
+    assert refused.json()["error"] == "no-reason"
+    me.post(f"/layers/{layer}/state", json={"state": "set aside", "reason": "too dark"})
+    assert me.get("/images/6").json()["state"] == "set aside"
+
+
+def test_what_keeps_a_layer_from_being_done(alone: tuple[str, Opened, Person], car: int) -> None:
+    me = alone[2]
+    layer = me.layer(7)["id"]
+    outside = new()
+    me.do(layer, 0, add(None, 1, 1, 9, 9), add(car, 100, 1, 9, 9, name=outside), add(car, 40, 1, 9, 9))
+    found = me.post(f"/layers/{layer}/state", json={"state": "done"}).json()["findings"]
+    assert sorted(f["text"].split(";")[0] for f in found) == [
+        "an object has no class",
+        "an object has no pixel inside of the image",
+    ]
+    me.do(layer, 3, operation("delete", object=outside))
+    me.patch("/projects/1", json={"settings": {"questions": ["Is everything outlined?"]}})
+    assert me.get("/images/7").json()["questions"] == ["Is everything outlined?"]
+    assert me.post(f"/layers/{layer}/state", json={"state": "done"}).json()["error"] == "questions"
+    answer = me.post(f"/layers/{layer}/state", json={"state": "done", "answers": [True]})
+    assert answer.json()["error"] == "unfinished"
+    me.patch("/projects/1", json={"settings": {}})
+
+
+def test_pictures_come_upright_and_are_known_again(tmp_path: Path) -> None:
+    picture = PIL.Image.fromarray(np.arange(24, dtype=np.uint8).reshape(4, 6).repeat(3).reshape(4, 6, 3))
+    turned = PIL.Image.Exif()
+    turned[274] = 6
+    picture.save(tmp_path / "turned.png", exif=turned)
+    picture.save(tmp_path / "plain.png")
+    (tmp_path / "below").mkdir()
+    picture.convert("I;16").save(tmp_path / "below" / "deep.tif")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    opened = open_folder(tmp_path)
+    assert len(opened.lines) == 1
+    opened.shop.token = "t"
+    with served(opened) as address, Person(address, token="t") as me:
+        listed = {i["file"]: i for i in me.get("/projects/1/images").json()["images"]}
+        assert {n: (i["width"], i["height"]) for n, i in listed.items()} == {
+            "below/deep.tif": (6, 4),
+            "plain.png": (6, 4),
+            "turned.png": (4, 6),
+        }
+        for name, image in listed.items():
+            answer = me.get(f"/images/{image['id']}/file")
+            (tmp_path / "got.png").write_bytes(answer.content)
+            with PIL.Image.open(tmp_path / "got.png") as got:
+                assert got.getexif().get(274, 1) == 1
+                pixels = np.asarray(got.convert("RGB"))
+            assert np.array_equal(pixels, kins.files.pictures.read_picture(tmp_path / name))
+            again = me.get(f"/images/{image['id']}/file", headers={"if-none-match": answer.headers["etag"]})
+            assert again.status_code == 304
+        (tmp_path / "plain.png").unlink()
+        assert me.get(f"/images/{listed['plain.png']['id']}/file").status_code == 422
+
+
+def test_the_list_of_images_comes_in_parts(alone: tuple[str, Opened, Person]) -> None:
+    me, found, after = alone[2], [], 0
+    while after is not None:
+        part = me.get(f"/projects/1/images?limit=3&after={after}").json()
+        found += [image["file"] for image in part["images"]]
+        after = part["next"]
+    assert found == [f"{letter}.png" for letter in "abcdefgh"]
+    assert all(i["state"] == "to do" for i in me.get("/projects/1/images?state=to do").json()["images"])
+
+
+def test_completion_adds_only_what_lies_under_others(alone: tuple[str, Opened, Person], car: int) -> None:
+    from kins.complete import Completer
+
+    _, opened, me = alone
+    opened.shop.completer = Completer.load("convex-order")
+    layer = me.layer(8)["id"]
+    me.do(layer, 0, add(car, 30, 10, 10, 40))
+    left, right = rectangle(10, 20, 20, 20), rectangle(40, 20, 20, 20)
+    answer = me.post(f"/layers/{layer}/complete", json={"rings": left + right})
+    rings = answer.json()["rings"]
+    assert rings[:2] == left + right
+    added = Mask.from_polygons([[n / 100 for n in r["points"]] for r in rings[2:]], 60, 80)
+    assert added == Mask.from_box((30, 20, 10, 20), 60, 80)
+    assert me.post(f"/layers/{layer}/complete", json={"rings": rectangle(100, 0, 9, 9)}).status_code == 422
+
+
+def test_what_was_sent_is_in_the_database_when_it_is_answered(alone: tuple[str, Opened, Person]) -> None:
+    _, opened, me = alone
+    sent = json.dumps(me.get("/layers/1/operations").json())
+    other = open_folder(opened.shop.exports.parent)
+    other.shop.token = "t"
+    with served(other) as address, Person(address, token="t") as again:
+        assert json.dumps(again.get("/layers/1/operations").json()) == sent
+    other.shop.store.close()
