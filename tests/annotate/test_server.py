@@ -10,11 +10,11 @@ import httpx
 import numpy as np
 import PIL.Image
 import pytest
+from tests.annotate.helpers import Person, add, new, operation, pictures, rectangle, served
 
 import kins
 from kins.annotate.server import Opened, open_folder
 from kins.masks import Mask
-from tests.annotate.helpers import Person, add, new, operation, pictures, rectangle, served
 
 
 @pytest.fixture(scope="module")

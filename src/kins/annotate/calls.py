@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -67,6 +68,15 @@ class AnswerError(Exception):
 def not_found(what: str) -> AnswerError:
     """The same answer for what is not there and for what is someone else's."""
     return AnswerError(404, "not-found", f"there is no such {what}")
+
+
+@contextmanager
+def missing_as(what: str) -> Iterator[None]:
+    """For what belongs to something that the user may not know of: it isn't there either."""
+    try:
+        yield
+    except AnswerError as error:
+        raise (not_found(what) if error.status == 404 else error) from None
 
 
 @dataclasses.dataclass
@@ -131,15 +141,20 @@ class Call:
             raise AnswerError(403, "forbidden", f"this needs the role of {least}, you have that of {role}")
         return str(role)
 
+    def row(self, connection: sa.Connection, table: sa.Table, what: str) -> Any:
+        """The row of a table whose id the path has under this name."""
+        row = connection.execute(sa.select(table).where(table.c.id == self.path(what))).one_or_none()
+        if row is None:
+            raise not_found(what)
+        return row
+
     def image(self, connection: sa.Connection, image_id: int, least: str = "viewer") -> tuple[Any, str]:
         """The image's row, and the role in its project."""
         row = connection.execute(sa.select(tables.image).where(tables.image.c.id == image_id)).one_or_none()
         if row is None:
             raise not_found("image")
-        try:
+        with missing_as("image"):
             return row, self.role(connection, row.project, least)
-        except AnswerError as answer:
-            raise (not_found("image") if answer.status == 404 else answer) from None
 
     def layer(self, connection: sa.Connection, layer_id: int, mine: bool = False) -> tuple[Any, Any, str]:
         """Rows of the layer and its image, and the role. Other annotators' layers are there for reviewers alone, and
@@ -153,10 +168,8 @@ class Call:
         row = connection.execute(query.with_for_update() if mine else query).one_or_none()
         if row is None:
             raise not_found("layer")
-        try:
+        with missing_as("layer"):
             image, role = self.image(connection, row.image, "viewer")
-        except AnswerError:
-            raise not_found("layer") from None
         if not self.may_see(connection, row, role):
             raise not_found("layer")
         if mine and not self.may_change(row, role):

@@ -77,9 +77,7 @@ def change_user(call: Call) -> dict[str, Any]:
     _require_admin(call)
     given, user_id, user = call.read(_Changed), call.path("user"), tables.user
     with call.store.write() as connection:
-        row = connection.execute(sa.select(user).where(user.c.id == user_id)).one_or_none()
-        if row is None:
-            raise not_found("user")
+        row = call.row(connection, user, "user")
         if user_id == call.user and (given.admin is False or given.active is False):
             raise AnswerError(422, "yourself", "you can't take your own rights; another admin can")
         if given.password is not None:

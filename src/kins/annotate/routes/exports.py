@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from starlette.responses import FileResponse, Response
 
 from kins.annotate import tables
-from kins.annotate.calls import AnswerError, Call, not_found
+from kins.annotate.calls import AnswerError, Call, missing_as, not_found
 from kins.annotate.contents import STATES
 from kins.annotate.exports import Wanted, make
 from kins.formats import FORMATS
@@ -83,14 +83,9 @@ def file(call: Call) -> Response:
 
 
 def _row(call: Call, connection: sa.Connection) -> Any:
-    table = tables.export
-    row = connection.execute(sa.select(table).where(table.c.id == call.path("export"))).one_or_none()
-    if row is None:
-        raise not_found("export")
-    try:
+    row = call.row(connection, tables.export, "export")
+    with missing_as("export"):
         call.role(connection, row.project, "owner")
-    except AnswerError as error:
-        raise (not_found("export") if error.status == 404 else error) from None
     return row
 
 

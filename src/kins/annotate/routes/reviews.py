@@ -11,7 +11,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from kins.annotate import tables
-from kins.annotate.calls import AnswerError, Call, not_found
+from kins.annotate.calls import AnswerError, Call, missing_as, not_found
 from kins.annotate.collected import Kept, dataset_of, kept, names_of, person_layers
 from kins.annotate.contents import set_image_state, update_image_state
 from kins.annotate.imports import payload_of
@@ -203,12 +203,8 @@ def resolve(call: Call) -> dict[str, Any]:
     """Whether a comment is dealt with."""
     given, table = call.read(_Resolved), tables.comment
     with call.store.write() as connection:
-        row = connection.execute(sa.select(table).where(table.c.id == call.path("comment"))).one_or_none()
-        if row is None:
-            raise not_found("comment")
-        try:
+        row = call.row(connection, table, "comment")
+        with missing_as("comment"):
             call.image(connection, row.image, "annotator")
-        except AnswerError as error:
-            raise (not_found("comment") if error.status == 404 else error) from None
         connection.execute(sa.update(table).where(table.c.id == row.id).values(resolved=given.resolved))
     return {"id": row.id, "resolved": given.resolved}
