@@ -37,17 +37,18 @@ def counts_of(polygon, height, width):
 @example([([3.0, 3.0, 3.0, 9.0, 3.0, 3.0], (30, 40)), ([1.5, 0.0, 0.5, 7.0, 7.5, 3.5], (8, 8))])
 def test_fills_as_pycocotools_does(images):
     points = np.array([number for polygon, _ in images for number in polygon])
-    sizes = [len(polygon) // 2 for polygon, _ in images]
+    sizes = [len(polygon) for polygon, _ in images]
     heights = [height for _, (height, _) in images]
-    table = filled(points, sizes, heights, [width for _, (_, width) in images])
+    table, sound = filled(points, sizes, heights, [width for _, (_, width) in images])
     found = table.pack([height * width for _, (height, width) in images])
     assert found == [counts_of(polygon, *size) for polygon, size in images]
+    assert sound.all()
 
 
 def test_a_large_and_busy_polygon():
     rng = np.random.default_rng(0)
     polygon = (rng.uniform(-100, 1300, (3000, 2)) * (1, 0.35)).ravel()
-    assert filled(polygon, [3000], [375], [1242]).pack([375 * 1242]) == [counts_of(polygon.tolist(), 375, 1242)]
+    assert filled(polygon, [6000], [375], [1242])[0].pack([375 * 1242]) == [counts_of(polygon.tolist(), 375, 1242)]
 
 
 OTHER = [

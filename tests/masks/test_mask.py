@@ -47,6 +47,8 @@ def test_algebra(pair):
     assert ((x & y).to_array() == (a & b)).all()
     assert ((x | y).to_array() == (a | b)).all()
     assert ((x - y).to_array() == (a & ~b)).all()
+    made, expected = (x & y, x | y, x - y, ~x), (a & b, a | b, a & ~b, ~a)
+    assert [mask.counts for mask in made] == [Mask.from_array(array).counts for array in expected]
     assert (x == y) == (a == b).all()
     assert intersections([x, y], [y]).tolist() == [[(a & b).sum()], [b.sum()]]
     assert ious([x], [y])[0, 0] == pytest.approx((a & b).sum() / max((a | b).sum(), 1))

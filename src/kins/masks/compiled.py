@@ -11,6 +11,7 @@ import itertools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,19 +24,20 @@ Range = tuple[Places, Ints, Ints]
 """Places, and for each mask where its own start and stop."""
 
 DAMAGED, SOUND, UNUSUAL = range(3)
-"""What a text of run lengths is; unusual are those with runs of no pixels."""
+"""What a text of run lengths or a polygon is; unusual are texts with runs of no pixels."""
 
 DAMAGED_TEXT = "\0"
 
 _SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
-_POINTER, _COUNT = ctypes.c_void_p, ctypes.c_int64
+_POINTER, _COUNT, _BYTE = ctypes.c_void_p, ctypes.c_int64, ctypes.c_char
 _FUNCTIONS = {
-    "fill": ([*[_POINTER] * 4, _COUNT, _POINTER], _POINTER),
+    "fill": ([*[_POINTER] * 4, _COUNT, *[_POINTER] * 2], _POINTER),
     "unpack": ([ctypes.c_char_p, *[_POINTER] * 2, _COUNT, *[_POINTER] * 3], None),
     "pack": ([*[_POINTER] * 4, _COUNT, *[_POINTER] * 2], None),
     "measure": ([*[_POINTER] * 4, _COUNT, *[_POINTER] * 2], None),
     "common": ([*[_POINTER] * 6, _COUNT, _POINTER], None),
     "intersect": ([*[_POINTER] * 6, _COUNT, *[_POINTER] * 2], None),
+    "combine": ([ctypes.c_char_p, _COUNT, ctypes.c_char_p, *[_COUNT] * 3, _POINTER], _COUNT),
     "paint": ([_POINTER, _COUNT, _POINTER], None),
     "release": ([_POINTER], None),
 }
@@ -58,23 +60,25 @@ _library = _load()
 
 def fill(
     points: npt.NDArray[np.float64], sizes: npt.ArrayLike, heights: npt.ArrayLike, widths: npt.ArrayLike
-) -> tuple[Places, Ints]:
+) -> tuple[Places, Ints, npt.NDArray[np.uint8]]:
     """The pixels inside of polygons, as COCO fills them (`rleFrPoly` in its maskApi.c), clipped at the image.
 
     Args:
-        points: x and y in turn of all points of one polygon after the other; finite, at most 1e5.
-        sizes: points of each polygon; below three it has no pixels.
+        points: x and y in turn of all points of one polygon after the other.
+        sizes: numbers of each polygon, two a point; below three points it has no pixels.
         heights, widths: of the polygons' images, at least 1, at most 2^28 pixels in all.
 
     Returns:
-        Places and starts.
+        Places and starts; and what each polygon is: SOUND, or DAMAGED, for an odd number of numbers or one that is not
+        finite or beyond 1e5: such a polygon has no pixels.
     """
     points = np.ascontiguousarray(points, np.float64)
     sizes, heights, widths = (np.ascontiguousarray(a, np.int64) for a in (sizes, heights, widths))
     assert sizes.size == heights.size == widths.size
-    assert 2 * sizes.sum() == points.size
-    starts = np.empty(sizes.size + 1, np.int64)
-    return _taken(_library.fill(*_addresses(points, sizes, heights, widths), sizes.size, starts.ctypes.data), starts)
+    assert sizes.sum() == points.size
+    starts, found = np.empty(sizes.size + 1, np.int64), np.empty(sizes.size, np.uint8)
+    memory = _library.fill(*_addresses(points, sizes, heights, widths), sizes.size, *_addresses(starts, found))
+    return _taken(memory, int(starts[-1])), starts, found
 
 
 def unpack(texts: Sequence[str], pixels: npt.ArrayLike) -> tuple[Places, Ints, npt.NDArray[np.uint8]]:
@@ -122,7 +126,7 @@ def common(first: Range, second: Range) -> Ints:
     """(P,) pixels that each two masks have in common."""
     count = _pairs(first, second)
     pixels = np.empty(count, np.int64)
-    _library.common(*_addresses(*first, *second), count, pixels.ctypes.data)
+    _library.common(*_addresses(*first, *second), count, *_addresses(pixels))
     return pixels
 
 
@@ -135,10 +139,24 @@ def intersect(first: Range, second: Range) -> tuple[Places, Ints]:
     return places[: starts[-1]].copy(), starts
 
 
+def combine(first: str, second: str, pixels: int, keep: int) -> str:
+    """What two masks of so many pixels make; all three in COCO's compressed run lengths.
+
+    Args:
+        keep: bit 0 says whether pixels of neither belong to it, bit 1 those of the first alone, bit 2 those of the
+            second alone, and bit 3 those of both.
+    """
+    texts = first.encode(), second.encode()
+    room = bytearray(7 * (len(texts[0]) + len(texts[1]) + 1))
+    address = ctypes.byref(_BYTE.from_buffer(room))
+    count = _library.combine(texts[0], len(texts[0]), texts[1], len(texts[1]), pixels, keep, address)
+    return room[:count].decode()
+
+
 def paint(places: Places, size: int) -> npt.NDArray[np.bool_]:
     """(size,) the pixels of one mask, column by column."""
     pixels = np.zeros(size, np.bool_)
-    _library.paint(places.ctypes.data, places.size, pixels.ctypes.data)
+    _library.paint(*_addresses(places), places.size, *_addresses(pixels))
     return pixels
 
 
@@ -147,15 +165,16 @@ def _pairs(first: Range, second: Range) -> int:
     return first[1].size
 
 
-def _addresses(*arrays: npt.NDArray[np.generic]) -> list[int]:
-    return [array.ctypes.data for array in arrays]
+def _addresses(*arrays: npt.NDArray[np.generic]) -> list[Any]:
+    """Where the numbers of contiguous arrays are. NumPy's own `ctypes.data` takes three times as long."""
+    return [ctypes.byref(_BYTE.from_buffer(array.data)) if array.size else None for array in arrays]
 
 
-def _taken(memory: int | None, starts: Ints) -> tuple[Places, Ints]:
-    """Places that the library made, and their starts."""
+def _taken(memory: int | None, count: int) -> Places:
+    """So many places that the library made."""
     if memory is None:
         raise MemoryError
-    try:
-        return np.frombuffer(ctypes.string_at(memory, 4 * int(starts[-1])), np.int32), starts
-    finally:
-        _library.release(memory)
+    places = np.empty(count, np.int32)
+    ctypes.memmove(places.ctypes.data, memory, places.nbytes)
+    _library.release(memory)
+    return places

@@ -153,10 +153,9 @@ def union(masks: Sequence[Mask], height: int, width: int) -> Mask:
 def _rasterise_together(masks: Sequence[Mask]) -> None:
     heights, widths = np.array([mask.height for mask in masks]), np.array([mask.width for mask in masks])
     table, texts, sound = read_many([mask._source for mask in masks], heights, widths)
-    rows = np.flatnonzero(sound & [text is None for text in texts])
-    for row, packed in zip(rows.tolist(), table.take(rows).pack((heights * widths)[rows]), strict=True):
-        texts[row] = packed
+    drawn = table.pack(heights * widths) if None in texts else texts
     areas, boxes = table.measure(heights)
-    for mask, text, area, box in zip(masks, texts, areas.tolist(), boxes.T.tolist(), strict=True):
-        if text is not None:
-            mask._counts, mask._area, mask._box = text, area, tuple(box)
+    found = zip(masks, texts, drawn, sound.tolist(), areas.tolist(), map(tuple, boxes.T.tolist()), strict=True)
+    for mask, text, packed, readable, area, box in found:
+        if readable:
+            mask._counts, mask._area, mask._box = text or packed, area, box

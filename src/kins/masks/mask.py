@@ -195,7 +195,7 @@ class Mask(msgspec.Struct, eq=False, gc=False):  # for there are many: a class o
     def iou(self, other: Mask) -> float:
         """Intersection over union in pixels; 0 for two empty masks."""
         check_same_size(self, other)
-        shared = int(self._spans().cut(other._spans()).area[0])
+        shared = (self & other).area
         return shared / max(self.area + other.area - shared, 1)
 
     def mirrored(self) -> Mask:
@@ -234,20 +234,16 @@ class Mask(msgspec.Struct, eq=False, gc=False):  # for there are many: a class o
         return Mask.from_segments(np.stack([columns, tops, bottoms], axis=1)[inside], height, width)
 
     def __and__(self, other: Mask) -> Mask:
-        check_same_size(self, other)
-        return from_spans(self._spans().cut(other._spans()), self.height, self.width, self.offset)
+        return self._combined(other, 0b1000)
 
     def __or__(self, other: Mask) -> Mask:
-        check_same_size(self, other)
-        both, _ = Spans.unpacked([self.counts, other.counts], [self.height * self.width] * 2)
-        return from_spans(both.joined(np.zeros(2, np.int64), 1), self.height, self.width, self.offset)
+        return self._combined(other, 0b1110)
 
     def __sub__(self, other: Mask) -> Mask:
-        check_same_size(self, other)
-        return from_spans(self._spans().cut(other._outside()), self.height, self.width, self.offset)
+        return self._combined(other, 0b0010)
 
     def __invert__(self) -> Mask:
-        return from_spans(self._outside(), self.height, self.width, self.offset)
+        return self._combined(self, 0b0001)
 
     def __bool__(self) -> bool:
         return self.area > 0
@@ -289,11 +285,10 @@ class Mask(msgspec.Struct, eq=False, gc=False):  # for there are many: a class o
         if self.offset != (0, 0):
             raise KinsError("a mask on a canvas larger than its image; clip it first: mask.clipped(height, width)")
 
-    def _outside(self) -> Spans:
-        """All other pixels of the image."""
-        edges = np.concatenate([[0], self._spans().places, [self.height * self.width]])
-        first, last = 2 * int(edges[0] == edges[1]), edges.size - 2 * int(edges[-2] == edges[-1])
-        return Spans.of(edges[first:last])
+    def _combined(self, other: Mask, keep: int) -> Mask:
+        check_same_size(self, other)
+        counts = compiled.combine(self.counts, other.counts, self.height * self.width, keep)
+        return Mask(self.height, self.width, counts, offset=self.offset)
 
 
 def check_same_size(a: Mask, b: Mask) -> None:

@@ -17,6 +17,7 @@ from kins.masks.runs import Rle, decode_runs, rle_problem
 from kins.masks.table import Ints, Spans, filled
 
 Polygons = list[list[float]]
+Read = tuple[Spans, list[str | None], npt.NDArray[np.bool_]]
 T = TypeVar("T")
 
 MAX_COORDINATE = 1e5
@@ -34,9 +35,7 @@ _decode_rle = msgspec.json.Decoder(_RleText).decode
 _decode_many_rles = msgspec.json.Decoder(list[_RleText]).decode
 
 
-def read_many(
-    sources: Sequence[msgspec.Raw | str], heights: Ints, widths: Ints
-) -> tuple[Spans, list[str | None], npt.NDArray[np.bool_]]:
+def read_many(sources: Sequence[msgspec.Raw | str], heights: Ints, widths: Ints) -> Read:
     """Masks of images of sound sizes.
 
     Args:
@@ -46,22 +45,16 @@ def read_many(
         The spans; the compressed run lengths that a mask was read from, None if it was drawn or if they have runs of
         no pixels; and (N,) whether it could be read: what could not is damaged or something rare, and counts as empty.
     """
-    texts = [source if isinstance(source, str) else None for source in sources]
-    raw = [row for row, text in enumerate(texts) if text is None]
-    objects = [row for row in raw if bytes(sources[row])[:1] == b"{"]  # type: ignore[arg-type]
-    sizes = list(zip(heights.tolist(), widths.tolist(), strict=True))
-    rles = _decode_all([sources[row] for row in objects], _decode_many_rles, _decode_rle)
-    for row, rle in zip(objects, rles, strict=True):
-        if rle is not None and rle.size == sizes[row] and rle.counts:
-            texts[row] = rle.counts
+    listed = [row for row, source in enumerate(sources) if not isinstance(source, str) and bytes(source)[:1] != b"{"]
+    if len(listed) == len(sources):
+        return _draw_json(sources, heights, widths)
+    texts = _run_lengths(sources, heights, widths)
     table, found = Spans.unpacked([text or "" for text in texts], heights * widths)
     sound = (found != DAMAGED) & np.array([text is not None for text in texts], bool)
     texts = [text if kind == SOUND else None for text, kind in zip(texts, found.tolist(), strict=True)]
-    if len(objects) < len(raw):
-        listed = sorted(set(raw) - set(objects))
-        polygons = _decode_all([sources[row] for row in listed], _decode_many_polygons, _decode_polygons)
+    if listed:
         rows = np.array(listed)
-        drawn, sound[rows] = _draw_many(polygons, heights[rows], widths[rows])
+        drawn, _, sound[rows] = _draw_json([sources[row] for row in listed], heights[rows], widths[rows])
         table = table.replaced(rows, drawn)
     return table, texts, sound
 
@@ -127,23 +120,36 @@ def _decoded(value: Any, one: Callable[[Any], T]) -> T | None:
         return None
 
 
-def _draw_many(masks: Sequence[Polygons | None], heights: Ints, widths: Ints) -> tuple[Spans, npt.NDArray[np.bool_]]:
-    """The union of each mask's polygons, and whether it could be drawn: None and unsound coordinates can't."""
-    known = [polygons or [] for polygons in masks]
-    parts = np.fromiter(map(len, known), np.int64, len(known))
-    polygons = list(itertools.chain.from_iterable(known))
-    owner = np.repeat(np.arange(len(known)), parts)
-    sizes = np.fromiter(map(len, polygons), np.int64, len(polygons))
-    points = np.fromiter(itertools.chain.from_iterable(polygons), np.float64, int(sizes.sum()))
-    bad = sizes % 2 == 1
-    if points.size and not max(points.max(), -points.min()) <= MAX_COORDINATE:
-        bad[np.repeat(np.arange(sizes.size), sizes)[~(np.abs(points) <= MAX_COORDINATE)]] = True
-    if bad.any():
-        points, sizes = points[~np.repeat(bad, sizes)], np.where(bad, 0, sizes)
-    table = filled(points, sizes // 2, heights[owner], widths[owner])
-    sound = np.array([polygons is not None for polygons in masks], bool)
-    sound[owner[bad]] = False
-    return table.joined(owner, len(known)) if (parts != 1).any() else table, sound
+def _run_lengths(sources: Sequence[msgspec.Raw | str], heights: Ints, widths: Ints) -> list[str | None]:
+    """The compressed run lengths of those masks that have some of the right size."""
+    texts = [source if isinstance(source, str) else None for source in sources]
+    rows = [row for row, text in enumerate(texts) if text is None and bytes(sources[row])[:1] == b"{"]  # type: ignore[arg-type]
+    sizes = list(zip(heights.tolist(), widths.tolist(), strict=True))
+    rles = _decode_all([sources[row] for row in rows], _decode_many_rles, _decode_rle)
+    for row, rle in zip(rows, rles, strict=True):
+        if rle is not None and rle.size == sizes[row] and rle.counts:
+            texts[row] = rle.counts
+    return texts
+
+
+def _draw_json(sources: Sequence[Any], heights: Ints, widths: Ints) -> Read:
+    """As read_many, of lists of polygons or something damaged."""
+    masks = _decode_all(sources, _decode_many_polygons, _decode_polygons)
+    drawn, sound = _draw_many([polygons or [] for polygons in masks], heights, widths)
+    return drawn, [None] * len(masks), sound & np.array([polygons is not None for polygons in masks], bool)
+
+
+def _draw_many(masks: Sequence[Polygons], heights: Ints, widths: Ints) -> tuple[Spans, npt.NDArray[np.bool_]]:
+    """The union of each mask's polygons, and whether all of them are sound; those that are not count as empty."""
+    polygons = list(itertools.chain.from_iterable(masks))
+    sizes = list(map(len, polygons))
+    points = np.fromiter(itertools.chain.from_iterable(polygons), np.float64, sum(sizes))
+    parts = list(map(len, masks))
+    if parts.count(1) == len(parts):
+        return filled(points, sizes, heights, widths)
+    owner = np.repeat(np.arange(len(masks)), parts)
+    table, sound = filled(points, sizes, heights[owner], widths[owner])
+    return table.joined(owner, len(masks)), np.bincount(owner[~sound], minlength=len(masks)) == 0
 
 
 def _checked(rle: Rle, height: int, width: int, where: object) -> str:

@@ -7,7 +7,7 @@ direction; where it passes from x = 5c + 2 to 5c + 3, which is the middle of col
 lower of the two steps. That row follows from each edge and column directly, so that nothing is walked here. The
 arithmetic on doubles is in COCO's order, since rounding decides about pixels.
 
-Whoever calls makes sure of: finite coordinates up to 1e5, sizes of at least 1 pixel and at most 2^28 in all. */
+Whoever calls makes sure of sizes of at least 1 pixel and at most 2^28 in all. */
 
 #include <math.h>
 #include <stdint.h>
@@ -20,17 +20,21 @@ Whoever calls makes sure of: finite coordinates up to 1e5, sizes of at least 1 p
 #define PUBLIC __attribute__((visibility("default")))
 #endif
 
+#define MAX_COORDINATE 1e5
+
+enum { DAMAGED, SOUND, UNUSUAL };
+
 /* Places of spans, those of one mask after the other's. */
 typedef struct {
     int32_t *places;
     int64_t used, room;
 } Spans;
 
-/* The rows and columns that one polygon can reach, one bit for each place where the fill may change. */
+/* The columns and rows that one polygon can reach, one bit for each place where the fill may change; `words` a column. */
 typedef struct {
     uint64_t *bits;
-    int64_t words, room;
-    int64_t left, right, top, rows;
+    int64_t room, words;
+    int64_t left, right, top;
 } Changes;
 
 static int64_t clamp(int64_t value, int64_t low, int64_t high) {
@@ -42,11 +46,14 @@ static int64_t floor_fifth(int64_t value) { return value >= 0 ? value / 5 : -((4
 static int64_t scaled(double value) { return (int64_t)(5 * value + .5); }
 
 /* The first row, from 0 to height, whose middle lies below a height in fifths of a pixel. */
-static int64_t row_below(int64_t y, int64_t height) { return clamp(floor_fifth(y + 2), 0, height); }
+static int64_t row_below(int64_t y, int64_t height) {
+    int64_t row = y > 0 ? (int64_t)((uint32_t)(y + 2) / 5) : 0; /* a division of 64 bits takes longer */
+    return row < height ? row : height;
+}
 
 static void set_change(Changes *changes, int64_t column, int64_t row) {
-    int64_t at = (column - changes->left) * changes->rows + row - changes->top;
-    changes->bits[at >> 6] ^= (uint64_t)1 << (at & 63);
+    int64_t at = row - changes->top;
+    changes->bits[(column - changes->left) * changes->words + (at >> 6)] ^= (uint64_t)1 << (at & 63);
 }
 
 static int past(int64_t middle, int64_t x0, double slope, int64_t step) {
@@ -54,14 +61,15 @@ static int past(int64_t middle, int64_t x0, double slope, int64_t step) {
 }
 
 static void cross_columns(Changes *changes, int64_t x0, int64_t y0, int64_t x1, int64_t y1, int64_t height) {
+    int64_t low = x0 < x1 ? x0 : x1, top = x0 < x1 ? x1 : x0;
+    int64_t first = clamp(floor_fifth(low + 2), changes->left, changes->right + 1);
+    int64_t last = clamp(floor_fifth(top - 3), changes->left - 1, changes->right);
+    if (first > last) return;
     int64_t wide = llabs(x1 - x0), high = llabs(y1 - y0);
     if (wide >= high ? x0 > x1 : y0 > y1) {
         int64_t x = x0, y = y0;
         x0 = x1, y0 = y1, x1 = x, y1 = y;
     }
-    int64_t low = x0 < x1 ? x0 : x1, top = x0 < x1 ? x1 : x0;
-    int64_t first = clamp(floor_fifth(low + 2), changes->left, changes->right + 1);
-    int64_t last = clamp(floor_fifth(top - 3), changes->left - 1, changes->right);
     if (wide >= high) {
         double slope = (double)(y1 - y0) / (double)wide;
         for (int64_t c = first; c <= last; c++) {
@@ -70,7 +78,7 @@ static void cross_columns(Changes *changes, int64_t x0, int64_t y0, int64_t x1, 
         }
         return;
     }
-    double slope = (double)(x1 - x0) / (double)high, steps = (double)high / (double)(x1 - x0);
+    double steps = (double)high / (double)(x1 - x0);
     for (int64_t c = first; c <= last; c++) {
         int64_t middle = 5 * c + 2;
         double passed = ((double)middle + .5 - (double)x0) * steps;
@@ -78,6 +86,7 @@ static void cross_columns(Changes *changes, int64_t x0, int64_t y0, int64_t x1, 
         double part = passed - (double)step;
         /* Where rounding might decide, the step before the first that is past the middle is looked for by the rule. */
         if (part < 1e-6 || part > 1 - 1e-6) {
+            double slope = (double)(x1 - x0) / (double)high;
             while (!past(middle, x0, slope, step + 1)) step++;
             while (past(middle, x0, slope, step)) step--;
         }
@@ -96,16 +105,15 @@ static int prepare(Changes *changes, const double *points, int64_t count, int64_
     changes->left = clamp(floor_fifth(scaled(left) + 2), 0, width);
     changes->right = clamp(floor_fifth(scaled(right) - 3), -1, width - 1);
     changes->top = row_below(scaled(top), height);
-    changes->rows = row_below(scaled(bottom), height) - changes->top + 1;
-    int64_t columns = changes->right - changes->left + 1;
-    changes->words = columns > 0 ? (columns * changes->rows + 63) / 64 : 0;
-    if (changes->words > changes->room) {
+    changes->words = (row_below(scaled(bottom), height) - changes->top) / 64 + 1;
+    int64_t all = (changes->right - changes->left + 1) * changes->words;
+    if (all > changes->room) {
         free(changes->bits);
-        changes->room = changes->words;
-        changes->bits = malloc((size_t)changes->room * sizeof *changes->bits);
+        changes->room = all;
+        changes->bits = malloc((size_t)all * sizeof *changes->bits);
         if (!changes->bits) return 0;
     }
-    if (changes->words) memset(changes->bits, 0, (size_t)changes->words * sizeof *changes->bits);
+    if (all > 0) memset(changes->bits, 0, (size_t)all * sizeof *changes->bits);
     return 1;
 }
 
@@ -128,22 +136,28 @@ static int lowest_bit(uint64_t word) {
 #endif
 }
 
-/* Adds the places where the fill changes. The end of one column is the start of the next: two at the same place are none.
-Returns 0 without memory. */
-static int list_changes(const Changes *changes, int64_t height, int64_t width, Spans *spans) {
-    int64_t column = 0, column_start = 0, first = spans->used;
-    for (int64_t word = 0; word < changes->words; word++) {
-        if (!grow((void **)&spans->places, &spans->room, spans->used + 65, sizeof *spans->places)) return 0;
-        for (uint64_t left = changes->bits[word]; left; left &= left - 1) {
-            int64_t at = word * 64 + lowest_bit(left);
-            while (at >= column_start + changes->rows) column++, column_start += changes->rows;
-            int32_t place = (int32_t)((changes->left + column) * height + changes->top + at - column_start);
-            if (spans->used > first && spans->places[spans->used - 1] == place)
-                spans->used--;
-            else
-                spans->places[spans->used++] = place;
-        }
+/* Adds the places of the changes of one word. The end of one column is the start of the next: two at the same place are
+none. */
+static void list_word(uint64_t changes, int64_t place, int64_t first, Spans *spans) {
+    for (; changes; changes &= changes - 1) {
+        int32_t found = (int32_t)(place + lowest_bit(changes));
+        if (spans->used > first && spans->places[spans->used - 1] == found)
+            spans->used--;
+        else
+            spans->places[spans->used++] = found;
     }
+}
+
+/* Adds the places where the fill changes. Returns 0 without memory. */
+static int list_changes(const Changes *changes, int64_t height, int64_t width, Spans *spans) {
+    int64_t first = spans->used;
+    const uint64_t *word = changes->bits;
+    for (int64_t column = changes->left; column <= changes->right; column++)
+        for (int64_t i = 0; i < changes->words; i++, word++) {
+            if (!*word) continue;
+            if (!grow((void **)&spans->places, &spans->room, spans->used + 65, sizeof *spans->places)) return 0;
+            list_word(*word, column * height + changes->top + 64 * i, first, spans);
+        }
     int32_t end = (int32_t)(height * width);
     if ((spans->used - first) & 1) {
         if (spans->places[spans->used - 1] == end)
@@ -154,12 +168,19 @@ static int list_changes(const Changes *changes, int64_t height, int64_t width, S
     return 1;
 }
 
-/* Adds the spans of a polygon. Returns 0 without memory. */
+/* Whether all coordinates can be worked with; the fill would overflow on others. */
+static int sound(const double *points, int64_t size) {
+    int found = size % 2 == 0;
+    for (int64_t i = 0; i < size; i++) found &= fabs(points[i]) <= MAX_COORDINATE;
+    return found;
+}
+
+/* Adds the spans of a polygon of so many points. Returns 0 without memory. */
 static int fill_polygon(Changes *changes, const double *points, int64_t size, int64_t height, int64_t width, Spans *spans) {
     if (size < 3) return 1;
     if (!prepare(changes, points, size, height, width)) return 0;
     int64_t x = scaled(points[2 * size - 2]), y = scaled(points[2 * size - 1]);
-    for (int64_t i = 0; changes->words && i < size; i++) {
+    for (int64_t i = 0; changes->left <= changes->right && i < size; i++) {
         int64_t next_x = scaled(points[2 * i]), next_y = scaled(points[2 * i + 1]);
         cross_columns(changes, x, y, next_x, next_y, height);
         x = next_x, y = next_y;
@@ -167,16 +188,19 @@ static int fill_polygon(Changes *changes, const double *points, int64_t size, in
     return list_changes(changes, height, width, spans);
 }
 
-/* Spans of `count` polygons of `sizes` points each, x and y in turn, which follow each other in `points`. Those of polygon
-i go from starts[i] to before starts[i + 1] in the returned places, which are to be given to release; NULL without memory. */
+/* Spans of `count` polygons of `sizes` numbers each, x and y in turn, which follow each other in `points`. Those of polygon
+i go from starts[i] to before starts[i + 1] in the returned places, which are to be given to release; NULL without memory.
+`found` gets SOUND, or DAMAGED for an odd number of them or for coordinates that are not finite or beyond 1e5: of such a
+polygon there are no spans. */
 PUBLIC int32_t *fill(const double *points, const int64_t *sizes, const int64_t *heights, const int64_t *widths,
-                     int64_t count, int64_t *starts) {
+                     int64_t count, int64_t *starts, uint8_t *found) {
     Changes changes = {0};
     Spans spans = {0};
     int done = grow((void **)&spans.places, &spans.room, 64, sizeof *spans.places);
-    for (int64_t i = 0; i < count && done; points += 2 * sizes[i++]) {
+    for (int64_t i = 0; i < count && done; points += sizes[i++]) {
         starts[i] = spans.used;
-        done = fill_polygon(&changes, points, sizes[i], heights[i], widths[i], &spans);
+        found[i] = sound(points, sizes[i]) ? SOUND : DAMAGED;
+        if (found[i] == SOUND) done = fill_polygon(&changes, points, sizes[i] / 2, heights[i], widths[i], &spans);
     }
     starts[count] = spans.used;
     free(changes.bits);
@@ -202,8 +226,6 @@ static const char *read_run(const char *at, const char *end, int64_t *run) {
     }
     return NULL;
 }
-
-enum { DAMAGED, SOUND, UNUSUAL };
 
 /* Adds the spans of a text of so many pixels, at least one; there is room for a place a character. Returns SOUND,
 UNUSUAL if there are runs of no pixels after the first run, or DAMAGED. */
@@ -244,12 +266,8 @@ PUBLIC void unpack(const char *text, const int64_t *ends, const int64_t *pixels,
 
 /* COCO's text form: 5 bits a character from the lowest, and from the fourth run on the difference to the run two before. */
 static char *write_run(char *text, int64_t rest) {
-    for (int more = 1; more;) {
-        int64_t bits = rest & 31;
-        rest >>= 5;
-        more = bits & 16 ? rest != -1 : rest != 0;
-        *text++ = (char)(bits + (more ? 32 : 0) + 48);
-    }
+    for (; rest < -16 || rest > 15; rest >>= 5) *text++ = (char)((rest & 31) + 32 + 48);
+    *text++ = (char)((rest & 31) + 48);
     return text;
 }
 
@@ -334,6 +352,46 @@ PUBLIC void intersect(const int32_t *a, const int64_t *a_from, const int64_t *a_
         }
     }
     starts[count] = at - places;
+}
+
+/* Where one goes along a text of run lengths. */
+typedef struct {
+    const char *at, *end;
+    int64_t before[2], n, place, pixels;
+} Walk;
+
+/* Goes to the end of the next run; to the last pixel where none is left or the text is damaged. */
+static void next_run(Walk *walk) {
+    int64_t run = 0, room = walk->pixels - walk->place;
+    if (walk->at && walk->at < walk->end) walk->at = read_run(walk->at, walk->end, &run);
+    if (walk->n > 2) run += walk->before[walk->n & 1];
+    walk->before[walk->n++ & 1] = run;
+    walk->place += walk->at && walk->at < walk->end && run >= 0 && run < room ? run : room;
+}
+
+/* The text of what two masks of so many pixels make, into `text`, which has room for seven characters a character of
+both, and seven more. Bit 0 of `keep` says whether pixels of neither are in it, bit 1 of the first alone, bit 2 of the
+second alone, and bit 3 of both. Returns the characters. */
+PUBLIC int64_t combine(const char *a, int64_t a_size, const char *b, int64_t b_size, int64_t pixels, int64_t keep,
+                       char *text) {
+    Walk walks[2] = {{a, a + a_size, {0, 0}, 0, 0, pixels}, {b, b + b_size, {0, 0}, 0, 0, pixels}};
+    int64_t before[2] = {0, 0}, n = 0, last = 0, place = 0;
+    char *at = text;
+    next_run(&walks[0]), next_run(&walks[1]);
+    while (place < pixels) {
+        for (int i = 0; i < 2; i++)
+            while (walks[i].place == place) next_run(&walks[i]);
+        /* The first run is of pixels outside: after an odd number of runs one is outside. */
+        int inside = keep >> ((walks[0].n & 1 ? 0 : 1) + (walks[1].n & 1 ? 0 : 2)) & 1;
+        if (inside != (n & 1)) {
+            int64_t run = place - last;
+            at = write_run(at, n > 2 ? run - before[n & 1] : run);
+            before[n++ & 1] = run, last = place;
+        }
+        place = walks[0].place < walks[1].place ? walks[0].place : walks[1].place;
+    }
+    at = write_run(at, n > 2 ? pixels - last - before[n & 1] : pixels - last);
+    return at - text;
 }
 
 /* Sets the pixels of `count` places to 1. */

@@ -119,6 +119,9 @@ class Spans:
         return self.places, self.start, self.stop
 
 
-def filled(points: Floats, sizes: npt.ArrayLike, heights: npt.ArrayLike, widths: npt.ArrayLike) -> Spans:
-    """Polygons' pixels: see compiled.fill."""
-    return Spans.cut_at(*compiled.fill(points, sizes, heights, widths))
+def filled(
+    points: Floats, sizes: npt.ArrayLike, heights: npt.ArrayLike, widths: npt.ArrayLike
+) -> tuple[Spans, npt.NDArray[np.bool_]]:
+    """Polygons' pixels, and which of the polygons are sound: see compiled.fill."""
+    places, starts, found = compiled.fill(points, sizes, heights, widths)
+    return Spans.cut_at(places, starts), found == compiled.SOUND
