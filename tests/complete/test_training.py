@@ -7,6 +7,7 @@ from kins import KinsError
 from kins.complete import Completer
 from kins.config import load_config
 from kins.demo.toys import write_shapes
+from kins.train.samples import find_data
 
 SMALL = ["model.channels=8", "train.batch=4", "train.device=cpu", "train.precision=32", "data.workers=0"]
 
@@ -46,3 +47,20 @@ def test_each_kind_of_network_in_its_place(run):
     assert Completer.load(kins.models.weights.find("street-tiny")).needs_image  # boxes
     with pytest.raises(KinsError, match="nowhere: no method"):
         Completer.load("nowhere")
+
+
+def test_pcnet_learns_from_modal_masks_alone(tmp_path):
+    dataset = write_shapes(tmp_path / "pictures", 3)
+    dataset.save(tmp_path / "train.json", format="coco", masks="inmodal")
+    config = load_config("pcnet", [*SMALL, "model.window=32", "train.steps=2", f"data.root={tmp_path}"])
+    train, test = find_data(config.data)
+    assert test is None
+    assert all(i.amodal is None for scene in train for i in scene)
+    kins.train(config, train, tmp_path / "run", test=train)  # nothing to evaluate on
+    completer = Completer.load(tmp_path / "run")
+    assert not completer.needs_image
+    for before, after in zip(dataset[0], completer(None, dataset[0]), strict=True):
+        assert not (before.inmodal - after.amodal)
+    plain = load_config("completion", [*SMALL, f"data.root={tmp_path}"])
+    with pytest.raises(KinsError, match="plain COCO"):
+        find_data(plain.data)

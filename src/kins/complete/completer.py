@@ -73,15 +73,15 @@ class Completer:
         import torch
 
         from kins.complete.boxes import OnBoxes
-        from kins.complete.learned import Learned
-        from kins.models.completion import CompletionNetwork
+        from kins.complete.learned import method_of
+        from kins.models.completion import MaskCompletion
         from kins.models.cpu import quicken
         from kins.models.network import AmodalRCNN
         from kins.models.weights import load_network
 
         network, config, categories = load_network(name if Path(name).exists() else LEARNED[str(name)])
-        if isinstance(network, CompletionNetwork):
-            return cls(Learned(network), needs_image=False)
+        if isinstance(network, MaskCompletion):
+            return cls(method_of(network), needs_image=False)
         assert isinstance(network, AmodalRCNN)
         quicken(network.to(memory_format=torch.channels_last))
         return cls(OnBoxes(network, config, categories))

@@ -7,13 +7,23 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from kins.complete.ordered import Ordered
 from kins.complete.window import windows
 from kins.masks import Mask, union
 from kins.masks.grid import draw_masks
-from kins.models.completion import SIZE, CompletionNetwork
+from kins.models.completion import SIZE, CompletionNetwork, MaskCompletion
+from kins.models.pcnet import PCNet
 from kins.records import Scene
 
 BATCH = 32
+
+
+def method_of(network: MaskCompletion) -> Learned | Ordered:
+    """The method (see `kins.complete.completer.Method`) that completes with a network."""
+    if isinstance(network, PCNet):
+        return Ordered(network)
+    assert isinstance(network, CompletionNetwork)
+    return Learned(network)
 
 
 class Learned:

@@ -17,7 +17,7 @@ import PIL.ImageFilter
 import torch
 from torch import Tensor
 
-from kins.complete.window import resampled, window
+from kins.complete.window import Place, resampled, window
 from kins.errors import KinsError
 from kins.masks import Mask
 from kins.models.completion import SIZE
@@ -142,7 +142,7 @@ def _neighbours(
     return layers[0], layers[1]
 
 
-def _shaken(rng: Rng, place: tuple[float, float, float]) -> tuple[float, float, float]:
+def _shaken(rng: Rng, place: Place) -> Place:
     x, y, side = place
     new = side * rng.uniform(0.85, 1.2)
     shift = (side - new) / 2 + rng.normal(0, 0.03, 2) * new

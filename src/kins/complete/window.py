@@ -11,20 +11,27 @@ import PIL.Image
 from kins.masks import Box, Mask
 
 Bools = npt.NDArray[np.bool_]
+Place = tuple[float, float, float]
+"""x, y and side of a square in pixels."""
 ROOM = 1.8
 """Side of a window over the longer side of the visible part's box."""
 LEAST = 8.0
 """Smallest side in pixels."""
 
 
-def window(box: Box) -> tuple[float, float, float]:
+def window(box: Box) -> Place:
     """x, y and side of the square around the middle of a visible part's box, in pixels."""
+    return place_of(box, ROOM * max(box[2:]))
+
+
+def place_of(box: Box, side: float) -> Place:
+    """The square of this side, or of LEAST, around the middle of a box."""
     x, y, width, height = box
-    side = max(ROOM * max(width, height), LEAST)
+    side = max(side, LEAST)
     return x + width / 2 - side / 2, y + height / 2 - side / 2, side
 
 
-def resampled(pixels: Bools, place: tuple[float, float, float], size: int) -> npt.NDArray[np.float32]:
+def resampled(pixels: Bools, place: Place, size: int) -> npt.NDArray[np.float32]:
     """(size, size) share of each cell of a window that is set, 0 to 1; nothing is set outside of the pixels."""
     x, y, side = place
     left, top, right, bottom = int(np.floor(x)), int(np.floor(y)), int(np.ceil(x + side)), int(np.ceil(y + side))

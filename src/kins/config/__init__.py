@@ -54,8 +54,9 @@ NETWORKS = {
 }
 """The paper's networks (coding without an occlusion head takes the box head's map alone), and its successors."""
 
-COMPLETION = "completion"
-"""The network that completes given masks (kins.models.completion): of the model's settings it has `channels` alone."""
+COMPLETION, PCNET = "completion", "pcnet"
+"""The networks that complete given masks (kins.models.completion, kins.models.pcnet): of the model's settings they have
+`channels`, and pcnet has `window`."""
 
 
 BackboneName = Literal[
@@ -87,7 +88,7 @@ class Section(BaseModel):
 class ModelConfig(Section):
     """The network."""
 
-    name: str = Field("asn-mlc", description="One of kins.config.NETWORKS, or completion.")
+    name: str = Field("asn-mlc", description="One of kins.config.NETWORKS, completion or pcnet.")
     backbone: BackboneName = "resnet50"
     weights: str | None = Field(
         None,
@@ -126,13 +127,14 @@ class ModelConfig(Section):
     score_threshold: float = Field(0.05, ge=0, lt=1)
     nms_threshold: float = Field(0.5, gt=0, le=1)
     detections: int = Field(100, ge=1, le=65536, description="Detections per image.")
+    window: int = Field(128, ge=32, le=1024, multiple_of=16, description="pcnet: cells along a side of what goes in.")
 
     @model_validator(mode="after")
     def _consistent(self) -> ModelConfig:
-        if self.name == COMPLETION:
+        if self.name in (COMPLETION, PCNET):
             return self
         if self.name not in NETWORKS:
-            raise ValueError(f"name: unknown network '{self.name}'{suggest(self.name, [*NETWORKS, COMPLETION])}")
+            raise ValueError(f"name: unknown network '{self.name}'{suggest(self.name, [*NETWORKS, COMPLETION, PCNET])}")
         if self.weights is not None and self.norm == "group":
             raise ValueError("norm: pretrained weights need their own normalisation, not group; leave norm empty")
         if self.tap > self.head_depth:
@@ -155,6 +157,7 @@ class DataConfig(Section):
     train_images: str | None = Field(None, description="Their images; null: training/image_2, or beside the file.")
     test: str | None = Field(None, description="Annotations for evaluation; null as above; none is allowed.")
     test_images: str | None = None
+    masks: MaskName | None = Field(None, description="What the masks of plain COCO files are; null: refuse such files.")
     short_side: int = Field(800, ge=32, le=16384, description="Images are scaled to this short side in pixels ...")
     long_side: int = Field(3000, ge=32, le=16384, description="... unless the long side would exceed this.")
     occluded_rate: float = Field(

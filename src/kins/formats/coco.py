@@ -36,7 +36,8 @@ def read(document: Document, images_dir: Path | None, masks: Masks | None = None
     """A data set whose instances have one mask, as `masks` says; the other is unknown."""
     if masks not in ("amodal", "inmodal"):
         raise KinsError(
-            f"{document.path}: is plain COCO, with one mask an instance; say with --as whether it is amodal or inmodal"
+            f"{document.path}: is plain COCO, with one mask an instance; say with --as whether it is amodal or "
+            "inmodal (to kins train with data.masks)"
         )
 
     return coco_layout.read(document, images_dir, FIELDS[masks])

@@ -12,4 +12,5 @@ from kins.masks.reading import MAX_COORDINATE as MAX_COORDINATE
 from kins.masks.reading import Polygons as Polygons
 from kins.masks.reading import check_polygon as check_polygon
 from kins.masks.runs import Rle as Rle
+from kins.masks.shape import grown as grown
 from kins.masks.shape import hull as hull

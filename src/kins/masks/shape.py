@@ -7,7 +7,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from kins.masks.mask import Mask
+from kins.masks.mask import Mask, from_spans
+from kins.masks.table import Spans
 
 STEPS = ((1, 0), (0, 1), (1, 1), (1, -1), (2, 1), (2, -1), (1, 2), (1, -2))
 """Directions (x, y) in which outlines are crossed to measure their length."""
@@ -81,6 +82,29 @@ def hull(mask: Mask) -> Mask:
     columns = np.arange(upper[0, 0], upper[-1, 0] + 1)
     tops, bottoms = -_below(upper * (1, -1), columns), _below(lower, columns)
     return Mask.from_segments(np.stack([columns, tops, bottoms + 1], axis=1), mask.height, mask.width, mask.offset)
+
+
+def grown(mask: Mask, by: int) -> Mask:
+    """The pixels that are at most so many columns and rows away from one of the mask's.
+
+    Example:
+        >>> kins.masks.grown(kins.Mask.from_box((4, 4, 2, 2), 10, 10), 1).box
+        (3.0, 3.0, 4.0, 4.0)
+    """
+    segments, height = mask.segments, mask.height
+    if not len(segments) or not by:
+        return mask
+    columns = segments[:, :1] + np.arange(-by, by + 1)
+    rows = [np.broadcast_to(side[:, None], columns.shape) for side in (segments[:, 1] - by, segments[:, 2] + by)]
+    x, y = mask.offset
+    inside = (columns >= x) & (columns < x + mask.width)
+    first, stop = (np.clip(side[inside] - y, 0, height) for side in rows)
+    start = (columns[inside] - x) * height
+    order = np.argsort(start + first)
+    starts, ends = (start + first)[order], np.maximum.accumulate((start + stop)[order])
+    apart = np.append(True, starts[1:] > ends[:-1])
+    spans = Spans.from_intervals(starts[apart], ends[np.append(np.flatnonzero(apart)[1:] - 1, len(ends) - 1)])
+    return from_spans(spans, height, mask.width, mask.offset)
 
 
 def _below(chain: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

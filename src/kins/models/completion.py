@@ -14,22 +14,16 @@ SIZE = 128
 """Side of the window that goes in and comes out, in cells."""
 
 
-class CompletionNetwork(nn.Module):
-    """A U-Net (Ronneberger et al., 2015) over a window around an object.
+class MaskCompletion(nn.Module):
+    """What networks that complete masks share: windows in, a loss or probabilities out.
 
     Args:
-        channels: of the first level; the levels at strides 2 to 32 have 1 to 5 times as many.
-        covered_weight: of cells that another one is visible in, in the loss; that of the others is 1.
+        covered_weight: of cells that something in front may cover, in the loss; that of the others is 1.
     """
 
-    def __init__(self, channels: int = 32, covered_weight: float = 5.0) -> None:
+    def __init__(self, covered_weight: float) -> None:
         super().__init__()
         self.covered_weight = covered_weight
-        widths = [channels * level for level in range(1, 6)]
-        self.down = nn.ModuleList(_block(a, b, 2) for a, b in zip([2, *widths[:-1]], widths, strict=True))
-        pairs = zip(widths[:0:-1], widths[-2::-1], strict=True)
-        self.up = nn.ModuleList(_block(below + level, level, 1) for below, level in pairs)
-        self.out = nn.Conv2d(channels, 1, 3, padding=1)
 
     def forward(
         self, windows: list[Tensor], targets: list[dict[str, Tensor]] | None = None
@@ -37,14 +31,14 @@ class CompletionNetwork(nn.Module):
         """Losses in training mode, else probabilities.
 
         Args:
-            windows: each (2, SIZE, SIZE) float, 0 to 1: what is seen of the object, and of the others.
-            targets: `whole` (SIZE, SIZE) float, 0 to 1, of each; in training only.
+            windows: each (2, S, S) float, 0 to 1: what is seen of the object, and of what may cover it.
+            targets: `whole` (S, S) float, 0 to 1, of each; in training only.
 
         Returns:
-            loss_mask_amodal, a scalar, or (N, SIZE, SIZE) probabilities of belonging to the whole object.
+            loss_mask_amodal, a scalar, or (N, S, S) probabilities of belonging to the whole object.
         """
         x = torch.stack(windows)
-        logits = self._logits(x)
+        logits = self.logits(x)
         if not self.training:
             return logits.sigmoid()
         assert targets is not None
@@ -54,7 +48,29 @@ class CompletionNetwork(nn.Module):
             "loss_mask_amodal": (F.binary_cross_entropy_with_logits(logits, whole, reduction="none") * weight).mean()
         }
 
-    def _logits(self, x: Tensor) -> Tensor:
+    def logits(self, x: Tensor) -> Tensor:
+        """(N, 2, S, S) to (N, S, S)."""
+        raise NotImplementedError
+
+
+class CompletionNetwork(MaskCompletion):
+    """A U-Net (Ronneberger et al., 2015) over a window around an object, SIZE cells wide.
+
+    Args:
+        channels: of the first level; the levels at strides 2 to 32 have 1 to 5 times as many.
+        covered_weight: as for MaskCompletion; the others are what may cover.
+    """
+
+    def __init__(self, channels: int = 32, covered_weight: float = 5.0) -> None:
+        super().__init__(covered_weight)
+        widths = [channels * level for level in range(1, 6)]
+        self.down = nn.ModuleList(block(a, b, 2) for a, b in zip([2, *widths[:-1]], widths, strict=True))
+        pairs = zip(widths[:0:-1], widths[-2::-1], strict=True)
+        self.up = nn.ModuleList(block(below + level, level, 1) for below, level in pairs)
+        self.out = nn.Conv2d(channels, 1, 3, padding=1)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """(N, 2, SIZE, SIZE) to (N, SIZE, SIZE)."""
         maps = []
         for layer in self.down:
             x = layer(x)
@@ -68,7 +84,8 @@ class CompletionNetwork(nn.Module):
         return F.interpolate(fine.float(), scale_factor=2, mode="bilinear", align_corners=False)[:, 0]
 
 
-def _block(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+def block(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    """Two 3x3 convolutions, normalised in groups; the first one has the stride."""
     layers: list[nn.Module] = []
     for source, step in ((inputs, stride), (outputs, 1)):
         norm = nn.GroupNorm(max(1, outputs // 8), outputs)

@@ -9,12 +9,13 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from torchvision.models.detection.image_list import ImageList
 
-from kins.config import COMPLETION, NETWORKS, ModelConfig
+from kins.config import COMPLETION, NETWORKS, PCNET, ModelConfig
 from kins.models import cpu
 from kins.models.backbone import backbone, freeze_stages
 from kins.models.checkpoints import checkpoint
 from kins.models.completion import CompletionNetwork
 from kins.models.heads import AllLevels, BoxPredictor, RegionHead, conv
+from kins.models.pcnet import PCNet
 from kins.models.pooling import RegionPooling
 from kins.models.proposals import ProposalHead, ProposalNetwork
 from kins.models.regions import AmodalRoIHeads, Target
@@ -104,7 +105,9 @@ class Normalisation(nn.Module):
 
 def make(config: ModelConfig, num_classes: int) -> nn.Module:
     """The network that a configuration describes, of whichever kind: a detector, or one that completes masks."""
-    return CompletionNetwork(config.channels) if config.name == COMPLETION else assemble(config, num_classes)
+    if config.name == COMPLETION:
+        return CompletionNetwork(config.channels)
+    return PCNet(config.channels, config.window) if config.name == PCNET else assemble(config, num_classes)
 
 
 def assemble(config: ModelConfig, num_classes: int) -> AmodalRCNN:

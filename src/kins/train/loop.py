@@ -29,7 +29,7 @@ from kins.config import Config
 from kins.errors import KinsError
 from kins.files import only_one
 from kins.models import weights
-from kins.models.completion import CompletionNetwork
+from kins.models.completion import MaskCompletion
 from kins.models.network import make
 from kins.predict.predictor import Predictor
 from kins.records import Dataset
@@ -332,7 +332,7 @@ class Run:
     def _figures(self, network: torch.nn.Module, test: Dataset) -> dict[str, float] | None:
         """In the first process."""
         settings = self.config.train
-        if isinstance(network, CompletionNetwork):
+        if isinstance(network, MaskCompletion):
             return completion_figures(network, test, settings.evaluate_images) if self.fabric.is_global_zero else None
         device, workers = str(self.fabric.device), self.config.data.workers
         predictor = Predictor(network, self.categories, self.config, device=device, precision=settings.precision)

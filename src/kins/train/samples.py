@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kins.complete.pairs import PairSet
 from kins.complete.samples import CompletionSet
 from kins.config import AugmentConfig, Config, DataConfig
 from kins.errors import KinsError
@@ -17,6 +18,7 @@ from kins.masks import Mask, rasterise
 from kins.models.completion import CompletionNetwork
 from kins.models.images import network_ratio, scaled
 from kins.models.network import AmodalRCNN
+from kins.models.pcnet import PCNet
 from kins.models.targets import flat_segments
 from kins.records import Dataset, Instance, Scene
 from kins.train.augment import augment, photographed, random_window
@@ -33,10 +35,12 @@ TRAIN_NAMES = ("train.json", "update_train_2020.json", "instances_train.json")
 TEST_NAMES = ("test.json", "update_test_2020.json", "instances_val.json")
 
 
-def training_set(network: torch.nn.Module, config: Config, dataset: Dataset) -> TrainingSet | CompletionSet:
+def training_set(network: torch.nn.Module, config: Config, dataset: Dataset) -> TrainingSet | CompletionSet | PairSet:
     """The samples that a network learns from, out of a data set."""
     if isinstance(network, CompletionNetwork):
         return CompletionSet(dataset, config.augment.shapes, config.train.seed)
+    if isinstance(network, PCNet):
+        return PairSet(dataset, network.side, config.train.seed)
     assert isinstance(network, AmodalRCNN)
     return TrainingSet(dataset, config.data, config.augment, config.train.seed, network.segments)
 
@@ -232,7 +236,8 @@ def find_data(data: DataConfig) -> tuple[Dataset, Dataset | None]:
 
     def read(path: Path, images: str | None, usual: str) -> Any:
         candidates = [base / images] if images else [base / usual / "image_2", base / "training/image_2", path.parent]
-        return load(path, images=next((c for c in candidates if c.is_dir()), candidates[0]))
+        folder = next((c for c in candidates if c.is_dir()), candidates[0])
+        return load(path, images=folder, masks=data.masks)
 
     return (
         read(train, data.train_images, "training"),

@@ -13,9 +13,9 @@ from lightning_fabric import Fabric
 from torch.utils.data import DataLoader
 
 from kins.complete import Completer
-from kins.complete.learned import Learned
+from kins.complete.learned import method_of
 from kins.evaluation import Evaluator, Results, evaluate_completion
-from kins.models.completion import CompletionNetwork
+from kins.models.completion import MaskCompletion
 from kins.predict.predictor import Predictor, with_categories
 from kins.records import Dataset
 from kins.train.processes import gather, together
@@ -96,9 +96,12 @@ def named_figures(results: Results) -> dict[str, float]:
     return {**figures, "score": sum(scores) / len(scores) if scores else 0.0}
 
 
-def completion_figures(network: CompletionNetwork, test: Dataset, most: int | None = None) -> dict[str, float]:
-    """Mean IoU in percent of masks completed from the true visible ones; `score` is that of the hidden parts."""
+def completion_figures(network: MaskCompletion, test: Dataset, most: int | None = None) -> dict[str, float] | None:
+    """Mean IoU in percent of masks completed from the true visible ones; `score` is that of the hidden parts. None
+    where the test data has no amodal masks."""
     first = test.select(itertools.islice(test.images, most))
-    completer = Completer(Learned(network), needs_image=False)
+    if all(instance.amodal is None for scene in first for instance in scene):
+        return None
+    completer = Completer(method_of(network), needs_image=False)
     found = evaluate_completion(first, first.map(lambda scene: completer(None, scene)))
     return {"full": found.full, "hidden": found.hidden, "score": 0.0 if math.isnan(found.hidden) else found.hidden}
