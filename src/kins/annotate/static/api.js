@@ -1,0 +1,67 @@
+// The server's routes: JSON in, JSON out, the CSRF token on everything but GET.
+
+let csrf = "";
+let store = ""; // which database this is: one port serves many in the course of time
+
+/** What the server refused, or (status 0) that it can't be reached. */
+export class ApiError extends Error {
+  constructor(status, body) {
+    super(body.detail || body.error || `the server answered ${status}`);
+    this.status = status;
+    this.body = body;
+  }
+}
+
+/** One request under /api/v1; gives the answer's JSON. */
+export async function api(method, path, body) {
+  const headers = { Accept: "application/json" };
+  if (method !== "GET") headers["X-CSRF-Token"] = csrf;
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  let response;
+  try {
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    response = await fetch(`/api/v1${path}`, { method, headers, body: text, credentials: "same-origin" });
+  } catch {
+    throw new ApiError(0, { error: "offline", detail: "the server can't be reached" });
+  }
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new ApiError(response.status, answer);
+  return answer;
+}
+
+export const get = (path) => api("GET", path);
+export const post = (path, body = {}) => api("POST", path, body);
+
+/** Who is signed in; keeps the token that other requests need. */
+export async function me() {
+  return remember(await get("/me"));
+}
+
+/** Signs in or out. */
+export async function login(name, password) {
+  return remember(await post("/login", { name, password }));
+}
+
+export async function logout() {
+  await post("/logout");
+}
+
+function remember(answer) {
+  csrf = answer.csrf ?? "";
+  store = answer.store ?? store;
+  return answer;
+}
+
+/** The address of a picture, another one for each database. */
+const fileOf = (image) => `/api/v1/images/${image}/file?of=${encodeURIComponent(store)}`;
+
+/** A name for what the browser keeps, by the database. */
+export const here = (name) => `${store}/${name}`;
+
+/** A picture, ready to be painted. */
+export async function picture(image) {
+  const made = new Image();
+  made.src = fileOf(image);
+  await made.decode();
+  return made;
+}

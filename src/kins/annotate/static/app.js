@@ -1,0 +1,141 @@
+// The way between pages: #project/1, #image/7, …; the head of the page; signing in.
+
+import { annotatePage } from "./annotate.js";
+import { get, logout, me } from "./api.js";
+import { button, el, fill, toast } from "./dom.js";
+import { imagesPage } from "./images.js";
+import { loginForm, loginPage } from "./login.js";
+import { peoplePage, usersPage } from "./people.js";
+import { projectsPage } from "./projects.js";
+import { reviewPage } from "./review.js";
+
+const PAGES = [
+  [/^$/, projectsPage],
+  [/^project\/(\d+)$/, imagesPage],
+  [/^project\/(\d+)\/people$/, peoplePage],
+  [/^image\/(\d+)$/, annotatePage],
+  [/^image\/(\d+)\/review$/, reviewPage],
+  [/^users$/, usersPage],
+];
+
+class App {
+  constructor() {
+    this.main = document.getElementById("main");
+    this.top = document.getElementById("top");
+    this.leave = null;
+    this.step = 0;
+    window.addEventListener("hashchange", () => this.show());
+  }
+
+  async start() {
+    theme(localStorage.getItem("kins-theme"));
+    this.who = await me();
+    await this.show();
+  }
+
+  /** Shows what the address names. */
+  async show() {
+    const step = (this.step += 1);
+    this.leave?.();
+    this.leave = null;
+    const path = location.hash.replace(/^#\/?/, "");
+    if (!this.who.user) {
+      this.head([]);
+      loginPage(this.main, this);
+      return;
+    }
+    const [, page, found] = PAGES.map(([pattern, run]) => [pattern, run, pattern.exec(path)]).find(([, , match]) => match) ?? [];
+    this.head([]);
+    try {
+      const leave = page ? await page(this.main, Number(found[1]), this) : fill(this.main, el("p", { class: "page" }, "There is no such page."));
+      if (typeof leave !== "function") return;
+      if (step === this.step) this.leave = leave;
+      else leave();
+    } catch (error) {
+      if (error.status === 401) await this.signedOut();
+      else fill(this.main, el("div", { class: "page" }, el("p", { class: "error" }, error.message), button("Try again", "Load this page again", () => this.show())));
+    }
+  }
+
+  go(path) {
+    location.hash = path;
+  }
+
+  /** The head of the page: where one is, and what is always there. */
+  head(trail, more = []) {
+    const links = trail.map(([text, path]) => (path === null ? el("span", {}, text) : el("a", { href: `#${path}` }, text)));
+    const user = this.who?.accounts && this.who.user ? [el("span", { class: "quiet" }, this.who.user.name), button("Sign out", "End this session", () => this.signOut())] : [];
+    if (this.who?.accounts && this.who.user?.admin) user.unshift(el("a", { href: "#users" }, "Users"));
+    fill(this.top, el("a", { class: "brand", href: "#" }, "kins"),
+      el("nav", { "aria-label": "Where you are" }, links.flatMap((link) => [el("span", { class: "quiet" }, "/"), link])),
+      more, user, button("◐", "Light or dark", turnTheme, { "aria-label": "Light or dark" }));
+  }
+
+  /** The head of an image's page; brought up to date by it. */
+  title(editor, image) {
+    const text = `${editor.layer.status} ${editor.layer.revision}`;
+    if (this.titled === text && this.top.dataset.image === String(image.id)) return;
+    this.titled = text;
+    this.top.dataset.image = image.id;
+    const status = editor.layer.status === "open" ? "" : editor.layer.status;
+    const reviews = ["owner", "reviewer"].includes(editor.project.role) && this.who.accounts;
+    this.head([[editor.project.name, `project/${image.project}`], [image.file, null]], [
+      status ? el("span", { class: "state", data: { state: status } }, status) : null,
+      reviews ? el("a", { href: `#image/${image.id}/review` }, "Review") : null,
+      button("‹", "Previous image (PageUp)", () => editor.page.go(-1), { "aria-label": "Previous image" }),
+      button("›", "Next image (PageDown)", () => editor.page.go(1), { "aria-label": "Next image" }),
+      button("Keys", "Show all keys (F1)", () => editor.page.help()),
+      editor.layer.status === "open"
+        ? button("Done", "Check the image and call it done (Ctrl+Enter)", () => editor.page.done(), { class: "main" })
+        : button("Reopen", "Go on with this image", () => editor.page.reopen()),
+    ]);
+  }
+
+  /** All images of a project, as the list has them. */
+  async imagesOf(project) {
+    const images = [];
+    let after = "";
+    do {
+      const part = await get(`/projects/${project}/images?limit=1000${after}`);
+      images.push(...part.images);
+      after = part.next === null ? "" : `&after=${encodeURIComponent(part.next)}`;
+    } while (after);
+    return { images };
+  }
+
+  async signOut() {
+    await logout().catch((error) => toast(error.message));
+    await this.signedOut();
+  }
+
+  async signedOut() {
+    this.leave?.();
+    this.leave = null;
+    this.who = await me();
+    await this.show();
+  }
+
+  /** Signing in again without leaving the image. */
+  async signIn() {
+    if (this.signing) return;
+    this.signing = true;
+    const box = el("dialog", { "aria-label": "Sign in again" });
+    loginForm(box, this, () => box.close(), "Your session has ended. What you did is kept in this browser.");
+    box.addEventListener("close", () => { this.signing = false; box.remove(); });
+    document.body.append(box);
+    box.showModal();
+  }
+}
+
+function theme(name) {
+  if (name === "light" || name === "dark") document.documentElement.dataset.theme = name;
+}
+
+function turnTheme() {
+  const dark = document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+  const other = dark === "dark" ? "light" : "dark";
+  localStorage.setItem("kins-theme", other);
+  theme(other);
+}
+
+new App().start().catch((error) => fill(document.getElementById("main"), el("p", { class: "page error" }, error.message)));

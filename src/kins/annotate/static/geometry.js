@@ -1,0 +1,99 @@
+// Rings of points in hundredths of a pixel: boxes, distances, paths. A ring is {hole, points: [x0, y0, x1, y1, …]}.
+
+const paths = new WeakMap();
+const boxes = new WeakMap();
+
+/** Twice the signed area of a ring's points. */
+export function signedArea(points) {
+  let sum = 0;
+  for (let i = 0, j = points.length - 2; i < points.length; j = i, i += 2) sum += points[j] * points[i + 1] - points[i] * points[j + 1];
+  return sum;
+}
+
+/** [left, top, right, bottom] of all outlines, in hundredths; kept for the rings given. */
+export function boxOf(rings) {
+  let box = boxes.get(rings);
+  if (!box) {
+    box = [Infinity, Infinity, -Infinity, -Infinity];
+    for (const { points } of rings) {
+      for (let i = 0; i < points.length; i += 2) {
+        box = [Math.min(box[0], points[i]), Math.min(box[1], points[i + 1]), Math.max(box[2], points[i]), Math.max(box[3], points[i + 1])];
+      }
+    }
+    boxes.set(rings, box);
+  }
+  return box;
+}
+
+export const meet = (a, b) => a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3];
+
+/**
+ * A path in pixels, to be filled by the nonzero rule: outlines turn one way, holes the other; kept for the rings given.
+ */
+export function pathOf(rings) {
+  let path = paths.get(rings);
+  if (!path) {
+    path = new Path2D();
+    for (const ring of rings) trace(path, ring.points, signedArea(ring.points) > 0 === Boolean(ring.hole));
+    paths.set(rings, path);
+  }
+  return path;
+}
+
+/** Adds a closed ring to a path, backwards if asked. */
+function trace(path, points, backwards) {
+  const last = points.length - 2;
+  for (let k = 0; k <= last; k += 2) {
+    const i = backwards ? last - k : k;
+    if (k) path.lineTo(points[i] / 100, points[i + 1] / 100);
+    else path.moveTo(points[i] / 100, points[i + 1] / 100);
+  }
+  path.closePath();
+}
+
+/** The point of a segment nearest to (x, y), as {x, y, t, distance}; t runs from 0 to 1. */
+export function onSegment(x, y, x0, y0, x1, y1) {
+  const dx = x1 - x0;
+  const dy = y1 - y0;
+  const length = dx * dx + dy * dy;
+  const t = length ? Math.min(1, Math.max(0, ((x - x0) * dx + (y - y0) * dy) / length)) : 0;
+  const at = { x: x0 + t * dx, y: y0 + t * dy, t };
+  return { ...at, distance: Math.hypot(at.x - x, at.y - y) };
+}
+
+/** The nearest corner of rings within reach, or null: {ring, index, x, y, distance}. */
+export function nearestCorner(rings, x, y, reach) {
+  let best = null;
+  rings.forEach(({ points }, ring) => {
+    for (let i = 0; i < points.length; i += 2) {
+      const distance = Math.hypot(points[i] - x, points[i + 1] - y);
+      if (distance <= (best?.distance ?? reach)) best = { ring, index: i / 2, x: points[i], y: points[i + 1], distance };
+    }
+  });
+  return best;
+}
+
+/** The nearest edge of rings within reach, or null: {ring, index of its first corner, x, y, t, distance}. */
+export function nearestEdge(rings, x, y, reach) {
+  let best = null;
+  rings.forEach(({ points }, ring) => {
+    for (let i = 0; i < points.length; i += 2) {
+      const j = (i + 2) % points.length;
+      const found = onSegment(x, y, points[i], points[i + 1], points[j], points[j + 1]);
+      if (found.distance <= (best?.distance ?? reach)) best = { ring, index: i / 2, ...found };
+    }
+  });
+  return best && { ...best, x: Math.round(best.x), y: Math.round(best.y) };
+}
+
+/** Rings with one ring's points replaced; without the ring where it would have fewer than three. */
+export function withPoints(rings, at, points) {
+  const changed = rings.map((ring, k) => (k === at ? { ...ring, points } : ring));
+  return points.length < 6 ? changed.filter((_, k) => k !== at) : changed;
+}
+
+/** Points with one inserted behind the corner `index`. */
+export const inserted = (points, index, x, y) => [...points.slice(0, 2 * index + 2), x, y, ...points.slice(2 * index + 2)];
+
+/** Points without the corner `index`. */
+export const without = (points, index) => [...points.slice(0, 2 * index), ...points.slice(2 * index + 2)];

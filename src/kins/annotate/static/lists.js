@@ -1,0 +1,120 @@
+// The side: classes, objects by cluster (to be dragged), the order of the selected object, exceptions.
+
+import { button, el, fill } from "./dom.js";
+import { colourAt, colourOf } from "./paint.js";
+import { placed } from "./order.js";
+
+/** Fills the side anew. */
+export function showLists(side, editor) {
+  const focused = document.activeElement?.dataset?.id;
+  const parts = [classes(editor), selection(editor), circles(editor), ...objects(editor)];
+  fill(side, parts);
+  if (focused) side.querySelector(`[data-id="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  side.querySelector(".object.selected")?.scrollIntoView({ block: "nearest" });
+}
+
+/** The class that a draft, the selected object or the next object has. */
+export function classNow(editor) {
+  if (editor.drawing) return editor.tool.draft.category;
+  return editor.layer.state.objects.get(editor.selected)?.category ?? editor.lastCategory;
+}
+
+function classes(editor) {
+  const now = classNow(editor);
+  const chips = editor.categories.map((category, k) =>
+    button("", `Class ${category.name}`, () => editor.setClass(category.id), {
+      class: category.id === now ? "chip on" : "chip",
+      "aria-pressed": String(category.id === now),
+      data: { id: `class-${category.id}` },
+    }));
+  chips.forEach((chip, k) => {
+    const category = editor.categories[k];
+    chip.append(el("span", { class: "swatch", colour: colourOf(category, k) }), category.name, el("kbd", {}, editor.digit(category) ?? ""));
+  });
+  const more = button("Class…", "Choose or make a class by its name ( / )", () => editor.chooseClass(), { class: "chip" });
+  return el("section", { "aria-label": "Classes" }, el("h3", {}, "Classes"), el("div", { class: "chips" }, chips, more));
+}
+
+/** The selected object: its flags, and who is in front of whom. */
+function selection(editor) {
+  const object = editor.layer.state.objects.get(editor.selected);
+  if (!object) return null;
+  const tick = (name, label, title) => el("label", { title }, el("input", {
+    type: "checkbox",
+    checked: Boolean(object.flags[name]),
+    onchange: (event) => editor.commit([["flag", { object: object.id, name, value: event.target.checked }]]),
+  }), label);
+  const pairs = editor.derived.byObject.get(object.id) ?? [];
+  return el("section", { "aria-label": "Selected object" },
+    el("h3", {}, editor.name(object.id)),
+    el("div", { class: "ticks" }, tick("outside", "goes on outside", "The object goes on outside of the image"), tick("guess", "guess", "The hidden part is a guess")),
+    el("ul", { class: "pairs" }, pairs.map((pair) => pairRow(editor, object.id, pair))));
+}
+
+function pairRow(editor, id, pair) {
+  const other = pair.nearer === id ? pair.farther : pair.nearer;
+  const text = pair.nearer === id ? `in front of ${editor.name(other)}` : `behind ${editor.name(other)}`;
+  const exceptions = [...editor.layer.state.exceptions.values()].filter((e) => [e.nearer, e.farther].includes(id) && [e.nearer, e.farther].includes(other));
+  const say = (nearer, farther) => () => editor.commit([["pair", { nearer, farther }]]);
+  return el("li", { class: pair.confirmed ? "" : "open" },
+    el("span", {}, text, pair.confirmed ? "" : " ?"),
+    button("Flip", "Turn this order round", say(pair.farther, pair.nearer)),
+    pair.confirmed ? null : button("Confirm", "Confirm this order", say(pair.nearer, pair.farther)),
+    exceptions.map((exception) => button("Remove exception", "Remove this region of reversed order",
+      () => editor.commit([["unexception", { exception: exception.id }]]))));
+}
+
+function circles(editor) {
+  const { circles: found } = editor.derived;
+  if (!found.length) return null;
+  return el("section", { class: "warning", role: "status" },
+    found.map((circle) => el("p", {}, `A circle: each of ${[...circle].map((id) => editor.name(id)).join(", ")} is in front of the next. Flip one, or draw an exception (V).`)));
+}
+
+function objects(editor) {
+  const { clusters, byObject } = editor.derived;
+  const groups = clusters.filter((ids) => ids.length > 1);
+  const alone = clusters.filter((ids) => ids.length === 1).flat();
+  const occluders = [...editor.layer.state.objects.keys()].filter((id) => !byObject.has(id));
+  const section = (title, ids, draggable) => ids.length ? el("section", { "aria-label": title }, el("h3", {}, title), list(editor, ids, draggable)) : null;
+  return [
+    ...groups.map((ids, k) => section(`Cluster ${k + 1}, near to far`, ids, true)),
+    section("Alone", alone, false),
+    section("Occluders", occluders, false),
+  ];
+}
+
+function list(editor, ids, draggable) {
+  const rows = ids.map((id) => row(editor, id, draggable));
+  const box = el("ol", { class: "objects", start: 0 }, rows);
+  if (draggable) {
+    box.addEventListener("dragover", (event) => event.preventDefault());
+    box.addEventListener("drop", (event) => {
+      event.preventDefault();
+      drop(editor, event.dataTransfer.getData("text/plain"), event.target.closest("li"), event.clientY, ids);
+    });
+  }
+  return box;
+}
+
+function row(editor, id, draggable) {
+  const number = [...editor.layer.state.objects.keys()].indexOf(id);
+  const unsure = (editor.derived.byObject.get(id) ?? []).some((pair) => !pair.confirmed);
+  const object = editor.layer.state.objects.get(id);
+  const marks = [unsure ? "?" : "", object.flags.guess ? "guess" : "", object.flags.outside ? "↔" : ""].filter(Boolean).join(" ");
+  const inside = button("", `Select ${editor.name(id)}`, () => editor.select(id), { class: "object-button", data: { id } });
+  inside.append(el("span", { class: "swatch", colour: editor.derived.byObject.has(id) ? colourAt(number) : "#8a8a8a" }), editor.name(id), el("em", {}, marks));
+  const item = el("li", { class: id === editor.selected ? "object selected" : "object", draggable, data: { object: id } }, inside);
+  item.addEventListener("dragstart", (event) => event.dataTransfer.setData("text/plain", id));
+  return item;
+}
+
+/** Puts a dragged object before or behind the one it was dropped on. */
+function drop(editor, id, item, y, ids) {
+  if (!ids.includes(id) || !item || item.dataset.object === id) return;
+  const box = item.getBoundingClientRect();
+  const at = ids.indexOf(item.dataset.object) + (y > box.top + box.height / 2 ? 1 : 0);
+  const before = ids.slice(at).find((other) => other !== id) ?? null;
+  const parts = placed(id, before, ids, editor.pairs);
+  if (parts.length) editor.commit(parts);
+}

@@ -1,0 +1,129 @@
+// Who is in front of whom: pairs, clusters, the order from near to far, and what changes it.
+
+import { boxOf } from "./geometry.js";
+import { pairKey } from "./model.js";
+import { overlap } from "./raster.js";
+
+/**
+ * Every overlapping pair once, with what was said about it or else a guess.
+ * @param {import("./model.js").Layer} layer
+ * @param {Set<string>} occluders categories of occluders: those are in front of everything and make no pair
+ * @param {{width: number, height: number}} image
+ * @returns {Map<string, {nearer: string, farther: string, confirmed: boolean}>}
+ */
+export function pairsOf(layer, occluders, image) {
+  const { objects, pairs: confirmed } = layer.state;
+  const found = new Map();
+  const list = [...objects.values()].filter((object) => !occluders.has(object.category));
+  list.forEach((first, k) => {
+    for (const second of list.slice(k + 1)) {
+      const key = pairKey(first.id, second.id);
+      const unchanged = [first, second].every((object) => layer.said.objects.get(object.id)?.rings === object.rings);
+      const known = unchanged ? layer.said.pairs.get(key) : undefined;
+      if (unchanged ? !known : !overlap(first.rings, second.rings, image)) continue;
+      const { nearer, farther } = confirmed.get(key) ?? known ?? guess(first, second, image);
+      found.set(key, { nearer, farther, confirmed: confirmed.has(key) });
+    }
+  });
+  return found;
+}
+
+/** The lower bottom edge is nearer; where both are equal, what was drawn later. */
+function guess(first, second, image) {
+  const bottom = (object) => Math.min(boxOf(object.rings)[3], 100 * image.height);
+  const [nearer, farther] = bottom(first) > bottom(second) ? [first, second] : [second, first];
+  return { nearer: nearer.id, farther: farther.id };
+}
+
+/**
+ * Objects from near to far. A circle is entered where the fewest are in front.
+ * @returns {string[]} ids; of those that are free to choose, the lower bottom edge comes first
+ */
+export function nearToFar(objects, pairs) {
+  const waiting = new Map([...objects].map((object) => [object.id, 0]));
+  const behind = new Map([...waiting.keys()].map((id) => [id, []]));
+  for (const { nearer, farther } of pairs.values()) {
+    waiting.set(farther, waiting.get(farther) + 1);
+    behind.get(nearer).push(farther);
+  }
+  const bottoms = new Map([...objects].map((object) => [object.id, boxOf(object.rings)[3]]));
+  const order = [];
+  while (waiting.size) {
+    let next = null;
+    for (const [id, count] of waiting) {
+      const fewer = next === null || count < waiting.get(next);
+      if (fewer || (count === waiting.get(next) && bottoms.get(id) > bottoms.get(next))) next = id;
+    }
+    waiting.delete(next);
+    order.push(next);
+    for (const id of behind.get(next)) if (waiting.has(id)) waiting.set(id, waiting.get(id) - 1);
+  }
+  return order;
+}
+
+/** Groups of objects that overlap, directly or through others; each from near to far, the largest first. */
+export function clustersOf(order, pairs) {
+  const root = new Map(order.map((id) => [id, id]));
+  const top = (id) => {
+    while (root.get(id) !== id) id = root.get(id);
+    return id;
+  };
+  for (const { nearer, farther } of pairs.values()) root.set(top(nearer), top(farther));
+  const groups = Map.groupBy(order, top);
+  return [...groups.values()].sort((a, b) => b.length - a.length);
+}
+
+/** Circles in which each is in front of the next: sets of ids (strongly connected, more than one). */
+export function circlesOf(order, pairs) {
+  const behind = new Map(order.map((id) => [id, []]));
+  const before = new Map(order.map((id) => [id, []]));
+  for (const { nearer, farther } of pairs.values()) {
+    behind.get(nearer).push(farther);
+    before.get(farther).push(nearer);
+  }
+  const reach = (start, next) => {
+    const seen = new Set([start]);
+    for (const id of seen) for (const other of next.get(id)) seen.add(other);
+    return seen;
+  };
+  const circles = [];
+  const placed = new Set();
+  for (const id of order) {
+    if (placed.has(id) || !behind.get(id).length || !before.get(id).length) continue;
+    const back = reach(id, before);
+    const circle = new Set([...reach(id, behind)].filter((other) => back.has(other)));
+    circle.forEach((other) => placed.add(other));
+    if (circle.size > 1) circles.push(circle);
+  }
+  return circles;
+}
+
+/** The pairs without an exception: circles among these are open. */
+export function plainPairs(pairs, exceptions) {
+  const excepted = new Set([...exceptions.values()].map(({ nearer, farther }) => pairKey(nearer, farther)));
+  return new Map([...pairs].filter(([key]) => !excepted.has(key)));
+}
+
+/**
+ * What it takes to bring an object nearer (step 1) or farther (step -1): one step, or to the end.
+ * @returns {[string, object][]} parts of operations: the pairs that turn round
+ */
+export function moved(id, step, toEnd, order, pairs) {
+  const others = step > 0 ? order.slice(0, order.indexOf(id)).reverse() : order.slice(order.indexOf(id) + 1);
+  const met = others.filter((other) => pairs.has(pairKey(id, other)));
+  return turned(id, toEnd ? met : met.slice(0, 1), step > 0, pairs);
+}
+
+/** What it takes to put an object before another one in the list (or at its end: null). */
+export function placed(id, before, order, pairs) {
+  const rest = order.filter((other) => other !== id);
+  const at = before === null ? rest.length : rest.indexOf(before);
+  const met = (list) => list.filter((other) => pairs.has(pairKey(id, other)));
+  return [...turned(id, met(rest.slice(0, at)), false, pairs), ...turned(id, met(rest.slice(at)), true, pairs)];
+}
+
+function turned(id, others, nearer, pairs) {
+  return others
+    .filter((other) => (pairs.get(pairKey(id, other)).nearer === id) !== nearer)
+    .map((other) => ["pair", nearer ? { nearer: id, farther: other } : { nearer: other, farther: id }]);
+}

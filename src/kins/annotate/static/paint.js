@@ -1,0 +1,190 @@
+// Objects on the canvas: far to near, so that the visible part shows; what is hidden is hatched.
+
+import { boxOf, meet, pathOf } from "./geometry.js";
+import { pairKey } from "./model.js";
+
+const PALETTE = ["#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#00a3a3", "#d633a0", "#7a8f00", "#9a6324", "#0082c8", "#b8860b", "#5f5fc4"];
+const OCCLUDER = "#8a8a8a";
+const hatches = new Map();
+
+export const colourAt = (k) => PALETTE[k % PALETTE.length];
+
+/** The colour of a category that says none itself. */
+export const colourOf = (category, k) => (/^#[0-9a-f]{6}$/i.test(category.colour ?? "") ? category.colour : colourAt(k));
+
+/** Diagonal lines of a colour, as wide at each zoom. */
+function hatch(context, colour, ratio) {
+  const key = `${colour} ${ratio}`;
+  if (!hatches.has(key)) {
+    const size = Math.round(8 * ratio);
+    const tile = new OffscreenCanvas(size, size);
+    const pen = tile.getContext("2d");
+    for (const [style, width] of [["#ffffffa0", 3 * ratio], [colour, 1.6 * ratio]]) {
+      pen.strokeStyle = style;
+      pen.lineWidth = width;
+      pen.beginPath();
+      for (const shift of [-size, 0, size]) {
+        pen.moveTo(shift - 2, size + 2);
+        pen.lineTo(shift + size + 2, -2);
+      }
+      pen.stroke();
+    }
+    hatches.set(key, tile);
+  }
+  return context.createPattern(hatches.get(key), "repeat");
+}
+
+/**
+ * @typedef {object} Picture what is painted
+ * @property {{id: string, rings: object[], occluder: boolean, label: string, colour: string}[]} objects far to near,
+ *   occluders at last
+ * @property {Map<string, {nearer: string, farther: string, confirmed: boolean}>} pairs
+ * @property {object[]} exceptions
+ * @property {string|null} selected
+ * @property {Set<string>|null} bright all others are dimmed
+ * @property {boolean} fill
+ * @property {boolean} labels
+ */
+
+/** Paints all objects. */
+export function paintObjects(view, picture) {
+  const context = view.objects;
+  view.start(context);
+  const window = [-view.left / view.scale, -view.top / view.scale, (view.width - view.left) / view.scale, (view.height - view.top) / view.scale];
+  const seen = picture.objects.filter((object) => meet(boxOf(object.rings), window.map((v) => v * 100)));
+  const byId = new Map(seen.map((object) => [object.id, object]));
+  const reversed = Map.groupBy(picture.exceptions, ({ nearer, farther }) => pairKey(nearer, farther));
+  if (picture.fill) fillVisible(view, seen, byId, picture);
+  for (const object of seen) hatchHidden(view, object, frontOf(object, seen, byId, picture), reversed, picture);
+  for (const object of seen) strokeOutline(view, object, picture);
+  for (const exception of picture.exceptions) strokeException(view, exception);
+  if (picture.labels) for (const object of seen) label(view, object, picture);
+}
+
+const dimmed = (object, picture) => picture.bright !== null && !picture.bright.has(object.id);
+
+/** Opaque, far to near, on a canvas aside, laid over the picture as a whole: only visible parts remain. */
+function fillVisible(view, seen, byId, picture) {
+  const { canvas } = view.objects;
+  if (view.aside?.canvas.width !== canvas.width || view.aside.canvas.height !== canvas.height) {
+    view.aside = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d");
+  }
+  view.start(view.aside);
+  for (const object of seen) {
+    view.aside.fillStyle = dimmed(object, picture) ? "#808080" : object.colour;
+    view.aside.fill(pathOf(object.rings));
+    for (const exception of picture.exceptions) if (exception.nearer === object.id) fillException(view, exception, byId);
+  }
+  view.objects.save();
+  view.objects.setTransform(1, 0, 0, 1, 0, 0);
+  view.objects.globalAlpha = 0.38;
+  view.objects.drawImage(view.aside.canvas, 0, 0);
+  view.objects.restore();
+}
+
+/** Within an exception's region the farther one is seen. */
+function fillException(view, exception, byId) {
+  const [near, far] = [byId.get(exception.nearer), byId.get(exception.farther)];
+  if (!near || !far) return;
+  view.aside.save();
+  view.aside.clip(pathOf(regionOf(exception)));
+  view.aside.clip(pathOf(near.rings));
+  view.aside.fillStyle = far.colour;
+  view.aside.fill(pathOf(far.rings));
+  view.aside.restore();
+}
+
+const regions = new WeakMap();
+
+/** An exception's region as rings. */
+export function regionOf(exception) {
+  if (!regions.has(exception)) regions.set(exception, [{ hole: false, points: exception.points }]);
+  return regions.get(exception);
+}
+
+/** What may hide an object: [other, in front outside of regions (true) or within them alone (false)]. */
+function frontOf(object, seen, byId, picture) {
+  if (object.occluder) return [];
+  const front = seen.filter((other) => other.occluder && meet(boxOf(other.rings), boxOf(object.rings))).map((other) => [other, true]);
+  for (const pair of picture.byObject.get(object.id) ?? []) {
+    const other = byId.get(pair.nearer === object.id ? pair.farther : pair.nearer);
+    if (other) front.push([other, pair.farther === object.id]);
+  }
+  return front;
+}
+
+function hatchHidden(view, object, front, reversed, picture) {
+  const context = view.objects;
+  const colour = dimmed(object, picture) ? "#808080" : object.colour;
+  for (const [other, nearer] of front) {
+    const regions = reversed.get(pairKey(object.id, other.id)) ?? [];
+    if (nearer) {
+      hatchWhere(view, [pathOf(object.rings), pathOf(other.rings)], regions.map((region) => outside(view, region)), colour);
+    } else {
+      for (const region of regions) hatchWhere(view, [pathOf(object.rings), pathOf(other.rings), pathOf(regionOf(region))], [], colour);
+    }
+  }
+  context.globalAlpha = 1;
+}
+
+/** All but an exception's region, to be clipped by the even-odd rule. */
+function outside(view, region) {
+  const path = new Path2D(pathOf(regionOf(region)));
+  path.rect(-4 * view.image.width, -4 * view.image.height, 9 * view.image.width, 9 * view.image.height);
+  return path;
+}
+
+function hatchWhere(view, inside, holes, colour) {
+  const context = view.objects;
+  context.save();
+  for (const path of inside) context.clip(path);
+  for (const path of holes) context.clip(path, "evenodd");
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.fillStyle = hatch(context, colour, view.ratio);
+  context.fillRect(0, 0, context.canvas.width, context.canvas.height);
+  context.restore();
+}
+
+function strokeOutline(view, object, picture) {
+  const context = view.objects;
+  const path = pathOf(object.rings);
+  const chosen = object.id === picture.selected;
+  const pixel = 1 / view.scale;
+  context.globalAlpha = dimmed(object, picture) ? 0.4 : 1;
+  context.setLineDash(object.occluder ? [6 * pixel, 3 * pixel] : []);
+  if (chosen) {
+    context.strokeStyle = "#ffffff";
+    context.lineWidth = 5 * pixel;
+    context.stroke(path);
+  }
+  context.strokeStyle = object.occluder ? OCCLUDER : object.colour;
+  context.lineWidth = (chosen ? 2.5 : 1.5) * pixel;
+  context.stroke(path);
+  context.setLineDash([]);
+  context.globalAlpha = 1;
+}
+
+function strokeException(view, exception) {
+  const context = view.objects;
+  context.setLineDash([4 / view.scale, 4 / view.scale]);
+  context.lineWidth = 1.5 / view.scale;
+  context.strokeStyle = "#ffd400";
+  context.stroke(pathOf(regionOf(exception)));
+  context.setLineDash([]);
+}
+
+function label(view, object, picture) {
+  if (dimmed(object, picture)) return;
+  const context = view.objects;
+  const [left, top] = boxOf(object.rings);
+  const place = view.toScreen(left, top);
+  context.setTransform(view.ratio, 0, 0, view.ratio, 0, 0);
+  context.font = "11px system-ui, sans-serif";
+  context.lineWidth = 3;
+  context.strokeStyle = "#000000b0";
+  context.fillStyle = "#ffffff";
+  const [x, y] = [Math.max(2, place.x + 2), Math.max(12, place.y - 3)];
+  context.strokeText(object.label, x, y);
+  context.fillText(object.label, x, y);
+  view.place(context);
+}
