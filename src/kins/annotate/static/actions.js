@@ -149,7 +149,8 @@ function press(editor, alt = false) {
     editor.tool.release();
   } else if (editor.tool) {
     editor.tool.press(editor.pointer, { alt });
-    editor.held = Boolean(editor.tool.grip);
+    if (alt) editor.tool.release();
+    editor.held = Boolean(editor.tool?.grip);
   } else editor.select(editor.objectAt(editor.pointer));
   editor.redrawOver();
 }
@@ -175,7 +176,7 @@ export const ACTIONS = [
   { id: "add", keys: ["A"], label: "Object", title: "Draw a whole outline, hidden parts too", group: "Draw", run: (editor) => editor.draw("object") },
   { id: "ring", keys: ["Shift+A"], label: "Part or hole", title: "Draw a further outline of the selected object, or a hole in it", group: "Draw", run: (editor) => editor.draw("ring", { object: editor.selected }), when: chosen },
   { id: "occluder", keys: ["O"], label: "Occluder", title: "Outline what hides others but is no object (a pole, a hedge)", group: "Draw", run: occluder },
-  { id: "exception", keys: ["V"], label: "Exception", title: "Outline a region in which the order of two objects is reversed", group: "Draw", run: (editor) => editor.draw("exception"), when: (editor) => editor.pairs.size > 0 },
+  { id: "exception", keys: ["V"], label: "Exception", title: "Outline a region in which the order of two objects is reversed", group: "Draw", run: (editor) => editor.draw("exception"), when: (editor) => editor.layer.state.objects.size > 1 },
   { id: "finish", keys: ["Enter"], label: "Close outline", title: "Close the outline that is being drawn", group: "Draw", run: (editor) => editor.tool.finish(), when: drawing },
   { id: "back", keys: ["Backspace", "Ctrl+Z"], label: "Point back", title: "Take back the last point", group: "Draw", run: (editor) => editor.tool.back(), when: drawing },
   { id: "turn", keys: ["Tab"], label: "Other way", title: "Follow the neighbour's border the other way round", group: "Draw", run: (editor) => editor.tool.turn(), when: drawing },

@@ -71,7 +71,10 @@ class Page {
   constructor(parts, given, app) {
     Object.assign(this, { parts, app, image: given.image });
     const sync = new Sync(given.layer, {
-      changed: () => this.editor.changed(),
+      changed: () => {
+        this.editor.changed();
+        this.showSaved();
+      },
       conflict: (mine, theirs) => conflictDialog(this.editor, mine, theirs),
       refused: (error) => toast(`The server refused an action: ${error.message}. It was taken back here.`),
       signedOut: () => app.signIn(),
@@ -112,6 +115,7 @@ class Page {
     editor.placed = true;
     editor.moveView();
     editor.changed();
+    this.showSaved();
     this.parts.stage.lastChild.focus();
     this.prefetch();
   }
@@ -162,7 +166,6 @@ class Page {
       showLists(parts.side, editor);
       for (const [made, action] of this.buttons) made.disabled = !possible(action, editor);
       parts.hint.textContent = editor.tool?.hint ?? (offer(editor) || "A draws an object. A click selects. F1 shows all keys.");
-      this.showSaved();
       this.showPlace();
     });
   }
@@ -231,6 +234,7 @@ class Page {
       toast(error.message);
     }
     this.editor.changed();
+    this.showSaved();
   }
 
   async go(step) {

@@ -29,6 +29,7 @@ export async function doneDialog(editor, then) {
     const answer = await post(`/layers/${editor.layer.id}/state`, { state: "done", answers: questions.map((box) => box.checked) });
     editor.layer.status = answer.state;
     editor.changed();
+    editor.page.showSaved();
     await then();
   } catch (error) {
     const found = error.body?.findings ?? [];

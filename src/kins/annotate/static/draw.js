@@ -29,7 +29,7 @@ export class Draw {
   /** Where a press would put a point: {x, y, snap}. */
   place(at) {
     const { editor } = this;
-    const snap = editor.snapping ? snapped(editor.layer.state.objects.values(), at.x, at.y, editor.view) : null;
+    const snap = editor.snapping ? snapped([...editor.layer.state.objects.values()], at.x, at.y, editor.view) : null;
     return { x: snap?.x ?? at.x, y: snap?.y ?? at.y, snap };
   }
 
@@ -127,7 +127,7 @@ export class Draw {
     const { editor } = this;
     const region = maskOf([{ hole: false, points }], editor.image);
     let best = null;
-    for (const { nearer, farther } of editor.pairs.values()) {
+    for (const { nearer, farther } of editor.hiding) {
       const inside = [nearer, farther].map((id) => common(region, maskOf(this.find(id).rings, editor.image)).pixels);
       const preferred = editor.selected === nearer || editor.selected === farther;
       const score = Math.min(...inside) * (preferred ? 2 : 1);

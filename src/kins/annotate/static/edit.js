@@ -32,14 +32,10 @@ export class Edit {
       if (other) this.editor.select(other);
       return;
     }
-    if (alt && found.t === undefined) {
-      this.erase(found);
-      return;
-    }
     const { points } = this.target.rings[found.ring];
     const ends = found.t === undefined ? [found.index] : [found.index, (found.index + 1) % (points.length / 2)];
     const corners = ends.map((index) => [points[2 * index], points[2 * index + 1]]);
-    this.grip = { at, found, corners, moved: false, places: this.coinciding(corners, alt) };
+    this.grip = { at, alt, found, corners, moved: false, places: this.coinciding(corners, alt) };
   }
 
   /** Where these corners are, in the selected object or (not alone) in all: [{object, ring, index, corner}]. */
@@ -80,6 +76,7 @@ export class Edit {
     if (!grip) return;
     if (grip.moved) this.commit(editor.preview);
     else if (grip.found.t !== undefined) this.insert(grip);
+    else if (grip.alt) this.erase(grip.found);
     editor.preview = new Map();
     editor.redraw();
   }

@@ -9,7 +9,7 @@ import { circlesOf, clustersOf, nearToFar, pairsOf, plainPairs } from "./order.j
 import * as outbox from "./outbox.js";
 import { colourAt, paintObjects } from "./paint.js";
 import { paintOver } from "./overlay.js";
-import { covers, maskOf } from "./raster.js";
+import { covers, maskOf, overlap } from "./raster.js";
 import { toast } from "./dom.js";
 
 export class Editor {
@@ -64,6 +64,15 @@ export class Editor {
 
   get pairs() {
     return this.derived.pairs;
+  }
+
+  /** Who may hide whom: the pairs, and occluders with what they overlap. */
+  get hiding() {
+    const { byObject, order } = this.derived;
+    const { objects } = this.layer.state;
+    const before = [...objects.keys()].filter((id) => !byObject.has(id));
+    const met = (id) => order.filter((other) => overlap(objects.get(id).rings, objects.get(other).rings, this.image));
+    return [...this.pairs.values(), ...before.flatMap((id) => met(id).map((other) => ({ nearer: id, farther: other })))];
   }
 
   get unconfirmed() {

@@ -1,7 +1,7 @@
 // The side: classes, objects by cluster (to be dragged), the order of the selected object, exceptions.
 
 import { button, el, fill } from "./dom.js";
-import { colourAt, colourOf } from "./paint.js";
+import { colourAt } from "./paint.js";
 import { placed } from "./order.js";
 
 /** Fills the side anew. */
@@ -21,15 +21,14 @@ export function classNow(editor) {
 
 function classes(editor) {
   const now = classNow(editor);
-  const chips = editor.categories.map((category, k) =>
-    button("", `Class ${category.name}`, () => editor.setClass(category.id), {
+  const chips = editor.categories.map((category) => {
+    const chip = button(category.name, `Class ${category.name}`, () => editor.setClass(category.id), {
       class: category.id === now ? "chip on" : "chip",
       "aria-pressed": String(category.id === now),
       data: { id: `class-${category.id}` },
-    }));
-  chips.forEach((chip, k) => {
-    const category = editor.categories[k];
-    chip.append(el("span", { class: "swatch", colour: colourOf(category, k) }), category.name, el("kbd", {}, editor.digit(category) ?? ""));
+    });
+    chip.append(el("kbd", {}, editor.digit(category) ?? ""));
+    return chip;
   });
   const more = button("Class…", "Choose or make a class by its name ( / )", () => editor.chooseClass(), { class: "chip" });
   return el("section", { "aria-label": "Classes" }, el("h3", {}, "Classes"), el("div", { class: "chips" }, chips, more));

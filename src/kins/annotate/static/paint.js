@@ -9,9 +9,6 @@ const hatches = new Map();
 
 export const colourAt = (k) => PALETTE[k % PALETTE.length];
 
-/** The colour of a category that says none itself. */
-export const colourOf = (category, k) => (/^#[0-9a-f]{6}$/i.test(category.colour ?? "") ? category.colour : colourAt(k));
-
 /** Diagonal lines of a colour, as wide at each zoom. */
 function hatch(context, colour, ratio) {
   const key = `${colour} ${ratio}`;

@@ -8,12 +8,11 @@ const REACH = 8; // screen pixels
  * The place on an outline near (x, y): a corner before an edge. Null where none is in reach.
  * @returns {{x: number, y: number, object: string, ring: number, index: number, t: number}|null} t is 0 on a corner
  */
-export function snapped(objects, x, y, view, except = null) {
+export function snapped(objects, x, y, view) {
   const reach = view.reach(REACH);
   for (const nearest of [nearestCorner, nearestEdge]) {
     let best = null;
     for (const object of objects) {
-      if (object.id === except) continue;
       const found = nearest(object.rings, x, y, best?.distance ?? reach);
       if (found) best = { ...found, object: object.id, t: found.t ?? 0 };
     }

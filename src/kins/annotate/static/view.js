@@ -2,6 +2,9 @@
 
 const MOST = 32; // screen pixels a pixel
 
+/** Scales above 1 in quarters: pixels are equally wide then. */
+const quarters = (scale) => (scale > 1 ? Math.floor(4 * scale) / 4 : scale);
+
 export class View {
   /** @param {HTMLElement} stage holds the canvases; the last one takes the pointer */
   constructor(stage) {
@@ -25,15 +28,15 @@ export class View {
 
   /** The scale at which the whole picture is seen. */
   get whole() {
-    return Math.min(this.width / this.image.width, this.height / this.image.height) * 0.98;
+    return quarters(Math.min(this.width / this.image.width, this.height / this.image.height) * 0.98);
   }
 
   /** Shows a box [left, top, right, bottom] in pixels. */
   fit([left, top, right, bottom]) {
     const scale = Math.min(this.width / (right - left), this.height / (bottom - top)) * 0.98;
-    this.scale = this.bounded(scale);
-    this.left = (this.width - (left + right) * this.scale) / 2;
-    this.top = (this.height - (top + bottom) * this.scale) / 2;
+    this.scale = this.bounded(quarters(scale));
+    this.left = Math.round((this.width - (left + right) * this.scale) / 2);
+    this.top = Math.round((this.height - (top + bottom) * this.scale) / 2);
   }
 
   fitAll() {

@@ -1,0 +1,242 @@
+"""A person's way: outlines, order, exceptions, occluders, holes, shared borders, undo."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.annotate.browser.person import Person, rectangle
+from tests.helpers import box, wait_for
+
+SHAPE = (188, 400)
+CAR, PERSON = rectangle(100, 80, 220, 152), rectangle(180, 60, 232, 172)
+
+
+def filled(left: int, top: int, right: int, bottom: int) -> np.ndarray:
+    return box(left, top, right - left, bottom - top, SHAPE)
+
+
+WHOLE_CAR, WHOLE_PERSON = filled(100, 80, 220, 152), filled(180, 60, 232, 172)
+
+
+def test_outlines_and_order_give_both_masks(person: Person) -> None:
+    person.draw(CAR)
+    person.draw(PERSON)
+    person.press("2")
+    assert "in front of car 1 ?" in wait_for(lambda: person.text(".pairs"))
+    layer = person.saved()
+    assert [pair["confirmed"] for pair in layer["pairs"]] == [False]
+    (car, hidden), (whole, visible) = person.masks()
+    np.testing.assert_array_equal(car, WHOLE_CAR)
+    np.testing.assert_array_equal(hidden, WHOLE_CAR & ~WHOLE_PERSON)  # the person's feet are lower: nearer
+    np.testing.assert_array_equal(whole, WHOLE_PERSON)
+    np.testing.assert_array_equal(visible, WHOLE_PERSON)
+    person.press("X")
+    (_, hidden), (_, visible) = person.masks()
+    np.testing.assert_array_equal(hidden, WHOLE_CAR)
+    np.testing.assert_array_equal(visible, WHOLE_PERSON & ~WHOLE_CAR)
+    (pair,) = person.saved()["pairs"]
+    assert pair["confirmed"]
+    assert pair["nearer"] == person.saved()["objects"][0]["id"]
+
+
+def test_an_occluded_object_takes_four_actions_beside_its_points(person: Person) -> None:
+    person.draw(CAR)
+    person.press("1")
+    person.actions = 0
+    person.draw(PERSON)
+    person.press("2", "C")
+    assert person.actions <= 4
+    layer = person.saved()
+    assert [thing["category"] for thing in layer["objects"]] == [1, 2]
+    assert [pair["confirmed"] for pair in layer["pairs"]] == [True]
+    person.press("Control+Enter")
+    person.page.click("dialog button:has-text('Done')")
+    assert wait_for(lambda: person.saved()["state"] == "done")
+
+
+def test_an_exception_reverses_the_order_in_its_region(person: Person) -> None:
+    person.draw(CAR)
+    person.draw(PERSON)
+    person.draw(rectangle(176, 76, 240, 100), "V")
+    region = filled(176, 76, 240, 100)
+    (_, car), (_, man) = person.masks()
+    np.testing.assert_array_equal(car, WHOLE_CAR & ~(WHOLE_PERSON & ~region))
+    np.testing.assert_array_equal(man, WHOLE_PERSON & ~(WHOLE_CAR & region))
+    person.page.click("text=Remove exception")
+    assert wait_for(lambda: not person.saved()["exceptions"])
+
+
+def test_an_occluder_hides_all_behind_it_and_is_no_object(person: Person) -> None:
+    person.draw(CAR)
+    person.draw(rectangle(120, 20, 140, 180), "O")
+    pole = filled(120, 20, 140, 180)
+    person.saved()
+    wait_for(lambda: len(person.saved()["objects"]) == 2)
+    np.testing.assert_array_equal(person.masks()[0][1], WHOLE_CAR & ~pole)
+    assert "Occluders" in person.text(".side")
+    assert person.saved()["pairs"] == []
+
+
+def test_holes_and_further_outlines(person: Person) -> None:
+    person.draw(CAR)
+    person.draw(rectangle(120, 100, 140, 120), "Shift+A")
+    person.draw(rectangle(240, 100, 260, 140), "Shift+A")
+    ((amodal, _),) = person.masks()
+    expected = WHOLE_CAR & ~filled(120, 100, 140, 120) | filled(240, 100, 260, 140)
+    np.testing.assert_array_equal(amodal, expected)
+    assert [ring["hole"] for ring in person.saved()["objects"][0]["rings"]] == [False, True, False]
+
+
+def corners(layer: dict[str, Any], index: int) -> set[tuple[int, int]]:
+    flat = layer["objects"][index]["rings"][0]["points"]
+    return set(zip(flat[::2], flat[1::2], strict=True))
+
+
+def test_a_shared_border_has_the_same_corners_and_moves_as_one(person: Person) -> None:
+    person.draw([(100, 80), (200, 80), (208, 100), (192, 120), (200, 152), (100, 152)])
+    person.press("A")
+    person.page.keyboard.down("q")
+    person.click(200, 81)  # next to the corner
+    person.click(200, 151)  # the corners between are copied
+    person.page.keyboard.up("q")
+    person.click(280, 152)
+    person.click(280, 80)
+    person.press("Enter")
+    layer = person.saved()
+    shared = {(20000, 8000), (20800, 10000), (19200, 12000), (20000, 15200)}
+    assert shared <= corners(layer, 0)
+    assert shared <= corners(layer, 1)
+    (first, _), (second, _) = person.masks()
+    assert not (first & second).any()
+    person.press("E")
+    person.drag((208, 100), (216, 104))
+    assert wait_for(lambda: (21600, 10400) in corners(person.saved(), 0) & corners(person.saved(), 1))
+    person.page.keyboard.down("Alt")
+    person.drag((216, 104), (220, 100))
+    person.page.keyboard.up("Alt")
+    assert wait_for(lambda: (22000, 10000) in corners(person.saved(), 1))
+    assert (21600, 10400) in corners(person.saved(), 0)
+    person.press("Control+z", "Control+z")  # the corner of both moves back by one undo
+    assert wait_for(lambda: (20800, 10000) in corners(person.saved(), 0) & corners(person.saved(), 1))
+
+
+def test_tab_copies_the_border_the_other_way_round(person: Person) -> None:
+    person.draw(rectangle(100, 80, 200, 152))
+    person.press("A")
+    person.page.keyboard.down("q")
+    person.click(150, 80)  # on an edge
+    person.click(200, 152)
+    person.page.keyboard.up("q")
+    person.press("Tab")
+    person.click(300, 172)
+    person.press("Enter")
+    layer = person.saved()
+    assert {(10000, 8000), (10000, 15200)} <= corners(layer, 1)
+    assert (20000, 8000) not in corners(layer, 1)
+    assert (15000, 8000) in corners(layer, 0)  # the neighbour has the new corner, too
+
+
+def test_points_are_added_and_deleted(person: Person) -> None:
+    person.draw(CAR)
+    person.press("E")
+    person.click(160, 80)
+    assert wait_for(lambda: (16000, 8000) in corners(person.saved(), 0))
+    person.drag((160, 80), (160, 60))
+    assert wait_for(lambda: (16000, 6000) in corners(person.saved(), 0))
+    person.page.keyboard.down("Alt")
+    person.click(160, 60)
+    person.page.keyboard.up("Alt")
+    assert wait_for(lambda: len(corners(person.saved(), 0)) == 4)
+
+
+def test_undo_to_empty_and_redo_also_across_reloads(person: Person) -> None:
+    person.draw(CAR)
+    person.draw(PERSON)
+    person.press("2", "C")
+    person.draw(rectangle(176, 76, 240, 100), "V")
+    full = person.saved()
+    for _ in range(3):
+        person.press("Control+z")
+    assert wait_for(lambda: not person.saved()["pairs"][0]["confirmed"])
+    person.open()
+    for _ in range(4):
+        person.press("Control+z")
+    assert wait_for(lambda: person.saved()["objects"] == [])
+    person.open()
+    for _ in range(6):
+        person.press("Control+Shift+z")
+    again = person.saved()
+    for name in ("objects", "pairs", "exceptions"):
+        assert again[name] == full[name], name
+    assert person.page.is_disabled("[data-action=redo]")
+
+
+def test_freehand_and_closing_at_the_first_point(person: Person) -> None:
+    person.press("A")
+    person.point(100, 100)
+    person.page.mouse.down()
+    for x, y in ((140, 80), (180, 100), (160, 140)):
+        person.page.mouse.move(*person.at(x, y), steps=4)
+    person.page.mouse.up()
+    person.click(120, 150)
+    person.press("Backspace")
+    person.click(100, 100)
+    points = person.saved()["objects"][0]["rings"][0]["points"]
+    assert 8 < len(points) / 2 < 40
+    assert (12000, 15000) not in zip(points[::2], points[1::2], strict=True)
+
+
+@pytest.mark.parametrize("name", ["<img src=x onerror=alert(1)>", "'\"><script>window.hurt=1</script>"])
+def test_names_are_text(person: Person, name: str) -> None:
+    person.press("/")
+    person.page.keyboard.type(name)
+    person.press("Enter")
+    person.draw(CAR)
+    person.saved()
+    assert name in person.text(".side")
+    assert person.page.query_selector(".side img") is None
+    assert person.page.evaluate("window.hurt") is None
+
+
+def test_keys_alone_are_enough(person: Person) -> None:
+    person.press("A", ".")
+    for key in ("ArrowRight", "ArrowDown", "ArrowLeft"):
+        for _ in range(5):
+            person.press(f"Alt+{key}")
+        person.press(".")
+    person.press("Enter", "2")
+    (thing,) = person.saved()["objects"]
+    assert thing["category"] == 2
+    points = thing["rings"][0]["points"]
+    assert (points[0], points[2]) == (points[6], points[4])
+    person.press("E", ".", "ArrowDown", "ArrowDown", ".", "Escape", "Escape", "N", "G", "U")
+    assert wait_for(lambda: person.saved()["objects"][0]["flags"] == {"guess": True, "outside": True})
+    assert person.saved()["objects"][0]["rings"][0]["points"] != points
+    person.press("F1")
+    assert "Draw a whole outline" in person.text("dialog")
+
+
+def test_the_order_of_three_by_list_and_keys(person: Person) -> None:
+    person.draw(rectangle(100, 80, 160, 120))
+    person.draw(rectangle(140, 80, 200, 124))
+    person.draw(rectangle(100, 100, 200, 128))
+    assert "Cluster 1" in person.text(".side")
+    first, second, third = (thing["id"] for thing in person.saved()["objects"])
+
+    def order() -> set[tuple[str, str]]:
+        return {(pair["nearer"], pair["farther"]) for pair in person.saved()["pairs"]}
+
+    assert order() == {(third, first), (third, second), (second, first)}
+    person.press("{")
+    assert wait_for(lambda: order() == {(first, third), (second, third), (second, first)})
+    person.press("]")
+    assert wait_for(lambda: order() == {(third, first), (second, third), (second, first)})
+    rows = person.page.locator(".object")
+    rows.nth(2).drag_to(rows.nth(0), target_position={"x": 20, "y": 2})
+    assert wait_for(lambda: order() == {(first, third), (second, third), (first, second)})
+    person.point(120, 110)
+    person.press("X")  # the third before the first, which is before the second, which is before the third
+    assert wait_for(lambda: "circle" in person.text(".side"))
+    person.press("Shift+C")
+    assert wait_for(lambda: all(pair["confirmed"] for pair in person.saved()["pairs"]))
