@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image as Picture
-
 from tests.annotate.browser.person import Person
 
 ARGUMENTS = [

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from tests.helpers import wait_for
 
 from kins.masks import Mask
-from tests.helpers import wait_for
 
 Points = Sequence[tuple[float, float]]
 

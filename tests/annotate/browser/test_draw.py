@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from tests.annotate.browser.person import Person, rectangle
 from tests.helpers import box, wait_for
 
