@@ -12,7 +12,8 @@ from tests.evaluation.workloads import coco_evaluation, workload
 
 from kins import Dataset, load, load_predictions
 from kins.commands.cli import main
-from kins.evaluation import analyse, evaluate
+from kins.evaluation import analyse, evaluate, evaluate_protocol
+from kins.evaluation.results import without_nan
 
 
 @dataclasses.dataclass
@@ -49,6 +50,35 @@ def test_tables_and_json(files: tuple[Path, Path]) -> None:
     value = json.loads(run(*files, "--json").stdout)
     dataset, predictions = workload(1)
     assert value["amodal"]["overall"]["AP"] == pytest.approx(evaluate(dataset, predictions).amodal["AP"])
+
+
+def test_a_protocol_prints_its_figures_alone(files: tuple[Path, Path]) -> None:
+    printed = run(*files, "--protocol", "vrsp")
+    assert printed.returncode == 0, printed.stderr
+    assert "AP hidden15" in printed.stdout
+    assert "who hides whom" not in printed.stdout
+    value = json.loads(run(*files, "--protocol", "vrsp", "--json").stdout)
+    dataset, predictions = workload(1)
+    assert value["protocol"] == "vrsp"
+    assert value["figures"] == without_nan(evaluate_protocol("vrsp", dataset, predictions))
+    several = json.loads(run(*files, files[1], "--protocol", "pcnet", "--json").stdout)
+    assert "mIoU" in several["figures"]["objects"], "the same file twice is one run"
+
+
+def test_protocols_with_other_options_or_unusable_files(files: tuple[Path, Path], tmp_path: Path) -> None:
+    done = run(*files, "--protocol", "vrsp", "--errors")
+    assert done.returncode == 2
+    assert "prints the figures of vrsp alone; leave out --errors" in done.stderr
+    assert "no protocol 'orcnn'" in run(*files, "--protocol", "orcnn").stderr
+    truth = json.loads(files[0].read_text())
+    for entry in truth["annotations"]:
+        del entry["i_segm"]
+    (tmp_path / "blind.json").write_text(json.dumps(truth))
+    for protocol in ("vrsp", "c2f-seg", "deocclusion"):
+        done = run(tmp_path / "blind.json", files[1], "--protocol", protocol)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"kins: {tmp_path / 'blind.json'}: ")
+        assert "no inmodal mask" in done.stderr
 
 
 def test_errors_are_printed_and_in_the_json(files: tuple[Path, Path]) -> None:

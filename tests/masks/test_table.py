@@ -83,6 +83,12 @@ def test_areas_boxes_and_overlaps_equal_those_of_decoded_pixels(first, second):
     expected = [arrays[0][1], np.zeros_like(arrays[0][1]), arrays[0][3] | arrays[0][1], np.zeros_like(arrays[0][1])]
     assert joined.pack([HEIGHT * WIDTH] * 4) == [Mask.from_array(array).counts for array in expected]
     assert cut.area.tolist() == [(arrays[0][n] & arrays[1][n]).sum() for n in rows]
+    for made, rule in (
+        (a.take(rows).apart(b.take(rows)), np.bitwise_xor),
+        (a.take(rows).united(b.take(rows)), np.bitwise_or),
+    ):
+        masks = [Mask.from_array(rule(arrays[0][n], arrays[1][n])).counts for n in rows]
+        assert made.pack([HEIGHT * WIDTH] * 3) == masks
     whole = unpacked([packed([0, HEIGHT * WIDTH])])[0]
     assert whole.common(np.zeros(3, int), cut, np.arange(3)).tolist() == cut.area.tolist()
 

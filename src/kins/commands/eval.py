@@ -1,7 +1,7 @@
 """kins eval."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -36,6 +36,15 @@ def evaluate(
             "--completion", help="Compare masks that were completed for given objects, one each, by their IoU."
         ),
     ] = False,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            "--protocol",
+            metavar="NAME",
+            help="Print the figures of a published program alone: coco, vrsp, aisformer, aistron, amodalapi, c2f-seg, "
+            "pcnet, deocclusion, instaorder, whdr or uoais.",
+        ),
+    ] = None,
     per_class: Annotated[bool, typer.Option("--per-class", help="Also print a table of the classes.")] = False,
     errors: Annotated[
         bool, typer.Option("--errors", help="Also say what the lost AP comes from; --report does so anyway.")
@@ -47,16 +56,18 @@ def evaluate(
 
     Example: kins eval streets/test.json pred.json --images streets/testing/image_2 --report report
     """
-    import json
-
-    from kins.evaluation import analyse, evaluate_completion
+    from kins.evaluation import analyse, evaluate_completion, evaluate_protocol
     from kins.evaluation import evaluate as run
+    from kins.evaluation.results import without_nan
     from kins.evaluation.slices import parse_slices
+    from kins.evaluation.tables import print_completion, print_protocol, print_results
     from kins.files import check_output
     from kins.files.terminal import say
     from kins.formats import load, load_predictions
 
     parts = parse_slices(slices)
+    if protocol:
+        _check_alone(protocol, {"--report": report, "--completion": completion, "--errors": errors})
     if report:
         from kins.evaluation.report import check_installed, report_paths, write_report
 
@@ -64,14 +75,18 @@ def evaluate(
         check_output(report_paths(report, len(predictions)), [annotations, *predictions, images])
     dataset = load(annotations, images=images, format=from_, masks=as_)
     found = {str(path): load_predictions(path, dataset, masks=masks) for path in predictions}
+    if protocol:
+        figures = {name: evaluate_protocol(protocol, dataset, part, workers=None) for name, part in found.items()}
+        if json_:
+            _print_json({name: {"protocol": protocol, "figures": without_nan(rows)} for name, rows in figures.items()})
+        else:
+            print_protocol(protocol, figures)
+        return
     if completion:
         scores = {name: evaluate_completion(dataset, part) for name, part in found.items()}
         if json_:
-            values = [{"predictions": name, **score.to_dict()} for name, score in scores.items()]
-            typer.echo(json.dumps(values[0] if len(values) == 1 else values, indent=2))
+            _print_json({name: score.to_dict() for name, score in scores.items()})
         else:
-            from kins.evaluation.tables import print_completion
-
             print_completion(scores)
         return
     runs = {name: run(dataset, part, parts, workers=None) for name, part in found.items()}
@@ -82,9 +97,24 @@ def evaluate(
         page = write_report(report, dataset, {name: (found[name], results) for name, results in runs.items()})
         say(f"report: {page}", err=True)
     if json_:
-        values = [{"predictions": name, **results.to_dict()} for name, results in runs.items()]
-        typer.echo(json.dumps(values[0] if len(values) == 1 else values, indent=2))
+        _print_json({name: results.to_dict() for name, results in runs.items()})
     else:
-        from kins.evaluation.tables import print_results
-
         print_results(runs, per_class)
+
+
+def _check_alone(protocol: str, others: dict[str, object]) -> None:
+    from kins.errors import KinsError
+    from kins.evaluation import PROTOCOLS
+
+    if protocol not in PROTOCOLS:
+        raise KinsError(f"no protocol {protocol!r}; there are {', '.join(PROTOCOLS)}")
+    if wanted := [name for name, value in others.items() if value]:
+        raise KinsError(f"--protocol prints the figures of {protocol} alone; leave out {', '.join(wanted)}")
+
+
+def _print_json(parts: dict[str, dict[str, Any]]) -> None:
+    """One object, or of several prediction files a list of them."""
+    import json
+
+    values = [{"predictions": name, **value} for name, value in parts.items()]
+    typer.echo(json.dumps(values[0] if len(values) == 1 else values, indent=2))

@@ -4,11 +4,13 @@ from kins.evaluation.analysis import analyse
 from kins.evaluation.completion import Completion, evaluate_completion
 from kins.evaluation.errors import Analysis
 from kins.evaluation.evaluator import Evaluator, evaluate
+from kins.evaluation.protocols import PROTOCOLS, evaluate_protocol
 from kins.evaluation.results import Precision, Results
 from kins.evaluation.slices import COCOA_SLICES, SLICES, Slice
 
 __all__ = [
     "COCOA_SLICES",
+    "PROTOCOLS",
     "SLICES",
     "Analysis",
     "Completion",
@@ -19,4 +21,5 @@ __all__ = [
     "analyse",
     "evaluate",
     "evaluate_completion",
+    "evaluate_protocol",
 ]

@@ -62,6 +62,11 @@ class Columns:
         return self.image.size
 
     @property
+    def hidden(self) -> Floats:
+        """(N,) number of pixels of the amodal mask alone."""
+        return self.pixels[AMODAL] - self.seen
+
+    @property
     def rate(self) -> Floats:
         """(N,) occlusion rate, 0 for empty amodal masks; NaN where a mask is unknown."""
         known = self.known[AMODAL] & self.known[INMODAL]

@@ -69,7 +69,7 @@ def evaluate_completion(dataset: Dataset, predictions: Dataset) -> Completion:
         guesses = predictions[scene.image.id] if scene.image.id in predictions.images else Scene(scene.image)
         scene, guesses = on_one_canvas(scene, guesses)
         instances, found = [instance for instance in scene if not instance.crowd], list(guesses)
-        owners = _owners(instances, found, f"image {scene.image.file_name}")
+        owners = owners_of(instances, found, f"image {scene.image.file_name}")
         for index, instance in enumerate(instances):
             guess = owners.get(index)
             missing += guess is None
@@ -93,8 +93,15 @@ def evaluate_completion(dataset: Dataset, predictions: Dataset) -> Completion:
     )
 
 
-def _owners(instances: list[Instance], found: list[Instance], where: str) -> dict[int, Instance]:
-    """Index of the instance by prediction."""
+def owners_of(
+    instances: list[Instance], found: list[Instance], where: str, least: float | None = None
+) -> dict[int, Instance]:
+    """The prediction for each instance, by the instance's index, as far as there is one: see `evaluate_completion`.
+
+    Args:
+        where: for messages.
+        least: predictions may be any number of detections; without `annotation_id` they need so large an IoU.
+    """
     stated = [guess.extra.get("annotation_id") for guess in found]
     if any(number is not None for number in stated):
         index = {instance.id: n for n, instance in enumerate(instances)}
@@ -106,11 +113,12 @@ def _owners(instances: list[Instance], found: list[Instance], where: str) -> dic
                 raise KinsError(f"{where}: two predictions for annotation {number}; completion wants one for each")
             owners[index[number]] = guess
         return owners
-    if len(found) > len(instances):
+    if least is None and len(found) > len(instances):
         raise KinsError(f"{where}: {len(found)} predictions for {len(instances)} instances; completion wants one each")
-    if not found:
+    if not found or not instances:
         return {}
     kind: Literal["amodal", "inmodal"] = "amodal" if any(guess.inmodal is None for guess in found) else "inmodal"
     gain = ious([i.require(kind) for i in instances], [guess.require(kind) for guess in found])
     rows, columns = lsap(gain, maximize=True)
-    return {int(row): found[int(column)] for row, column in zip(rows, columns, strict=True)}
+    pairs = zip(rows, columns, strict=True)
+    return {int(row): found[int(column)] for row, column in pairs if least is None or gain[row, column] >= least}

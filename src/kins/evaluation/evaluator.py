@@ -179,12 +179,12 @@ def matched_instances(scene: Scene, prediction: Scene) -> dict[int, int]:
     return dict(zip(rows[near.found].tolist(), near.truth.tolist(), strict=True))
 
 
-def best_detections(found: Columns) -> tuple[Ints, Ints]:
-    """Rows of the best 100 detections an image and category, best first, and their place there."""
+def best_detections(found: Columns, most: int = DETECTIONS[-1]) -> tuple[Ints, Ints]:
+    """Rows of the best detections an image and category (100), best first, and their place there."""
     rows = np.lexsort((-found.score, found.category, found.image))
     group = np.stack([found.image[rows], found.category[rows]])
     new = np.concatenate([[True], (np.diff(group) != 0).any(0)])[: rows.size]
     index = np.arange(rows.size)
     place = index - np.maximum.accumulate(np.where(new, index, 0)) if rows.size else index
-    keep = place < DETECTIONS[-1]
+    keep = place < most
     return rows[keep], place[keep]

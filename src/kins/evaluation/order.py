@@ -113,7 +113,7 @@ def _signs(table: Columns, masks: Masks, rows: Ints, first: Ints, second: Ints) 
 
 def _hiding(table: Columns, masks: Masks, front: Ints, back: Ints) -> Ints:
     """(N,) pixels of `back` that `front` hides, 0 where that makes no edge."""
-    area, hidden = table.pixels[AMODAL, back], (table.pixels[AMODAL] - table.seen)[back]
+    area, hidden = table.pixels[AMODAL, back], table.hidden[back]
     most = np.minimum(box_intersection(table.tight[1][:, front], table.tight[0][:, back]), hidden)
     known = table.known[1:, front].all(0) & table.known[1:, back].all(0)
     wanted = np.flatnonzero(known & (hiding(most.astype(np.int64), 0, area, EVIDENT) > 0))

@@ -40,28 +40,27 @@ def pairs(
     Args:
         mixed: also pairs of different categories.
     """
-    f, t = _candidates(truth, found, mixed)
+    f, t = candidates(truth, found, mixed)
     crowd = truth.crowd[t]
     iou = np.full((3, f.size), -1.0)
     known = found.known[:, f] & truth.known[:, t]
-    iou[BOX] = np.where(known[BOX], _box_iou(found.box[:, f], truth.box[:, t], crowd), -1)
+    iou[BOX] = np.where(known[BOX], box_iou(found.box[:, f], truth.box[:, t], crowd), -1)
     for kind, found_spans, truth_spans in (
         (AMODAL, found_masks.amodal, truth_masks.amodal),
         (INMODAL, found_masks.inmodal, truth_masks.inmodal),
     ):
         areas = found.pixels[kind, f], truth.pixels[kind, t]
         most = box_intersection(found.tight[kind - 1][:, f], truth.tight[kind - 1][:, t])
-        most = np.minimum(most, np.minimum(*areas))
-        enough = (most > 0) & (_iou(most, *areas, crowd) >= least - 1e-9)
+        enough = may_reach(least, most, *areas, crowd)
         near = np.flatnonzero(known[kind] & (enough | (iou[AMODAL] >= 0.5 - 1e-9)))
         common = found_spans.common(f[near], truth_spans, t[near]).astype(np.float64)
-        iou[kind, near] = _iou(common, areas[0][near], areas[1][near], crowd[near])
+        iou[kind, near] = share(common, areas[0][near], areas[1][near], crowd[near])
     keep = (iou >= least - 1e-9).any(0)
     f, t, iou = f[keep], t[keep], iou[:, keep]
     return Pairs(f, t, iou, np.full(f.size, np.nan))
 
 
-def _candidates(truth: Columns, found: Columns, mixed: bool) -> tuple[Ints, Ints]:
+def candidates(truth: Columns, found: Columns, mixed: bool) -> tuple[Ints, Ints]:
     """Every detection with every ground truth of its image (and category)."""
     if not len(truth) or not len(found):
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
@@ -87,11 +86,18 @@ def box_intersection(first: Floats, second: Floats) -> Floats:
     return np.where((width > 0) & (height > 0), width * height, 0)
 
 
-def _box_iou(found: Floats, truth: Floats, crowd: Bools) -> Floats:
-    return _iou(box_intersection(found, truth), found[2] * found[3], truth[2] * truth[3], crowd)
+def box_iou(found: Floats, truth: Floats, crowd: Bools) -> Floats:
+    """(N,) IoU of boxes (4, N), as `share`."""
+    return share(box_intersection(found, truth), found[2] * found[3], truth[2] * truth[3], crowd)
 
 
-def _iou(common: Floats, found: Floats, truth: Floats, crowd: Bools) -> Floats:
+def may_reach(least: float, most: Floats, found: Floats, truth: Floats, crowd: Bools) -> Bools:
+    """(N,) whether the IoU may be `least`, given areas and at most so many common pixels."""
+    most = np.minimum(most, np.minimum(found, truth))
+    return np.asarray((most > 0) & (share(most, found, truth, crowd) >= least - 1e-9))
+
+
+def share(common: Floats, found: Floats, truth: Floats, crowd: Bools) -> Floats:
     """(N,) common area over that of both, or over the detection's own where the ground truth is a crowd."""
     total = np.where(crowd, found, found + truth - common)
     return np.asarray(np.divide(common, total, out=np.zeros_like(common), where=common > 0))
@@ -103,7 +109,7 @@ def hidden_iou(truth: Columns, found: Columns, truth_masks: Masks, found_masks: 
     |Hp & Hg| = |Ap & Ag| - |Ap & Ig| - |Ip & Ag| + |Ip & Ig|, since a visible part lies inside of its object.
     """
     f, t = pairs.found, pairs.truth
-    sizes = (found.pixels[AMODAL] - found.seen)[f], (truth.pixels[AMODAL] - truth.seen)[t]
+    sizes = found.hidden[f], truth.hidden[t]
     wanted = found.known[1:, f].all(0) & truth.known[1:, t].all(0) & (sizes[1] > 0)
     both = np.flatnonzero(wanted & (sizes[0] > 0))
 

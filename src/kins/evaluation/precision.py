@@ -22,7 +22,7 @@ class Curves:
 
     Attributes:
         precision: (T, R, K) at each IoU threshold, recall point and class; NaN for classes without ground truth.
-        recall: (T, K, 3) largest recall with at most 1, 10, 100 detections; NaN likewise.
+        recall: (T, K, 3) largest recall with at most 1, 10, 100 detections (or other numbers); NaN likewise.
         instances: (K,) number of ground truths that count.
     """
 
@@ -56,7 +56,14 @@ def ranking(label: Ints, score: Floats, place: Ints, classes: int) -> Ranking:
     return Ranking(rows, position, place[rows], np.searchsorted(label[rows], np.arange(classes + 1)))
 
 
-def curves(rank: Ranking, matched: Matches, label: Ints, ignored: Bools, outside: Bools) -> Curves:
+def curves(
+    rank: Ranking,
+    matched: Matches,
+    label: Ints,
+    ignored: Bools,
+    outside: Bools,
+    numbers: tuple[int, ...] = DETECTIONS,
+) -> Curves:
     """Precision and recall of one set of matches.
 
     Args:
@@ -64,6 +71,7 @@ def curves(rank: Ranking, matched: Matches, label: Ints, ignored: Bools, outside
         label: (G,) class of the ground truths, 0 to K - 1.
         ignored: (G,) ground truths that count neither way, nor do detections matched with them.
         outside: (D,) ranked detections that are not counted as wrong where they match nothing.
+        numbers: of detections an image and class, with which recall is measured.
     """
     classes, size = rank.start.size - 1, matched.shape[1]
     instances = np.bincount(label[~ignored], minlength=classes)
@@ -79,8 +87,8 @@ def curves(rank: Ranking, matched: Matches, label: Ints, ignored: Bools, outside
         for k in np.flatnonzero(instances).tolist():
             at = hits[bounds[t, k] : bounds[t, k + 1]] - t * size
             precision[t, :, k] = interpolated(counted[t, at + 1] - counted[t, rank.start[k]], int(instances[k]))
-    found = [np.searchsorted(np.flatnonzero(right & (rank.place < most)), firsts) for most in DETECTIONS]
-    recall = np.full((THRESHOLDS.size, classes, len(DETECTIONS)), np.nan)
+    found = [np.searchsorted(np.flatnonzero(right & (rank.place < most)), firsts) for most in numbers]
+    recall = np.full((THRESHOLDS.size, classes, len(numbers)), np.nan)
     np.divide(np.diff(np.stack(found, 2), axis=1), instances[:, None], out=recall, where=instances[:, None] > 0)
     return Curves(precision, recall, instances)
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kins.errors import KinsError
-from kins.evaluation.columns import AMODAL, BOX, INMODAL, KINDS, Bools
+from kins.evaluation.columns import AMODAL, BOX, INMODAL, KINDS, Bools, Ints
 from kins.evaluation.matching import match, plan
 from kins.evaluation.order import order_quality
-from kins.evaluation.precision import Curves, Ranking, curves, mean, ranking
+from kins.evaluation.precision import DETECTIONS, Curves, Ranking, curves, mean, ranking
 from kins.evaluation.regions import occlusion_classification, region_quality
 from kins.evaluation.slices import SIZES, Slice
 
@@ -179,11 +179,7 @@ def _precision(
 ) -> Precision:
     truth, found = table.truth, table.found
     label = np.searchsorted(list(categories), truth.category)
-    steps = plan(rank.position[table.pairs.found], table.pairs.truth, table.pairs.iou[kind], truth.crowd, len(found))
-
-    def run(ignored: Bools, outside: Bools) -> Curves:
-        return curves(rank, match(steps, ignored), label, ignored, outside[rank.rows])
-
+    run = scoring(table, kind, rank, label)
     everything = run(truth.crowd, np.zeros(len(found), bool))
     overall = _figures(everything)
     overall |= {"AR1": _recall(everything, 0), "AR10": _recall(everything, 1)}
@@ -199,6 +195,26 @@ def _precision(
     classes = {name: _row(everything, k) for k, name in enumerate(categories.values())}
     sequence = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
     return Precision({name: overall[name] for name in sequence}, classes, by_slice, everything)
+
+
+def scoring(
+    table: Table, kind: int, rank: Ranking, label: Ints, numbers: tuple[int, ...] = DETECTIONS
+) -> Callable[[Bools, Bools], Curves]:
+    """A function that gives the curves of one kind from `ignored` and `outside` as `curves` takes them.
+
+    But `outside` is by the rows of the detections, not by their rank.
+
+    Args:
+        kind: row of the pairs' IoU.
+        label, numbers: as in `curves`.
+    """
+    truth, found, pairs = table.truth, table.found, table.pairs
+    steps = plan(rank.position[pairs.found], pairs.truth, pairs.iou[kind], truth.crowd, len(found))
+
+    def run(ignored: Bools, outside: Bools) -> Curves:
+        return curves(rank, match(steps, ignored), label, ignored, outside[rank.rows], numbers)
+
+    return run
 
 
 def _figures(part: Curves, classes: slice | int = slice(None)) -> dict[str, float]:

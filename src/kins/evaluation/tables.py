@@ -12,6 +12,7 @@ from rich.text import Text
 
 from kins.evaluation.completion import Completion
 from kins.evaluation.errors import ERRORS, Analysis
+from kins.evaluation.protocols import Figures
 from kins.evaluation.results import Results
 from kins.files.terminal import console, shown
 from kins.statistics.numbers import difference, number
@@ -82,6 +83,17 @@ def print_completion(scores: Mapping[str, Completion]) -> None:
     names = [field.name for field in dataclasses.fields(Completion)]
     rows = [(name.replace("_", " "), [getattr(score, name) for score in scores.values()]) for name in names]
     console().print(table("mean IoU of completed masks, percent", list(scores), rows))
+
+
+def print_protocol(protocol: str, runs: Mapping[str, Figures]) -> None:
+    """Print the figures of a protocol, a line for each; on standard output."""
+    terminal = console()
+    for name, rows in runs.items():
+        terminal.print(Text.assemble((shown(name), "bold"), f": {protocol}; figures in percent"))
+        for names in dict.fromkeys(tuple(row) for row in rows.values()):
+            mine = {label: row for label, row in rows.items() if tuple(row) == names}
+            lines = [(figure.replace("_", " "), [row[figure] for row in mine.values()]) for figure in names]
+            terminal.print(table("", list(mine), lines))
 
 
 def table(title: str, names: Sequence[str], rows: Sequence[tuple[str, Sequence[float]]]) -> Table:

@@ -95,6 +95,19 @@ class Spans:
         """What each of these masks has in common with the other's mask of the same row."""
         return Spans.cut_at(*compiled.intersect(self._range(), other._range()))
 
+    def apart(self, other: Spans) -> Spans:
+        """What is in one of two masks alone (exclusive or), row by row; without `other` where that lies inside."""
+        rows = np.arange(self.start.size)
+        parts = [(np.repeat(rows, masks.stop - masks.start) << _FAR) + masks.flat for masks in (self, other)]
+        keys, times = np.unique(np.concatenate(parts), return_counts=True)
+        keys = keys[times == 1]  # where both change together nothing does
+        bounds = np.searchsorted(keys, np.arange(rows.size + 1) << _FAR)
+        return Spans.cut_at((keys & ((1 << _FAR) - 1)).astype(np.int32), bounds)
+
+    def united(self, other: Spans) -> Spans:
+        """What is in at least one of two masks, row by row."""
+        return self.apart(other).apart(self.cut(other))
+
     def joined(self, owner: Ints, count: int) -> Spans:
         """Masks of all pixels that at least one of their parts has.
 
@@ -102,9 +115,7 @@ class Spans:
             owner: (N,) which mask each of these is a part of, from 0 to count - 1.
         """
         parts = np.repeat(owner, (self.stop - self.start) // 2) << _FAR
-        lengths = self.stop - self.start
-        at = np.arange(lengths.sum()) + np.repeat(self.start - np.cumsum(lengths) + lengths, lengths)
-        places = self.places[at]
+        places = self.flat
         starts, ends = places[::2] + parts, places[1::2] + parts
         order = np.argsort(starts)
         starts, ends = starts[order], np.maximum.accumulate(ends[order])
@@ -114,6 +125,12 @@ class Spans:
         bounds = 2 * np.searchsorted(starts, np.arange(count + 1) << _FAR)
         together = np.stack([starts, ends], 1).ravel() & ((1 << _FAR) - 1)
         return Spans.cut_at(together.astype(np.int32), bounds)
+
+    @property
+    def flat(self) -> npt.NDArray[np.int32]:
+        """The places of these masks, one after the other."""
+        lengths = self.stop - self.start
+        return self.places[np.arange(lengths.sum()) + np.repeat(self.start - np.cumsum(lengths) + lengths, lengths)]
 
     def _range(self) -> compiled.Range:
         return self.places, self.start, self.stop

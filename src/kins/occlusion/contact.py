@@ -90,20 +90,13 @@ def _outside(masks: Spans) -> Spans:
     bounds = np.concatenate([[0], np.cumsum(lengths + 2)])
     places = np.zeros(bounds[-1], np.int32)
     places[bounds[1:] - 1] = np.iinfo(np.int32).max
-    places[np.arange(lengths.sum()) + np.repeat(2 * np.arange(lengths.size) + 1, lengths)] = _compact(masks)
+    places[np.arange(lengths.sum()) + np.repeat(2 * np.arange(lengths.size) + 1, lengths)] = masks.flat
     return Spans.cut_at(places, bounds)
-
-
-def _compact(masks: Spans) -> npt.NDArray[np.int32]:
-    """The places of masks that need not follow each other."""
-    lengths = masks.stop - masks.start
-    at = np.arange(lengths.sum()) + np.repeat(masks.start - np.cumsum(lengths) + lengths, lengths)
-    return np.asarray(masks.places[at], np.int32)
 
 
 def _solid(masks: Spans, height: int, width: int) -> Ints:
     """(N,) how many of each mask's pixels lie in a square of width x width of them."""
-    places = _compact(masks).astype(np.int64)
+    places = masks.flat.astype(np.int64)
     owner = np.repeat(np.arange(masks.start.size), (masks.stop - masks.start) // 2)
     lengths = places[1::2] - places[::2]
     first = (owner << FAR) + places[::2]
@@ -130,7 +123,7 @@ def touching(masks: Spans, i: Ints, j: Ints, height: int, pixels: int, where: ob
 
 def _grown(masks: Spans, height: int, pixels: int) -> Spans:
     """With the pixels that have a side in common with one of theirs."""
-    places = _compact(masks).astype(np.int64)
+    places = masks.flat.astype(np.int64)
     starts, ends = places[::2], places[1::2]
     owner = np.repeat(np.arange(masks.start.size), (masks.stop - masks.start) // 2)
     left, right = ends > height, starts < pixels - height
