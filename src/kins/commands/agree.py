@@ -37,11 +37,12 @@ def agree(
     from kins.files import check_output
     from kins.files.terminal import console, say, shown
     from kins.formats import load
+    from kins.formats.tools import input_files
     from kins.statistics import distinct_names
     from kins.statistics.agreement import annotators, compare, consensus
 
     if out is not None:
-        check_output(out, [*annotations, images])
+        check_output(out, [*annotations, images, *(file for path in annotations for file in input_files(path))])
     datasets = [load(path, images=images, format=from_, masks=as_) for path in annotations]
     names = distinct_names(annotations)
     if len(datasets) == 1:

@@ -48,8 +48,9 @@ def complete(
     from kins.complete.files import complete_files, open_masks
     from kins.files import check_output
     from kins.files.terminal import say
+    from kins.formats.tools import input_files
 
-    check_output(out, [source, images, annotations])
+    check_output(out, [source, images, annotations, *input_files(source)])
     names = None if categories is None else [name.strip() for name in categories.split(",")]
     dataset = open_masks(source, images, names, annotations)
     completer = Completer.load(with_)

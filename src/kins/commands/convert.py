@@ -10,13 +10,18 @@ from kins.commands.options import As, From, Images
 
 def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="Annotation file to read.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="Annotation file to write.")],
+    target: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT", help="Annotation file to write; a folder or a zip archive for labelme, ISAT and CVAT."
+        ),
+    ],
     to: Annotated[
         str,
         typer.Option(
             "--to",
             metavar="FORMAT",
-            help="Format to write: kins2020, kins2019, cocoa, cocoa-cls, d2sa, coco or predictions.",
+            help="Format to write: kins2020, kins2019, cocoa, cocoa-cls, d2sa, coco, predictions, labelme or isat.",
         ),
     ],
     polygons: Annotated[
@@ -45,24 +50,28 @@ def convert(
     """
     from kins.files import check_output
     from kins.files.terminal import say
-    from kins.formats import load, load_predictions
+    from kins.formats import load, load_predictions, outputs
     from kins.formats.names import with_coco_names
+    from kins.formats.tools import TOOLS, input_files
     from kins.masks import require_sound
 
-    check_output(target, [source, annotations, images])
+    if to not in TOOLS:
+        check_output(target, [source, annotations, images])
     if annotations is None:
         dataset = load(source, images=images, format=from_, masks=as_)
     else:
         dataset = load_predictions(source, load(annotations, images=images, masks="amodal"), masks=as_)
     if coco_names:
         dataset = with_coco_names(dataset)
+    if to in TOOLS:
+        check_output(outputs(dataset, target, to), [source, annotations, images, *input_files(source)])
     missing = {"amodal", "inmodal"}
     for scene in dataset:  # masks that the target holds as they are would be passed on unread, damaged ones too
         require_sound([mask for instance in scene for mask in (instance.amodal, instance.inmodal)])
         missing -= {kind for kind in missing if any(getattr(instance, kind) is not None for instance in scene)}
     for line in dataset.save(target, format=to, masks=as_, polygons=polygons):
         say(f"not kept: {line}", err=True)
-    if len(missing) == 1 and to != "coco":
+    if len(missing) == 1 and to != "coco" and to not in TOOLS:
         say(f"missing: {_without(missing.pop())}", err=True)
     say(f"{target}: {len(dataset)} images, {sum(len(scene) for scene in dataset)} instances")
 

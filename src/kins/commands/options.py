@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 
 import typer
 
-Annotations = Annotated[Path, typer.Argument(metavar="ANN", help="Annotation file of any format.")]
+Annotations = Annotated[
+    Path, typer.Argument(metavar="ANN", help="Annotation file of any format, or folder of a tool's files.")
+]
 Images = Annotated[
     Path | None, typer.Option("--images", metavar="DIR", help="Folder that the images' file names start from.")
 ]
@@ -17,7 +19,9 @@ From = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on standard output.")]
 As = Annotated[
     Literal["amodal", "inmodal"] | None,
-    typer.Option("--as", help="What plain COCO masks are: whole objects (amodal) or what is seen of them (inmodal)."),
+    typer.Option(
+        "--as", help="What plain masks and outlines are: whole objects (amodal) or what is seen of them (inmodal)."
+    ),
 ]
 Predictions = Annotated[Path, typer.Option("-o", "--out", metavar="PRED.json", help="The prediction file to write.")]
 Show = Annotated[

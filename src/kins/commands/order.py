@@ -53,10 +53,11 @@ def order(
     from kins.files import check_output
     from kins.files.terminal import say
     from kins.formats import load
+    from kins.formats.tools import input_files
     from kins.occlusion import Slivers
     from kins.occlusion.datasets import derive_order, pair_masks
 
-    check_output(target, [source, inmodal, images])
+    check_output(target, [source, inmodal, images, *input_files(source)])
     if inmodal is None:
         dataset = load(source, images=images, format=from_, masks=as_)
     else:

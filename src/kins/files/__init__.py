@@ -1,9 +1,9 @@
 """Reading, and writing so that no half-written file ever stands under the asked name.
 
 What commands write carries a mark that other readers skip, so that a command can be repeated: it replaces what kins
-made, and nothing else (`check_output`). The marks: JSON ends with lines of spaces; HTML and SVG end with a comment;
-pictures name kins as their software (EXIF); weights hold their configuration; exported programs an extra file, and ONNX
-files name kins as their producer. The tables of a run are known by the files beside them.
+made, and nothing else (`check_output`). The marks: JSON ends with lines of spaces; HTML, XML, SVG and archives end with
+a comment; pictures name kins as their software (EXIF); weights hold their configuration; exported programs
+an extra file, and ONNX files name kins as their producer. The tables of a run are known by the files beside them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,9 +32,11 @@ Name = str | os.PathLike[str]
 JSON_MARK = b" \n  \n"
 """Ends JSON files that kins wrote. White space after the value is allowed, and YAML's readers take it, too."""
 MARKUP_MARK = b"<!-- made by kins -->\n"
-"""Ends HTML and SVG files that kins wrote."""
+"""Ends HTML, XML and SVG files that kins wrote."""
 EXIF = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x011\0\x02\0\0\0\x05\0\0\0\x1a\0\0\0\0kins\0"
 """In pictures that kins wrote, one entry: Software (0x131) is "kins". For Pillow's save(exif=EXIF)."""
+ARCHIVE_MARK = b"made by kins"
+"""Comment at the end of zip archives of annotations that kins wrote."""
 PROGRAM_MARK = "made_by_kins"
 """Name of an extra file in the exported programs that kins wrote; it holds the names of the labels."""
 ONNX_PRODUCER = "kins"
@@ -130,6 +132,16 @@ def write_markup(path: str | Path, content: str) -> None:
     write_atomic(path, content.encode() + MARKUP_MARK)
 
 
+def write_archive(path: str | Path, files: Mapping[str, bytes]) -> None:
+    """A zip archive of files by name, with kins's mark; the same files give the same bytes."""
+    import zipfile
+
+    with temporary_name(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+        archive.comment = ARCHIVE_MARK
+
+
 def check_output(paths: Name | Iterable[Name], inputs: Iterable[Name | None] = ()) -> None:
     """Commands call this for every name they will write, before they begin.
 
@@ -180,7 +192,9 @@ def _marked(path: Path) -> bool:
         if head[:1] == b"\x08" and head[2:].startswith(_ONNX):
             return True
         if head.startswith(b"PK\3\4"):
-            return any(name.endswith(f"/extra/{PROGRAM_MARK}") for name in zipfile.ZipFile(path).namelist())
+            return tail.endswith(ARCHIVE_MARK) or any(
+                name.endswith(f"/extra/{PROGRAM_MARK}") for name in zipfile.ZipFile(path).namelist()
+            )
         return head[8:9] == b"{" and _weights(path)
     except (KinsError, OSError, ValueError, RecursionError, zipfile.BadZipFile, NotImplementedError):
         return False

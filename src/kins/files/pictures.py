@@ -5,6 +5,7 @@ Nothing but the decoders of these kinds runs: other kinds are refused by their c
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,20 +70,25 @@ def read_picture(path: str | Path, size: tuple[int, int] | None = None) -> npt.N
         return np.ascontiguousarray(_turned(pixels, turn))
 
 
-def picture_size(path: str | Path) -> tuple[int, int]:
-    """(height, width) of a picture as `read_picture` returns it, from the file's header alone. Raises KinsError."""
-    with _opened(path) as picture:
+def picture_size(path: str | Path, content: bytes | None = None) -> tuple[int, int]:
+    """(height, width) of a picture as `read_picture` returns it, from the file's header alone. Raises KinsError.
+
+    Args:
+        content: the picture, where it is within a file and not a file of its own.
+    """
+    with _opened(path, content) as picture:
         return _size(picture, _orientation(picture))
 
 
 @contextmanager
-def _opened(path: str | Path) -> Iterator[PIL.Image.Image]:
+def _opened(path: str | Path, content: bytes | None = None) -> Iterator[PIL.Image.Image]:
     """An open picture; whatever goes wrong within the `with` becomes a KinsError."""
     import PIL.Image
 
     try:
-        check_regular(path)
-        with warnings.catch_warnings(), open(path, "rb") as file:
+        if content is None:
+            check_regular(path)
+        with warnings.catch_warnings(), open(path, "rb") if content is None else io.BytesIO(content) as file:
             warnings.simplefilter("ignore")
             try:
                 picture = PIL.Image.open(file, formats=FORMATS)

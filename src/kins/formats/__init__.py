@@ -9,20 +9,32 @@ from typing import Literal
 
 from kins.errors import KinsError
 from kins.files import write_json
-from kins.formats import coco, cocoa, cocoa_cls, kins2019, kins2020, predictions
+from kins.formats import coco, cocoa, cocoa_cls, kins2019, kins2020, predictions, tools
 from kins.formats.document import Document, checked_text, encode, parse, read_content
 from kins.formats.foreign import describe_file
 from kins.formats.prediction_writer import PredictionWriter as PredictionWriter
 from kins.formats.predictions import load_predictions as load_predictions
+from kins.formats.tools import TOOLS, Convention, Reading
 from kins.masks.trace import traced
 from kins.records import Dataset, Instance, Scene
 
-__all__ = ["FORMATS", "Masks", "PredictionWriter", "load", "load_predictions", "recognise", "save"]
+__all__ = [
+    "FORMATS",
+    "Convention",
+    "Masks",
+    "PredictionWriter",
+    "load",
+    "load_predictions",
+    "outputs",
+    "recognise",
+    "save",
+]
 
 Masks = Literal["amodal", "inmodal"]
 
 FORMATS: dict[str, ModuleType] = {
     "predictions": predictions,
+    **TOOLS,
     "kins2020": kins2020,
     "kins2019": kins2019,
     "cocoa": cocoa,
@@ -32,7 +44,8 @@ FORMATS: dict[str, ModuleType] = {
 }
 """By name, in the sequence in which they are tried. Each has matches(document), read(document, images_dir) and
 write(dataset) -> (JSON value, lines on what it can't hold). COCO's read and write, and the read of predictions, also
-take what plain COCO masks are. Formats with COCO's layout have usual(path, content, masks), for files as published."""
+take what plain COCO masks are. Formats with COCO's layout have usual(path, content, masks), for files as published.
+Annotation tools (kins.formats.tools) have sets of files instead of one document."""
 
 
 def load(
@@ -41,18 +54,21 @@ def load(
     format: str | None = None,
     masks: Masks | None = None,
     canvas: Literal["image", "whole"] = "image",
+    convention: Convention | None = None,
 ) -> Dataset:
-    """Read an annotation file of any format.
+    """Read annotations of any format.
 
     Masks are decoded when they are used, so that loading takes about as long as reading the file.
 
     Args:
-        path: the annotation file.
+        path: the annotation file; or a folder or zip archive of an annotation tool's files.
         images: folder of the pictures; needed to open them, and where the file does not hold their sizes.
         format: one of FORMATS; recognised by the content if None.
-        masks: what the masks of a plain COCO file, or of plain COCO results, are: amodal or inmodal.
+        masks: what the masks of a plain COCO file, of plain COCO results, or of an annotation tool's files without a
+            mark are: amodal or inmodal.
         canvas: "whole" keeps what polygons have outside of the image, on a canvas for each scene (see Scene.unclipped);
             "image" clips masks at the image.
+        convention: names that tell parts of objects apart in annotation tools' files, if they are not the usual ones.
 
     Raises:
         KinsError: the file can't be read, or is not what it should be; with the place in it.
@@ -68,8 +84,13 @@ def load(
     if images is not None and not Path(images).is_dir():
         raise KinsError(f"{images}: no such image folder")
     path, folder = Path(path), None if images is None else Path(images)
+    reading = Reading(folder, masks, canvas == "whole", convention or Convention())
+    if several := tools.find_many(path, format):
+        return tools.read_many(path, *several, reading)
     content = checked_text(path, read_content(path))
     document, module = _decode(path, content, format, masks)
+    if module in TOOLS.values():
+        return tools.read_one(document, module, reading)
     options = (masks,) if module in (coco, predictions) else ()
     dataset: Dataset = module.read(document, folder, *options)
     return dataset.map(Scene.unclipped) if canvas == "whole" else dataset
@@ -101,10 +122,11 @@ def save(
     """Write an annotation file; returns a line for each kind of thing that the format can't hold.
 
     Args:
+        path: the file; for annotation tools a folder, or an archive where the name ends with .zip (see `outputs`).
         format: one of FORMATS.
         masks: which masks to write as plain COCO; the one that there is if None.
-        polygons: write outlines in place of run lengths where files of this format have polygons (see POLYGONS). They
-            give the same pixels. Crowds keep run lengths, as in COCO.
+        polygons: write outlines in place of run lengths where files of this format have polygons (see POLYGONS, and
+            annotation tools' files). They give the same pixels. Crowds keep run lengths, as in COCO.
 
     Raises:
         KinsError: it can't be written, an instance lacks what the format needs, or a mask is damaged.
@@ -115,16 +137,32 @@ def save(
         ['inmodal mask (3 instances)', 'occlusion cluster and order (oco_id, ico_id) (3 instances)']
     """
     module = _module(format)
-    if polygons:
+    if polygons and format not in TOOLS:
         dataset = _outlined(dataset, format)
     cut: set[tuple[int, int]] = set()
-    dataset = dataset.map(lambda scene: _framed(scene, POLYGONS.get(format, ()), cut))
-    value, losses = coco.write(dataset, masks) if module is coco else module.write(dataset)
-    write_json(path, encode(value))
+    outlined: tuple[Masks, ...] = ("amodal",) if format in TOOLS else POLYGONS.get(format, ())
+    dataset = dataset.map(lambda scene: _framed(scene, outlined, cut))
+    if format in TOOLS:
+        losses = tools.store(dataset, Path(path), format, polygons)
+    else:
+        value, losses = coco.write(dataset, masks) if module is coco else module.write(dataset)
+        write_json(path, encode(value))
     if cut:
         instances = f"{len(cut)} instance{'s' if len(cut) > 1 else ''}"
         losses.append(f"pixels outside of the image, which run lengths can't hold ({instances})")
     return [*dataset.left_out, *losses]
+
+
+def outputs(dataset: Dataset, path: str | Path, format: str) -> list[Path]:
+    """The files that `save` writes: the path itself, or in an annotation tool's folder one for each image.
+
+    Example:
+        >>> from kins.demo.toys import write_shapes
+        >>> kins.formats.outputs(write_shapes("pictures", 2), "drawn", "labelme")
+        [PosixPath('.../drawn/000000.json'), PosixPath('.../drawn/000001.json')]
+    """
+    _module(format)
+    return tools.output_files(dataset, Path(path), format) if format in TOOLS else [Path(path)]
 
 
 def _framed(scene: Scene, outlined: Sequence[Masks], cut: set[tuple[int, int]]) -> Scene:

@@ -84,7 +84,8 @@ class Document:
         try:
             return value_of(raw) if type is Any else msgspec.json.decode(raw, type=type)
         except (msgspec.DecodeError, RecursionError) as error:
-            raise KinsError(f"{self.path}: {place}{describe(error)}") from None
+            text = f"{place}{describe(error)}".removeprefix(".").removeprefix(": ")
+            raise KinsError(f"{self.path}: {text}") from None
 
     def unknown_fields(self, raw: Raw, known: Collection[str], place: str) -> dict[str, Any]:
         """The fields of a raw object but for the known ones. Raises KinsError with the file and the place."""

@@ -23,9 +23,7 @@ LARGEST = 2**24
 """Bytes of a file in a folder that is looked into."""
 
 _OBJECTS: dict[str, tuple[str, ...]] = {
-    "labelme's annotations of one picture": ("shapes", "imagePath"),
     "Cityscapes' polygons of one picture": ("imgHeight", "imgWidth", "objects"),
-    "ISAT's annotations of one picture": ("info", "objects"),
     "a project of VGG Image Annotator": ("_via_img_metadata",),
     "Datumaro's annotations": ("items", "categories"),
     "MMDetection's results for one picture": ("labels", "scores", "bboxes"),

@@ -37,6 +37,24 @@ def trace(mask: Mask) -> Polygons:
     return _polygons(columns, rows, order, starts)
 
 
+def rings(mask: Mask) -> tuple[Polygons, Polygons]:
+    """The outlines of a mask without cuts: closed lines around its parts, and around the holes in them.
+
+    As `trace`, for tools that store a hole as an outline of its own. Both lists are sorted by area. Drawn from large to
+    small, parts added and holes taken away, they give the same pixels.
+
+    Returns:
+        Rings around parts, clockwise as seen in the image; and around holes, the other way round.
+    """
+    if not mask:
+        return [], []
+    columns, rows = _pieces(mask)
+    order, starts = _cycles(_following(columns, rows, mask.height).tolist())
+    areas = np.add.reduceat(np.where(order % 2, rows[order], -rows[order]), starts).tolist()
+    found = sorted(zip(areas, _polygons(columns, rows, order, starts), strict=True), key=lambda ring: -abs(ring[0]))
+    return [ring for area, ring in found if area > 0], [ring for area, ring in found if area < 0]
+
+
 def traced(mask: Mask) -> Mask:
     """The same pixels with polygons: those that the mask was made of, or else its outlines."""
     if mask.polygons is not None:

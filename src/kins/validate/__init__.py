@@ -10,9 +10,11 @@ from pathlib import Path
 
 from kins.errors import KinsError
 from kins.files import write_json
-from kins.formats import FORMATS, recognise
+from kins.formats import FORMATS, recognise, tools
 from kins.formats.document import STRING, Document, encode, parse, places, read_content
+from kins.formats.tools import TOOLS, Reading
 from kins.validate.checker import Checker
+from kins.validate.drawn import check_drawn
 from kins.validate.folder import examine
 from kins.validate.parts import installation
 from kins.validate.report import KINDS, Problem, Report
@@ -30,10 +32,11 @@ def validate(
     repaired: str | Path | None = None,
     workers: int | None = None,
 ) -> Report:
-    """Check an annotation file of any format.
+    """Check annotations of any format.
 
     Args:
-        path: the annotation file.
+        path: the annotation file; or a folder or archive of an annotation tool's files, whose outlines are then taken
+            for those of whole objects.
         images: folder of the pictures: they are looked for, and their sizes compared.
         format: one of kins.formats.FORMATS; recognised by the content if None.
         repaired: file to write a copy to in which all is repaired that takes no guess.
@@ -62,12 +65,23 @@ def validate(
     if images is not None and not Path(images).is_dir():
         raise KinsError(f"{images}: no such image folder")
     report = Report(str(path))
+    reading = Reading(None if images is None else Path(images), "amodal")
+    dataset = None
     try:
-        document = _document(path, report)
-        report.format = format or recognise(document)
+        if several := tools.find_many(path, format):
+            report.format, dataset = several[0], tools.read_many(path, *several, reading)
+        else:
+            document = _document(path, report)
+            report.format = format or recognise(document)
+            if report.format in TOOLS:
+                dataset = tools.read_one(document, TOOLS[report.format], reading)
     except KinsError as error:
         report.add("unreadable", "", str(error).removeprefix(f"{path}: "))
         return report
+    if dataset is not None:
+        if repaired is not None:
+            raise KinsError(f"{path}: files of {report.format} are not repaired; correct them there, or convert them")
+        return check_drawn(dataset, report, workers)
     if report.format not in FORMATS:
         raise KinsError(f"no format {format!r}; there are {', '.join(FORMATS)}")
     if report.format == "predictions":
