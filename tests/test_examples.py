@@ -14,7 +14,10 @@ import pytest
 import kins
 
 RUNNER = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-WINGS = [importlib.import_module(f"kins.{name}") for name in (*kins._WINGS, "evaluation.report")]
+WINGS = [
+    importlib.import_module(f"kins.{name}")
+    for name in (*kins._WINGS, "evaluation.report", "formats.exchange", "formats.parquet")
+]
 
 
 def public(module: ModuleType) -> dict[str, Any]:

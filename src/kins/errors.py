@@ -9,6 +9,7 @@ EXTRAS = {
     "export": ("onnx", "onnxscript"),
     "streets": ("mitsuba", "drjit", "embreex"),
     "report": ("jinja2", "matplotlib"),
+    "parquet": ("pyarrow",),
 }
 """Extra of the package by name, with the modules that it brings."""
 

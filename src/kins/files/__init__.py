@@ -195,6 +195,8 @@ def _marked(path: Path) -> bool:
             return tail.endswith(ARCHIVE_MARK) or any(
                 name.endswith(f"/extra/{PROGRAM_MARK}") for name in zipfile.ZipFile(path).namelist()
             )
+        if head.startswith(b"PAR1"):
+            return PROGRAM_MARK.encode() in tail
         return head[8:9] == b"{" and _weights(path)
     except (KinsError, OSError, ValueError, RecursionError, zipfile.BadZipFile, NotImplementedError):
         return False

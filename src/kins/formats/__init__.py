@@ -9,7 +9,7 @@ from typing import Literal
 
 from kins.errors import KinsError
 from kins.files import write_json
-from kins.formats import coco, cocoa, cocoa_cls, kins2019, kins2020, predictions, tools
+from kins.formats import coco, cocoa, cocoa_cls, kins2019, kins2020, parquet, predictions, tools
 from kins.formats.document import Document, checked_text, encode, parse, read_content
 from kins.formats.foreign import describe_file
 from kins.formats.prediction_writer import PredictionWriter as PredictionWriter
@@ -61,9 +61,9 @@ def load(
     Masks are decoded when they are used, so that loading takes about as long as reading the file.
 
     Args:
-        path: the annotation file; or a folder or zip archive of an annotation tool's files.
+        path: the annotation file; or a folder or zip archive of an annotation tool's files, or of Parquet files.
         images: folder of the pictures; needed to open them, and where the file does not hold their sizes.
-        format: one of FORMATS; recognised by the content if None.
+        format: one of FORMATS, or parquet; recognised by the content if None.
         masks: what the masks of a plain COCO file, of plain COCO results, or of an annotation tool's files without a
             mark are: amodal or inmodal.
         canvas: "whole" keeps what polygons have outside of the image, on a canvas for each scene (see Scene.unclipped);
@@ -84,6 +84,8 @@ def load(
     if images is not None and not Path(images).is_dir():
         raise KinsError(f"{images}: no such image folder")
     path, folder = Path(path), None if images is None else Path(images)
+    if format == "parquet" or (format is None and parquet.matches(path)):
+        return parquet.read(path, folder)
     reading = Reading(folder, masks, canvas == "whole", convention or Convention())
     if several := tools.find_many(path, format):
         return tools.read_many(path, *several, reading)
@@ -123,7 +125,7 @@ def save(
 
     Args:
         path: the file; for annotation tools a folder, or an archive where the name ends with .zip (see `outputs`).
-        format: one of FORMATS.
+        format: one of FORMATS, or parquet.
         masks: which masks to write as plain COCO; the one that there is if None.
         polygons: write outlines in place of run lengths where files of this format have polygons (see POLYGONS, and
             annotation tools' files). They give the same pixels. Crowds keep run lengths, as in COCO.
@@ -136,7 +138,7 @@ def save(
         >>> kins.formats.save(write_shapes("pictures", 1), "coco.json", "coco", masks="amodal")
         ['inmodal mask (3 instances)', 'occlusion cluster and order (oco_id, ico_id) (3 instances)']
     """
-    module = _module(format)
+    module = parquet if format == "parquet" else _module(format)
     if polygons and format not in TOOLS:
         dataset = _outlined(dataset, format)
     cut: set[tuple[int, int]] = set()
@@ -144,6 +146,8 @@ def save(
     dataset = dataset.map(lambda scene: _framed(scene, outlined, cut))
     if format in TOOLS:
         losses = tools.store(dataset, Path(path), format, polygons)
+    elif module is parquet:
+        losses = parquet.write(dataset, path)
     else:
         value, losses = coco.write(dataset, masks) if module is coco else module.write(dataset)
         write_json(path, encode(value))
@@ -213,5 +217,5 @@ def recognise(document: Document) -> str:
 
 def _module(name: str) -> ModuleType:
     if name not in FORMATS:
-        raise KinsError(f"no format {name!r}; there are {', '.join(FORMATS)}")
+        raise KinsError(f"no format {name!r}; there are {', '.join(FORMATS)} and parquet")
     return FORMATS[name]

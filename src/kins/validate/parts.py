@@ -21,6 +21,7 @@ SERVES = {
     "streets": "kins synth",
     "report": "kins eval --report, stats --plots",
     "annotate": "kins annotate",
+    "parquet": "Parquet files, as input and output",
 }
 """What each extra of the package is there for."""
 
