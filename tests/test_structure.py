@@ -9,7 +9,11 @@ from pathlib import Path
 import networkx as nx
 
 SOURCE = Path(__file__).parents[1] / "src"
-SUGAR = {("kins.records", "kins.formats"), ("kins.records", "kins.occlusion"), ("kins.records", "kins.draw")}
+SUGAR = {
+    ("kins.records.dataset", "kins.formats"),
+    ("kins.records.scene", "kins.occlusion"),
+    ("kins.records.scene", "kins.draw"),
+}
 """The one exception: records import these inside of methods, for `dataset.save`, `scene.occlusion` and `scene.plot`."""
 
 

@@ -1,260 +1,30 @@
-"""The records that every part of kins takes and returns: Image, Instance, Scene, Dataset.
-
-A Dataset has images; a Scene is one image with its instances; an Instance has two masks, the amodal one (the whole
-object, seen or not) and the inmodal one (what is seen).
-
-Example:
-    >>> hidden = kins.Mask.from_box((0, 0, 4, 6), 6, 8)
-    >>> car = kins.Instance(1, 4, "car", amodal=hidden, inmodal=kins.Mask.from_box((0, 0, 3, 6), 6, 8))
-    >>> car.occlusion_rate, car.box
-    (0.25, (0.0, 0.0, 4.0, 6.0))
-    >>> scene = kins.Scene(kins.Image(7, "a.png", height=6, width=8), (car,))
-    >>> scene
-    Scene(a.png, 8 x 6 pixels, 1 car)
-    >>> dataset = kins.Dataset.from_scenes([scene], {4: "car", 7: "van"})
-    >>> dataset
-    Dataset(in memory: 1 image, 2 categories: car, van)
-    >>> dataset["a.png"][0].category
-    'car'
-"""
+"""Many images with their instances."""
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import io
 import itertools
-import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from kins.errors import KinsError
 from kins.files import inside
-from kins.files.pictures import read_picture
 from kins.limits import INSTANCES
-from kins.masks import Box, Mask
-from kins.masks.canvas import together, unclipped
+from kins.records.instance import Image, Instance
+from kins.records.scene import Scene
+from kins.records.sheet import html_picture, sheet
 from kins.work import in_chunks
 
 if TYPE_CHECKING:
     import PIL.Image
 
-    from kins.occlusion import Occlusion
-
 R = TypeVar("R")
 MOST_NAMES = 8
 """Names of categories that a data set's representation lists."""
-SHEET_GAP = 8
-"""Pixels between the pictures of a sheet."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Image:
-    """One picture: `file_name` is relative to the image folder, sizes are in pixels, `extra` keeps unknown fields."""
-
-    id: int
-    file_name: str
-    height: int
-    width: int
-    extra: dict[str, Any] = dataclasses.field(default_factory=dict)
-
-
-class Instance(
-    msgspec.Struct, frozen=True, gc=False
-):  # a dataclass takes ten times as long to make, and there are many
-    """One object in one image.
-
-    Attributes:
-        id: as in the file; unique within a sound data set.
-        category_id, category: the file's id, and its name.
-        amodal: mask of the whole object, seen or not; None where it is not known.
-        inmodal: mask of the visible part, likewise.
-        crowd: COCO's iscrowd; None where the file does not say, which counts as False.
-        cluster: occlusion cluster within the image (KINS 2020's oco_id), None if not known.
-        order: relative order in that cluster, smaller is nearer (KINS 2020's ico_id), None if not known.
-        score: confidence of a detection, 0 to 1; None for ground truth.
-        occlusion_score: a detection's probability of being occluded, or None.
-        amodal_box, inmodal_box: (x, y, width, height) in pixels as a file states or a network predicts them, else None;
-            `box` is the amodal one, from the pixels where nothing is stated.
-        amodal_area, inmodal_area: number of pixels as a file states it, else None.
-        extra: fields of the file that kins has no name for, kept for writing.
-        position: index in the file's list of annotations, -1 if it came from none; keeps the sequence when writing.
-    """
-
-    id: int
-    category_id: int
-    category: str
-    amodal: Mask | None = None
-    inmodal: Mask | None = None
-    crowd: bool | None = None
-    cluster: int | None = None
-    order: int | None = None
-    score: float | None = None
-    occlusion_score: float | None = None
-    amodal_box: Box | None = None
-    inmodal_box: Box | None = None
-    amodal_area: float | None = None
-    inmodal_area: float | None = None
-    extra: dict[str, Any] = {}  # each instance gets one of its own
-    position: int = -1
-
-    @property
-    def box(self) -> Box | None:
-        """(x, y, width, height) of the whole object in pixels: stated or predicted, else that of the amodal mask."""
-        return self.amodal_box if self.amodal_box is not None or self.amodal is None else self.amodal.box
-
-    @property
-    def both_known(self) -> bool:
-        """Whether there is an amodal and an inmodal mask."""
-        return self.amodal is not None and self.inmodal is not None
-
-    @property
-    def whole(self) -> Mask | None:
-        """The amodal mask, or where there is none the inmodal one."""
-        return self.inmodal if self.amodal is None else self.amodal
-
-    @property
-    def seen(self) -> Mask | None:
-        """The inmodal mask, or where there is none the amodal one."""
-        return self.amodal if self.inmodal is None else self.inmodal
-
-    def require(self, kind: Literal["amodal", "inmodal"]) -> Mask:
-        """The mask of this kind. Raises KinsError, naming the annotation, where there is none."""
-        mask = self.amodal if kind == "amodal" else self.inmodal
-        if mask is None:
-            place = f"annotations[{self.position}]: " if self.position >= 0 else ""
-            raise KinsError(f"{place}annotation {self.id} has no {kind} mask, which is needed here")
-        return mask
-
-    @property
-    def hidden(self) -> Mask:
-        """The amodal mask without the inmodal one: the part that something covers. Raises KinsError without both."""
-        return self.require("amodal") - self.require("inmodal")
-
-    @property
-    def occlusion_rate(self) -> float:
-        """1 - |inmodal| / |amodal| in pixels, without inmodal pixels outside of the amodal mask; 0 if that is empty.
-
-        Raises KinsError without both masks.
-        """
-        amodal, inmodal = self.require("amodal"), self.require("inmodal")
-        if not amodal.area:
-            return 0.0
-        return 1.0 - (amodal & inmodal).area / amodal.area
-
-    def replace(self, **changes: Any) -> Instance:
-        """A copy with some fields changed."""
-        return msgspec.structs.replace(self, **changes)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Scene:
-    """One image and its instances: `for instance in scene`. `image_path` is None where no image folder was given."""
-
-    image: Image
-    instances: tuple[Instance, ...] = ()
-    image_path: Path | None = None
-
-    def __repr__(self) -> str:
-        counts = Counter(instance.category for instance in self.instances)
-        found = ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "no instances"
-        return f"Scene({self.image.file_name}, {self.image.width} x {self.image.height} pixels, {found})"
-
-    def _repr_html_(self) -> str:
-        return f"<p>{escape(repr(self))}</p>{_html_picture(self.plot())}"
-
-    def plot(self, **options: Any) -> PIL.Image.Image:
-        """The scene as a picture, which notebooks show and which has `save`; options as for kins.draw."""
-        import PIL.Image
-
-        from kins.draw import draw
-
-        return PIL.Image.fromarray(draw(self, **options))
-
-    def __iter__(self) -> Iterator[Instance]:
-        return iter(self.instances)
-
-    def __len__(self) -> int:
-        return len(self.instances)
-
-    def __getitem__(self, index: int) -> Instance:
-        return self.instances[index]
-
-    def read_image(self) -> npt.NDArray[np.uint8]:
-        """(height, width, 3) uint8, RGB. Raises KinsError if the file is missing, damaged or of another size."""
-        if self.image_path is None:
-            raise KinsError(f"image {self.image.file_name}: no image folder given; name it with --images")
-        return read_picture(self.image_path, (self.image.height, self.image.width))
-
-    def masks(self, kind: Literal["amodal", "inmodal"]) -> list[Mask]:
-        """The masks of a kind of all instances. Raises KinsError, naming image and annotation, where one is missing."""
-        try:
-            return [instance.require(kind) for instance in self.instances]
-        except KinsError as error:
-            raise KinsError(f"image {self.image.file_name}: {error}") from None
-
-    @property
-    def offset(self) -> tuple[int, int]:
-        """(x, y) of the upper left corner of the canvas that the masks are on; (0, 0) where that is the image."""
-        return next((m.offset for i in self.instances for m in (i.amodal, i.inmodal) if m is not None), (0, 0))
-
-    def unclipped(self) -> Scene:
-        """With all masks on one canvas that holds their polygons whole; the scene itself if none leaves the image.
-
-        Raises KinsError, naming the image, where a polygon lies too far outside.
-        """
-        try:
-            return self._with_masks(unclipped(self._masks(), self.image.height, self.image.width))
-        except KinsError as error:
-            raise KinsError(f"image {self.image.file_name}: {error}") from None
-
-    def clipped(self) -> Scene:
-        """With the masks' parts inside of the image alone; the scene itself if they are on no other canvas."""
-        return self._with_masks(
-            [None if m is None else m.clipped(self.image.height, self.image.width) for m in self._masks()]
-        )
-
-    def _masks(self) -> list[Mask | None]:
-        return [mask for instance in self.instances for mask in (instance.amodal, instance.inmodal)]
-
-    def _with_masks(self, masks: Sequence[Mask | None]) -> Scene:
-        """With these masks, amodal and inmodal in turn."""
-        if all(new is old for new, old in zip(masks, self._masks(), strict=True)):
-            return self
-        pairs = zip(self.instances, masks[::2], masks[1::2], strict=True)
-        return self.replace(instances=tuple(i.replace(amodal=a, inmodal=b) for i, a, b in pairs))
-
-    def occlusion(self) -> Occlusion:
-        """Who hides whom: see kins.occlusion."""
-        from kins.occlusion import occlusion
-
-        return occlusion(self)
-
-    def replace(self, **changes: Any) -> Scene:
-        """A copy with some fields changed."""
-        return dataclasses.replace(self, **changes)
-
-
-def on_one_canvas(*scenes: Scene) -> list[Scene]:
-    """Scenes of one image with all their masks on one canvas, so that they can be compared; most often as they are.
-
-    Example:
-        >>> scene = kins.Scene(kins.Image(1, "a.png", 6, 8), (kins.Instance(1, 4, "car", kins.Mask.empty(6, 8)),))
-        >>> kins.records.on_one_canvas(scene, scene)[0] is scene
-        True
-    """
-    if all(scene.offset == (0, 0) for scene in scenes):
-        return list(scenes)
-    masks = together([mask for scene in scenes for mask in scene._masks()])
-    ends = list(itertools.accumulate(2 * len(scene) for scene in scenes))
-    return [s._with_masks(masks[end - 2 * len(s) : end]) for s, end in zip(scenes, ends, strict=True)]
 
 
 class Dataset:
@@ -327,7 +97,7 @@ class Dataset:
         return f"Dataset({self.path or 'in memory'}: {count}, {kinds}{': ' if names else ''}{shown})"
 
     def _repr_html_(self) -> str:
-        picture = _html_picture(self.plot(4)) if self.images else ""
+        picture = html_picture(self.plot(4)) if self.images else ""
         return f"<p>{escape(repr(self))}</p>{picture}"
 
     def plot(self, images: int = 9, width: int = 480, **options: Any) -> PIL.Image.Image:
@@ -338,21 +108,10 @@ class Dataset:
             width: of each, in pixels.
             options: as for kins.draw.
         """
-        import PIL.Image
-
         scenes = list(itertools.islice(self, images))
         options = {"labels": False, "legend": False, **options}
         drawn = [scene.plot(**{"scale": width / scene.image.width, **options}) for scene in scenes]
-        columns = max(1, math.ceil(math.sqrt(len(drawn))))
-        rows = [drawn[start : start + columns] for start in range(0, len(drawn), columns)]
-        heights = [max(picture.height for picture in row) + SHEET_GAP for row in rows]
-        size = columns * (width + SHEET_GAP) + SHEET_GAP, sum(heights) + SHEET_GAP
-        sheet, y = PIL.Image.new("RGB", size, "white"), SHEET_GAP
-        for row, height in zip(rows, heights, strict=True):
-            for column, picture in enumerate(row):
-                sheet.paste(picture, (SHEET_GAP + column * (width + SHEET_GAP), y))
-            y += height
-        return sheet
+        return sheet(drawn, width)
 
     def find(self, key: int | str) -> Image:
         """The image with this id or file name (a number in text counts as an id if no file has that name)."""
@@ -534,13 +293,6 @@ class Dataset:
             path=self.path,
             left_out=self.left_out,
         )
-
-
-def _html_picture(picture: PIL.Image.Image) -> str:
-    buffer = io.BytesIO()
-    picture.save(buffer, "WEBP", quality=82)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return f'<img style="max-width: 100%" src="data:image/webp;base64,{data}">'
 
 
 class _Mapped(Mapping[int, Sequence[Instance]]):
