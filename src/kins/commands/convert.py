@@ -21,7 +21,7 @@ def convert(
         typer.Option(
             "--to",
             metavar="FORMAT",
-            help="Format to write: kins2020, kins2019, cocoa, cocoa-cls, d2sa, coco, predictions, parquet, labelme or isat.",
+            help="kins2020, kins2019, cocoa, cocoa-cls, d2sa, coco, predictions, parquet, labelme or isat.",
         ),
     ],
     polygons: Annotated[
