@@ -253,6 +253,7 @@ def _listen(host: str, port: int | None) -> socket.socket:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             bound.bind((host, number))
+            bound.listen()  # a browser may come as soon as the address is printed
             return bound
         except OSError as error:
             bound.close()

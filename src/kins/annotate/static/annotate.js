@@ -14,6 +14,7 @@ import * as outbox from "./outbox.js";
 import { chooseClass } from "./classes.js";
 import { conflictDialog } from "./conflict.js";
 import { listen } from "./pointer.js";
+import { Steps } from "./consensus.js";
 import { Sync } from "./sync.js";
 import { View } from "./view.js";
 
@@ -26,9 +27,10 @@ function pictureOf(image) {
   return pictures.get(image);
 }
 
-/** Everything that belongs to one image. */
-async function load(id) {
-  const [image, made, shown] = await Promise.all([get(`/images/${id}`), post(`/images/${id}/layers`), pictureOf(id)]);
+/** Everything that belongs to one image and one's own layer of it, or another layer. */
+async function load(id, layer) {
+  const wanted = layer ? get(`/layers/${layer}`) : post(`/images/${id}/layers`);
+  const [image, made, shown] = await Promise.all([get(`/images/${id}`), wanted, pictureOf(id)]);
   const [projects, categories, proposals, log, pending] = await Promise.all([
     get("/projects"),
     get(`/projects/${image.project}/categories`),
@@ -41,8 +43,8 @@ async function load(id) {
 }
 
 /** Shows the page of an image in `main`; returns a function that leaves it. */
-export async function annotatePage(main, id, app) {
-  const given = await load(id);
+export async function annotatePage(main, id, app, layer) {
+  const given = await load(id, layer);
   const parts = build(main);
   const page = new Page(parts, given, app);
   await page.start();
@@ -96,6 +98,7 @@ class Page {
     editor.keyed = (key) => editor.categories.find((category) => editor.digit(category) === key);
     editor.chooseClass = () => chooseClass(editor);
     editor.pointed = () => this.showPlace();
+    editor.steps = null; // where annotators differ, in a consensus
     editor.lit = () => {
       const { brightness, contrast } = editor.light;
       this.parts.stage.firstChild.style.filter = `brightness(${brightness}) contrast(${contrast})`;
@@ -118,6 +121,14 @@ class Page {
     this.showSaved();
     this.parts.stage.lastChild.focus();
     this.prefetch();
+    if (editor.layer.kind === "consensus") await this.compare();
+  }
+
+  /** Beside a consensus: what annotators say differently. */
+  async compare() {
+    const members = await get(`/projects/${this.image.project}/members`).catch(() => []);
+    this.editor.steps = await Steps.load(this.editor, members).catch(() => null);
+    this.editor.changed();
   }
 
   leave() {
@@ -173,7 +184,7 @@ class Page {
   showSaved() {
     const { parts, sync, editor } = this;
     parts.saved.textContent = sync.status;
-    parts.saved.dataset.pending = editor.layer.pending.length;
+    Object.assign(parts.saved.dataset, { pending: editor.layer.pending.length, kept: sync.count });
     parts.saved.classList.toggle("bad", sync.offline || !sync.writable);
     const banner = [];
     if (editor.layer.mine && !sync.writable) banner.push("Another tab writes this image. ", button("Take over", "Write here; the other tab will only read", () => this.takeOver()));

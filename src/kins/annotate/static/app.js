@@ -14,6 +14,7 @@ const PAGES = [
   [/^project\/(\d+)$/, imagesPage],
   [/^project\/(\d+)\/people$/, peoplePage],
   [/^image\/(\d+)$/, annotatePage],
+  [/^image\/(\d+)\/layer\/(\d+)$/, annotatePage],
   [/^image\/(\d+)\/review$/, reviewPage],
   [/^users$/, usersPage],
 ];
@@ -47,7 +48,7 @@ class App {
     const [, page, found] = PAGES.map(([pattern, run]) => [pattern, run, pattern.exec(path)]).find(([, , match]) => match) ?? [];
     this.head([]);
     try {
-      const leave = page ? await page(this.main, Number(found[1]), this) : fill(this.main, el("p", { class: "page" }, "There is no such page."));
+      const leave = page ? await page(this.main, Number(found[1]), this, Number(found[2])) : fill(this.main, el("p", { class: "page" }, "There is no such page."));
       if (typeof leave !== "function") return;
       if (step === this.step) this.leave = leave;
       else leave();

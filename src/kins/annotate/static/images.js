@@ -5,7 +5,7 @@ import { ask, button, el, field, fill, table, toast } from "./dom.js";
 import { counted } from "./projects.js";
 
 const STATES = ["to do", "in work", "done", "reviewed", "set aside"];
-const FORMATS = ["kins2020", "kins2019", "cocoa", "cocoa-cls", "coco", "aistron", "labelme", "isat", "cvat", "yolo-seg"];
+const FORMATS = ["kins2020", "kins2019", "cocoa", "cocoa-cls", "d2sa", "coco"];
 
 /** The page of a project. */
 export async function imagesPage(main, id, app) {
@@ -26,7 +26,7 @@ export async function imagesPage(main, id, app) {
     el("h1", {}, project.name), el("p", { class: "quiet" }, counted(project.counts)),
     project.guidelines ? el("details", { class: "card" }, el("summary", {}, "Guidelines"), el("div", { class: "guidelines" }, project.guidelines)) : null,
     el("div", { class: "row" }, next, state, name,
-      owner ? button("Export…", "Write the annotations to a file", () => exportDialog(project)) : null,
+      owner ? button("Export…", "Write the annotations to a file", () => exportDialog(project, app.who.accounts)) : null,
       owner && app.who.accounts ? button("People…", "Members, assignment, settings", () => app.go(`project/${id}/people`)) : null,
       reviews ? button("Statistics", "Counts and minutes an object", () => statistics(project)) : null),
     rows));
@@ -53,13 +53,16 @@ function list(images, app, reviews) {
   return [table(["image", "state", "objects", "pixels", ""], rows), more];
 }
 
-async function exportDialog(project) {
-  const format = el("select", { "aria-label": "Format" }, FORMATS.map((name) => el("option", { value: name }, name)));
-  const layers = el("select", { "aria-label": "Whose" }, [["reviewed", "what reviewers accepted"], ["consensus", "consensus"], ["all", "every annotator's"]].map(([value, text]) => el("option", { value }, text)));
-  layers.value = "all";
+const LAYERS = [["mine", "my own"], ["reviewed", "what reviewers accepted"], ["consensus", "consensus"], ["all", "every annotator's (a zip)"]];
+
+async function exportDialog(project, accounts) {
+  const known = el("datalist", { id: "formats" }, FORMATS.map((name) => el("option", { value: name }, name)));
+  const format = el("input", { type: "text", list: "formats", value: "kins2020", "aria-label": "Format" });
+  const layers = el("select", { "aria-label": "Whose" }, LAYERS.map(([value, text]) => el("option", { value }, text)));
+  layers.value = accounts ? "reviewed" : "mine";
   const user = field("or of one annotator (name)", { type: "text" });
-  const states = STATES.map((state) => el("label", {}, el("input", { type: "checkbox", value: state, checked: state !== "set aside" }), state));
-  const content = [el("div", { class: "row" }, format, layers), user, el("div", { class: "row" }, states)];
+  const states = STATES.map((state) => el("label", {}, el("input", { type: "checkbox", value: state, checked: accounts ? state === "reviewed" : state !== "set aside" }), state));
+  const content = [el("div", { class: "row" }, format, known, layers), user, el("div", { class: "row" }, states)];
   if (!(await ask("Export", content, [{ label: "Export", value: true }, { label: "Cancel", value: null }]))) return;
   const wanted = states.map((label) => label.firstChild).filter((box) => box.checked).map((box) => box.value);
   const one = user.querySelector("input").value.trim();
@@ -73,13 +76,13 @@ async function exportDialog(project) {
 /** Waits for an export, and offers its file. */
 async function finished(job) {
   let now = job;
-  while (["waiting", "running", "queued"].includes(now.state)) {
+  while (now.state === "working") {
     await new Promise((resolve) => setTimeout(resolve, 500));
     now = await get(`/exports/${job.id}`);
   }
   const losses = (now.losses ?? []).map((line) => el("li", {}, String(line)));
   await ask(now.state === "failed" ? "Not exported" : "Exported", [
-    now.detail ? el("p", {}, now.detail) : null,
+    now.error ? el("p", {}, now.error) : null,
     now.state === "failed" ? null : el("p", {}, el("a", { href: `/api/v1/exports/${now.id}/file`, download: "" }, "Download the file")),
     losses.length ? el("p", {}, "This format can't hold everything:") : null,
     losses.length ? el("ul", {}, losses) : null,

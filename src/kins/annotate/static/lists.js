@@ -7,7 +7,7 @@ import { placed } from "./order.js";
 /** Fills the side anew. */
 export function showLists(side, editor) {
   const focused = document.activeElement?.dataset?.id;
-  const parts = [classes(editor), selection(editor), circles(editor), ...objects(editor)];
+  const parts = [editor.steps?.section(), classes(editor), selection(editor), circles(editor), ...objects(editor)];
   fill(side, parts);
   if (focused) side.querySelector(`[data-id="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
   side.querySelector(".object.selected")?.scrollIntoView({ block: "nearest" });

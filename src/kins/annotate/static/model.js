@@ -91,6 +91,7 @@ export class Layer {
   constructor(answer, log, pending) {
     this.id = answer.id;
     this.mine = answer.mine;
+    this.kind = answer.kind;
     this.status = answer.state;
     this.log = log;
     const known = new Set(log.map((operation) => operation.id));

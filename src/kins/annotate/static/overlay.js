@@ -1,7 +1,6 @@
 // What lies over the objects: the draft, handles, proposals, the cross that keys move.
 
-import { nearestCorner } from "./geometry.js";
-import { pathOf } from "./geometry.js";
+import { nearestCorner, pathOf } from "./geometry.js";
 
 const DRAFT = "#ffe600";
 
@@ -9,6 +8,7 @@ const DRAFT = "#ffe600";
 export function paintOver(view, editor) {
   view.start(view.over);
   paintProposals(view, editor);
+  editor.steps?.paint(view);
   if (editor.check) paintCheck(view, editor.check);
   if (editor.drawing) paintDraft(view, editor);
   else if (editor.tool) paintHandles(view, editor);

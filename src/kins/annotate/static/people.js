@@ -25,37 +25,40 @@ export async function usersPage(main, _, app) {
   const admin = el("label", {}, el("input", { type: "checkbox" }), "administrator");
   const add = act(app, () => post("/users", { name: inside(name).value.trim(), password: inside(password).value, admin: inside(admin).checked }));
   fill(main, el("div", { class: "page" }, el("h1", {}, "Users"),
-    table(["name", "", ""], users.map((user) => [user.name, user.admin ? "administrator" : "", user.active === false ? "closed" : ""])),
+    table(["number", "name", "", ""], users.map((user) => [String(user.id), user.name, user.admin ? "administrator" : "", user.active === false ? "closed" : ""])),
     el("h2", {}, "New user"), el("div", { class: "row" }, name, password, admin, button("Add", "Make this user", add, { class: "main" }))));
 }
 
 /** Members, assignment and settings of a project; only for its owner. */
 export async function peoplePage(main, id, app) {
-  const [projects, members] = await Promise.all([get("/projects"), get(`/projects/${id}/members`)]);
+  const everyone = app.who.user.admin ? get("/users") : Promise.resolve(null);
+  const [projects, members, users] = await Promise.all([get("/projects"), get(`/projects/${id}/members`), everyone]);
   const project = projects.find((other) => other.id === id);
   app.head([[project.name, `project/${id}`], ["People", null]]);
-  fill(main, el("div", { class: "page" }, membersCard(id, members, app), assignCard(id, members, app), settingsCard(project, app)));
+  fill(main, el("div", { class: "page" }, membersCard(id, members, users, app), assignCard(id, members, app), settingsCard(project, app)));
 }
 
-function membersCard(id, members, app) {
+function membersCard(id, members, users, app) {
   const roles = () => el("select", { "aria-label": "Role" }, ROLES.map((role) => el("option", { value: role }, role)));
-  const name = field("Name of a user", { type: "text" });
+  const user = users
+    ? el("select", { "aria-label": "User" }, users.map((one) => el("option", { value: one.id }, one.name)))
+    : el("input", { type: "number", min: 1, placeholder: "number of the user", "aria-label": "Number of the user" });
   const role = roles();
   role.value = "annotator";
-  const add = act(app, () => post(`/projects/${id}/members`, { name: inside(name).value.trim(), role: role.value }));
-  const rows = members.map((member) => [member.name, member.role, button("Remove", `Remove ${member.name} from the project`, act(app, () => api("DELETE", `/projects/${id}/members`, { user: member.user ?? member.id })))]);
+  const add = act(app, () => post(`/projects/${id}/members`, { user: Number(user.value), role: role.value }));
+  const rows = members.map((member) => [member.name, member.role, button("Remove", `Remove ${member.name} from the project`, act(app, () => api("DELETE", `/projects/${id}/members?user=${member.user}`)))]);
   return el("div", { class: "card" }, el("h2", {}, "Members"), table(["name", "role", ""], rows),
-    el("div", { class: "row" }, name, role, button("Add", "Add this member, or change the role", add, { class: "main" })));
+    el("div", { class: "row" }, user, role, button("Add", "Add this member, or change the role", add, { class: "main" })));
 }
 
 function assignCard(id, members, app) {
   const people = members.filter((member) => member.role !== "viewer").map((member) =>
-    el("label", {}, el("input", { type: "checkbox", value: member.user ?? member.id, checked: member.role === "annotator" }), member.name));
+    el("label", {}, el("input", { type: "checkbox", value: member.user, checked: member.role === "annotator" }), member.name));
   const each = field("Annotators for each image", { type: "number", min: 1, max: 9, value: 1 });
   const assign = act(app, async () => {
     const users = people.map(inside).filter((box) => box.checked).map((box) => Number(box.value));
-    await post(`/projects/${id}/assign`, { users, per_image: Number(inside(each).value) });
-    toast("Images are assigned.");
+    const { assigned } = await post(`/projects/${id}/assign`, { users, images: null, each: Number(inside(each).value) });
+    toast(`${assigned} assignments were made.`);
   });
   return el("div", { class: "card" }, el("h2", {}, "Assign images"), el("div", { class: "row" }, people), el("div", { class: "row" }, each,
     button("Assign", "Share out the images that nobody has", assign, { class: "main" })));
@@ -64,12 +67,15 @@ function assignCard(id, members, app) {
 function settingsCard(project, app) {
   const name = field("Name", { type: "text", value: project.name });
   const guidelines = el("textarea", { rows: 6, value: project.guidelines ?? "", "aria-label": "Guidelines" });
-  const questions = el("textarea", { rows: 3, value: (project.settings?.questions ?? []).join("\n"), "aria-label": "Questions" });
+  const settings = { annotators: 1, assistance: 1, questions: [], ...project.settings };
+  const share = field("Share of images with proposals (0 to 1)", { type: "number", min: 0, max: 1, step: 0.05, value: settings.assistance });
+  const annotators = field("Annotators for each image", { type: "number", min: 1, max: 9, value: settings.annotators });
+  const questions = el("textarea", { rows: 3, value: settings.questions.join("\n"), "aria-label": "Questions" });
   const save = act(app, () => api("PATCH", `/projects/${project.id}`, {
     name: inside(name).value.trim(),
     guidelines: guidelines.value,
-    settings: { ...project.settings, questions: questions.value.split("\n").map((line) => line.trim()).filter(Boolean) },
+    settings: { annotators: Number(inside(annotators).value), assistance: Number(inside(share).value), questions: questions.value.split("\n").map((line) => line.trim()).filter(Boolean) },
   }));
   return el("div", { class: "card" }, el("h2", {}, "Project"), name, el("h3", {}, "Guidelines"), guidelines,
-    el("h3", {}, "Questions to be ticked at “Done”, one a line"), questions, el("div", { class: "row" }, button("Save", "Save the project's settings", save, { class: "main" })));
+    el("h3", {}, "Questions to be ticked at “Done”, one a line"), questions, el("div", { class: "row" }, annotators, share), el("div", { class: "row" }, button("Save", "Save the project's settings", save, { class: "main" })));
 }

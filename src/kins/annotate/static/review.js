@@ -1,130 +1,103 @@
 // Reviewing an image: annotators side by side, where they disagree, consensus, and the verdict.
 
 import { get, picture, post } from "./api.js";
-import { button, el, fill, table, toast } from "./dom.js";
 import { figure } from "./conflict.js";
-import { boxOf, pathOf } from "./geometry.js";
-import { colourAt } from "./paint.js";
+import { reasons } from "./consensus.js";
+import { ask, button, el, fill, table, toast } from "./dom.js";
 
 /** The page of a reviewer. */
 export async function reviewPage(main, id, app) {
   const [image, agreement, shown] = await Promise.all([get(`/images/${id}`), get(`/images/${id}/agreement`), picture(id)]);
-  const [layers, projects, categories] = await Promise.all([
-    Promise.all(image.layers.map((layer) => get(`/layers/${layer.id}`).then((whole) => ({ ...whole, person: layer.user })))),
+  const kinds = image.layers.filter((layer) => layer.kind === "consensus" || (layer.kind === "person" && layer.revision > 0));
+  const [layers, projects, members] = await Promise.all([
+    Promise.all(kinds.map((layer) => get(`/layers/${layer.id}`))),
     get("/projects"),
-    get(`/projects/${image.project}/categories`),
+    get(`/projects/${image.project}/members`),
   ]);
   const project = projects.find((other) => other.id === image.project);
   app.head([[project?.name ?? "project", `project/${image.project}`], [image.file, `image/${id}`], ["Review", null]]);
-  const review = new Review({ image, agreement, layers, categories, picture: shown, app });
-  fill(main, review.page());
+  fill(main, new Review({ image, agreement, layers, members, project, picture: shown, app }).page());
 }
 
 class Review {
   constructor(given) {
     Object.assign(this, given);
-    const unlike = this.agreement.objects.filter((object) => !object.agree);
-    this.steps = unlike;
-    this.at = 0;
+    this.people = this.agreement.layers;
   }
 
   page() {
-    const text = el("input", { type: "text", placeholder: "what should be changed", "aria-label": "What should be changed" });
+    const text = el("input", { type: "text", placeholder: "what is to be changed", "aria-label": "What is to be changed", maxLength: 2000 });
+    const unlike = this.agreement.objects.filter((object, k) => reasons(this.agreement, object, k, this.people).length).length;
     return el("div", { class: "page" },
-      el("h1", {}, this.image.file), el("p", { class: "quiet" }, `${this.image.state}; ${this.steps.length} of ${this.agreement.objects.length} objects disagree`),
+      el("h1", {}, this.image.file),
+      el("p", { class: "quiet" }, `${this.image.state}; ${unlike} of ${this.agreement.objects.length} objects in which annotators differ`),
       el("div", { class: "beside" }, this.layers.map((layer) => this.layer(layer, text))),
-      el("div", { class: "row" }, text, button("Make a consensus", "What the majority says becomes a layer of its own", () => this.consensus())),
-      this.steps.length ? this.stepper() : null,
-      el("h2", {}, "Objects"), this.objects(), el("h2", {}, "Order"), this.pairs());
+      el("div", { class: "row" }, text,
+        button("Consensus", "What the majority says becomes a layer of its own", () => this.consensus(false)),
+        button("Consensus anew", "Make the consensus again from what annotators have now", () => this.consensus(true)),
+        this.project?.role === "owner" ? button("Ask two more", "Give this image to two more annotators", () => this.more()) : null),
+      this.people.length > 1 ? [el("h2", {}, "Objects"), this.objects(), el("h2", {}, "Order"), this.pairs()] : el("p", {}, "One annotator: nothing to compare."));
+  }
+
+  name(layer) {
+    if (layer.kind === "consensus") return "consensus";
+    return this.members.find((member) => member.user === layer.user)?.name ?? `user ${layer.user}`;
   }
 
   /** One annotator's objects, and the verdict on them. */
   layer(layer, text) {
     const state = { objects: new Map(layer.objects.map((object) => [object.id, object])) };
-    const name = this.person(layer);
-    const made = figure({ image: this.image, picture: this.picture }, state, `${name}: ${layer.objects.length} objects, ${layer.state}`);
-    const verdict = (answer) => async () => {
-      try {
-        await post(`/images/${this.image.id}/review`, { layer: layer.id, verdict: answer, text: text.value });
-        await this.app.show();
-      } catch (error) {
-        toast(error.message);
-      }
-    };
-    made.append(el("div", { class: "row" }, button("Accept", `Accept the layer of ${name}`, verdict("accept")), button("Send back", `Send the image back to ${name}`, verdict("send back"))));
+    const name = this.name(layer);
+    const made = figure(this, state, `${name}: ${layer.objects.length} objects, ${layer.state}`);
+    const verdict = (answer) => () => this.act(() => post(`/images/${this.image.id}/review`, { layer: layer.id, verdict: answer, text: text.value }));
+    made.append(el("div", { class: "row" },
+      button("Accept", `Accept the layer of ${name}`, verdict("accept")),
+      layer.kind === "person" ? button("Send back", `Send the image back to ${name}, with the text below`, verdict("send back")) : null,
+      button(layer.kind === "consensus" ? "Edit" : "Look", `Open the layer of ${name}`, () => this.app.go(`image/${this.image.id}/layer/${layer.id}`))));
     return made;
   }
 
-  person(layer) {
-    return typeof layer.person === "object" ? layer.person?.name ?? layer.kind : String(layer.person ?? layer.kind);
+  /** Does something, and shows the page anew. */
+  async act(work) {
+    try {
+      await work();
+      await this.app.show();
+    } catch (error) {
+      const found = error.body?.findings ?? [];
+      if (found.length) await ask("Not possible yet", [el("p", {}, error.message), el("ul", {}, found.map(({ text }) => el("li", {}, text)))], [{ label: "Close", value: true }]);
+      else toast(error.message);
+    }
   }
 
-  async consensus() {
+  /** Makes the consensus if there is none, and opens it. */
+  async consensus(again) {
     try {
-      await post(`/images/${this.image.id}/consensus`);
-      await this.app.show();
+      const { id } = await post(`/images/${this.image.id}/consensus`, { again });
+      this.app.go(`image/${this.image.id}/layer/${id}`);
     } catch (error) {
       toast(error.message);
     }
   }
 
-  /** Steps through what disagrees: the place large, one outline a layer. */
-  stepper() {
-    const canvas = el("canvas", { width: 640, height: 360 });
-    const caption = el("figcaption", {});
-    const show = (by) => {
-      this.at = (this.at + by + this.steps.length) % this.steps.length;
-      const object = this.steps[this.at];
-      caption.textContent = `${this.at + 1} of ${this.steps.length}: IoU ${number(object.iou)}, ${this.classes(object)}`;
-      this.paint(canvas, object);
-    };
-    show(0);
-    return el("div", { class: "card" }, el("h2", {}, "Disagreements"), el("figure", {}, canvas, caption),
-      el("div", { class: "row" }, button("Previous", "The disagreement before", () => show(-1)), button("Next", "The next disagreement", () => show(1)),
-        this.layers.map((layer, k) => el("span", {}, el("span", { class: "swatch", colour: colourAt(k) }), ` ${this.person(layer)}`))));
-  }
-
-  paint(canvas, { members }) {
-    const outlines = this.layers.map((layer) => layer.objects.find((object) => object.id === members[layer.id])?.rings);
-    const boxes = outlines.filter(Boolean).map(boxOf);
-    const context = canvas.getContext("2d");
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    context.clearRect(0, 0, canvas.width, canvas.height);
-    if (!boxes.length) return;
-    const [left, top, right, bottom] = [0, 1, 2, 3].map((side) => Math[side < 2 ? "min" : "max"](...boxes.map((box) => box[side])) / 100);
-    const scale = Math.min(canvas.width / (right - left + 20), canvas.height / (bottom - top + 20));
-    context.setTransform(scale, 0, 0, scale, -(left - 10) * scale, -(top - 10) * scale);
-    context.drawImage(this.picture, 0, 0, this.image.width, this.image.height);
-    outlines.forEach((rings, k) => {
-      if (!rings) return;
-      context.strokeStyle = colourAt(k);
-      context.lineWidth = 2 / scale;
-      context.stroke(pathOf(rings));
-    });
-  }
-
-  category = (id) => this.categories.find((category) => category.id === id)?.name ?? String(id ?? "no class");
-
-  classes(object) {
-    return [...new Set(object.classes.map((value) => this.category(value)))].join(" or ");
+  more() {
+    const users = this.members.filter((member) => member.role === "annotator").map((member) => member.user);
+    return this.act(() => post(`/projects/${this.image.project}/assign`, { users, images: [this.image.id], each: this.people.length + 2 }));
   }
 
   objects() {
-    return table(["class", "found by", "IoU", ""], this.agreement.objects.map((object) => [
-      this.classes(object),
-      this.layers.filter((layer) => object.members[layer.id] !== undefined).map((layer) => this.person(layer)).join(", "),
-      number(object.iou),
-      object.agree ? "agree" : el("span", { class: "warning" }, "disagree"),
+    return table(["class", "found by", "least IoU", "they differ in"], this.agreement.objects.map((object, k) => [
+      [...new Set(object.classes)].join(" or "),
+      this.people.filter((layer) => object.members[layer.id] !== undefined).map((layer) => this.name(layer)).join(", "),
+      object.iou === null ? "–" : object.iou.toFixed(2),
+      el("span", { class: "warning" }, reasons(this.agreement, object, k, this.people).join(", ")),
     ]));
   }
 
   pairs() {
-    const name = (index) => `${this.classes(this.agreement.objects[index] ?? { classes: [] })} ${Number(index) + 1}`;
-    const words = { "a>b": (a, b) => `${a} in front`, "b>a": (a, b) => `${b} in front` };
-    return table(["objects", ...this.layers.map((layer) => this.person(layer))], this.agreement.pairs.map(({ a, b, says }) => [
-      `${name(a)}, ${name(b)}`, ...this.layers.map((layer) => words[says[layer.id]]?.(name(a), name(b)) ?? "–"),
+    const name = (index) => `${this.agreement.objects[index]?.classes[0] ?? ""} ${index + 1}`;
+    const words = { "a>b": (a) => `${a} in front`, "b>a": (_, b) => `${b} in front` };
+    return table(["objects", ...this.people.map((layer) => this.name(layer))], this.agreement.pairs.map(({ a, b, says }) => [
+      `${name(a)}, ${name(b)}`, ...this.people.map((layer) => words[says[layer.id]]?.(name(a), name(b)) ?? "–"),
     ]));
   }
 }
-
-const number = (value) => (value === null || value === undefined ? "–" : value.toFixed(2));

@@ -1,11 +1,19 @@
 // Sends what was done to the server: at once into the outbox, then in batches; what the server lacks is never forgotten.
 
-import { ApiError, get, here, post } from "./api.js";
+import { ApiError, get, here, me, post } from "./api.js";
 import { subjects } from "./model.js";
 import * as outbox from "./outbox.js";
 
 const WAIT = 200; // ms that operations are gathered
 const BATCH = 100; // as the server takes at most
+const BYTES = 4e6; // of a batch, about
+
+/** The first operations, as many as go into one request. */
+function batchOf(pending) {
+  let size = 0;
+  const end = pending.slice(0, BATCH).findIndex((operation) => (size += JSON.stringify(operation).length) > BYTES);
+  return pending.slice(0, end < 0 ? BATCH : Math.max(1, end));
+}
 
 export class Sync {
   /**
@@ -19,6 +27,7 @@ export class Sync {
     this.writable = false;
     this.offline = false;
     this.kept = Promise.resolve();
+    this.count = 0; // operations that the outbox has taken
     this.retry = 0;
     this.online = () => this.soon(0);
     window.addEventListener("online", this.online);
@@ -36,7 +45,10 @@ export class Sync {
   /** Takes operations: the page shows them, the outbox keeps them, the server gets them. */
   commit(operations) {
     this.layer.add(operations);
-    this.kept = this.kept.then(() => outbox.put(here(this.layer.id), operations)).catch(() => { this.lossy = true; });
+    this.kept = this.kept.then(() => outbox.put(here(this.layer.id), operations)).then(() => {
+      this.count += operations.length;
+      this.page.changed();
+    }, () => { this.lossy = true; });
     this.soon(WAIT);
     this.page.changed();
   }
@@ -58,7 +70,7 @@ export class Sync {
   async send() {
     while (this.writable && this.layer.pending.length) {
       await this.kept;
-      const batch = this.layer.pending.slice(0, BATCH);
+      const batch = batchOf(this.layer.pending);
       try {
         const answer = await post(`/layers/${this.layer.id}/operations`, { base: this.layer.revision, operations: batch });
         await this.accepted(batch, answer);
@@ -83,8 +95,10 @@ export class Sync {
   /** What to do about an error; true: send again at once. */
   async failed(error, batch) {
     if (error.status === 409 && error.body.missing) return this.catchUp(error.body);
+    if (error.body.error === "closed") return this.closed();
     if (error.status === 422 && error.body.which) return this.refused(error, batch);
     if (error.status === 401) this.page.signedOut();
+    if (error.body.error === "csrf") await me().catch(() => undefined); // signed in anew: another token
     this.offline = true;
     this.retry = Math.min(5000, 2 * this.retry || 500);
     this.page.changed();
@@ -129,6 +143,13 @@ export class Sync {
     const theirs = new Set(news.flatMap((operation) => subjects(operation, layer.operations)));
     const mine = layer.pending.filter((operation) => subjects(operation, layer.operations).some((id) => theirs.has(id)));
     if (mine.length && (await this.page.conflict(mine, news)) === "theirs") await this.giveUp(mine);
+  }
+
+  /** The layer is done by now: what is not saved waits until it is open again. */
+  async closed() {
+    this.layer.status = await get(`/layers/${this.layer.id}`).then((fresh) => fresh.state, () => "done");
+    this.page.changed();
+    return false;
   }
 
   async refused(error, batch) {
