@@ -1,20 +1,25 @@
 """Mask stages: losses and masks against the definitions, written again in NumPy; bad settings are named."""
 
+import dataclasses
 from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from scipy import ndimage
+from torch import Tensor, nn
 
 from kins import models
 from kins.config import NETWORKS, ModelConfig
 from kins.errors import KinsError
 from kins.masks import Mask
 from kins.models import stages
+from kins.models.heads import Kept
 from kins.models.stages import mask_stage
+from kins.models.stages.bcnet import contour
 from kins.models.stages.stage import MaskStage, Regions
+from kins.models.stages.uoais import balanced
 from kins.models.targets import Drawn, flat_segments
 
 HEIGHT, WIDTH = 60, 90
@@ -30,6 +35,11 @@ def regions(levels: int = 0) -> Regions:
     torch.manual_seed(1)
     shape = (sum(COUNTS), *([levels] if levels else []), 8, 14, 14)
     return Regions(torch.randn(shape), torch.tensor([1, 3, 2, 2, 1]), COUNTS)
+
+
+def coded(given: Regions) -> Regions:
+    """With the box head's map."""
+    return dataclasses.replace(given, kept=Kept(torch.randn(sum(COUNTS), 8, 7, 7)))
 
 
 def drawn() -> Drawn:
@@ -93,11 +103,109 @@ def test_orcnns_hidden_mask_follows_from_the_others() -> None:
         assert gradient.abs().sum() > 0
 
 
+@pytest.mark.parametrize(("option", "target"), [("neighbours", "neighbours"), ("true", "occluder")])
+def test_bcnets_losses_are_of_both_masks_and_their_contours(option: str, target: str) -> None:
+    stage, given, targets = started("bcnet", options={"occluder": option}), regions(), drawn()
+    losses, logits, found = stage.losses(given, targets), stage(given), stage.predict(given)
+    for name, source, weight in (("amodal", "amodal", 1), ("occluder", target, 0.25)):
+        value = weight * over_images(entropy(logits[name], targets(source)))
+        assert losses[f"loss_mask_{name}"].item() == pytest.approx(value, rel=1e-5)
+        outline = stage.contours[name](stage.maps(given)[name])
+        value = over_images(entropy(outline, contour(targets(source))))
+        assert losses[f"loss_contour_{name}"].item() == pytest.approx(value, rel=1e-5)
+    cut = {name: found[f"mask_{name}"] > 0.5 for name in ("amodal", "inmodal", "occluder")}
+    assert torch.equal(cut["inmodal"], cut["amodal"] & ~cut["occluder"])
+    assert cut["occluder"].any()
+
+
+def test_a_contour_is_two_cells_wide() -> None:
+    masks = torch.cat([drawn()("amodal"), torch.zeros(1, 28, 28), torch.ones(1, 28, 28)])
+    cross = ndimage.generate_binary_structure(2, 1)
+    for mask, found in zip(masks.numpy() >= 0.5, contour(masks).numpy(), strict=True):
+        wide = np.pad(mask, 1, mode="edge")  # at the grid's border the mask goes on
+        expected = ndimage.binary_dilation(wide, cross) & ~ndimage.binary_erosion(wide, cross)
+        assert np.array_equal(found[1:-1, 1:-1], expected[2:-2, 2:-2])
+        assert np.array_equal(found.astype(bool), expected[1:-1, 1:-1])
+    assert contour(masks).flatten(1).any(1).tolist() == [True, False, True, False, True, False, False]
+
+
+def test_the_occluders_branch_helps_the_objects() -> None:
+    stage, given = started("bcnet"), regions()
+    (gradient,) = torch.autograd.grad(stage(given)["amodal"].sum(), [stage.occluder[0][0].weight])
+    assert gradient.abs().sum() > 0
+
+
+def attention(layer: nn.MultiheadAttention, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Of one region, (tokens, width) each, as it is defined."""
+    width = query.shape[1]
+    q, k, v = (
+        x @ w.T + b
+        for x, w, b in zip(
+            (query, key, value), layer.in_proj_weight.split(width), layer.in_proj_bias.split(width), strict=True
+        )
+    )
+    half = width // 2
+    heads = [
+        torch.softmax(q[:, s] @ k[:, s].T / half**0.5, dim=1) @ v[:, s] for s in (slice(0, half), slice(half, width))
+    ]
+    return torch.cat(heads, dim=1) @ layer.out_proj.weight.T + layer.out_proj.bias
+
+
+def test_aisformers_queries_look_at_all_cells() -> None:
+    stage, given, targets = started("aisformer"), regions(), drawn()
+
+    def layer(part: nn.Module, x: Tensor, *inputs: Tensor) -> Tensor:
+        x = part.between(x + attention(part.attention, *inputs))
+        return part.after(x + part.each(x))
+
+    place = torch.stack([torch.cat([stage.rows[y], stage.columns[x]]) for y in range(28) for x in range(28)])
+    logits = stage(given)
+    for region, features in enumerate(given.features):
+        tokens = stage.finer(features[None])[0].permute(1, 2, 0).reshape(784, -1)
+        memory = layer(stage.encoder, tokens, tokens + place, tokens + place, tokens)
+        found = layer(stage.decoder, torch.zeros_like(stage.queries), stage.queries, memory + place, memory)
+        inmodal, occluder, amodal = stage.embedding(found)
+        hidden = stage.hidden(torch.cat([amodal, inmodal]))
+        cells = stage.cells(stage.norm(memory + tokens))
+        for name, vector in {"inmodal": inmodal, "occluder": occluder, "amodal": amodal, "hidden": hidden}.items():
+            torch.testing.assert_close(logits[name][region], (cells @ vector).view(28, 28), rtol=1e-4, atol=1e-5)
+    losses = stage.losses(given, targets)
+    weights = {"inmodal": 1, "amodal": 1, "occluder": 0.25, "hidden": 0.25}
+    for name, weight in weights.items():
+        target = targets("neighbours" if name == "occluder" else name)
+        value = weight * over_images(entropy(logits[name], target))
+        assert losses[f"loss_mask_{name}"].item() == pytest.approx(value, rel=1e-4)
+
+
+def test_uoais_guides_from_the_visible_to_the_whole_to_occlusion() -> None:
+    stage, given, targets = started("uoais", options={"guide": 2}), coded(regions()), drawn()
+    logits, losses, found = stage(given), stage.losses(given, targets), stage.predict(given)
+    for first, later in (("inmodal", "amodal"), ("inmodal", "occlusion"), ("amodal", "occlusion")):
+        weight = stage.get_submodule(first).convs[0][0].weight
+        assert torch.autograd.grad(logits[later].sum(), [weight], retain_graph=True)[0].abs().sum() > 0
+        weight = stage.get_submodule(later).convs[0][0].weight
+        assert torch.autograd.grad(logits[first].sum(), [weight], retain_graph=True, allow_unused=True) == (None,)
+    share = logits["occlusion"].detach().double().softmax(1)
+    torch.testing.assert_close(found["occlusion"].double(), share[:, 1])
+    own = -share[torch.arange(5), targets.occluded].log().numpy()  # occluded: 0, 1, 1; none; 0, 1
+    expected = (np.mean([own[0], own[1:3].mean()]) + 0 + own[3:].mean()) / 3
+    assert losses["loss_occlusion"].item() == pytest.approx(expected, rel=1e-5)
+    for name in ("amodal", "inmodal"):
+        value = over_images(entropy(logits[name], targets(name)))
+        assert losses[f"loss_mask_{name}"].item() == pytest.approx(value, rel=1e-5)
+
+
+def test_an_image_of_one_class_counts_like_the_others() -> None:
+    values, classes = torch.tensor([1.0, 2, 3, 10]), torch.tensor([1, 1, 1, 0])
+    assert balanced(values, classes, [3, 1]).item() == pytest.approx((2 + 10) / 2)
+    assert balanced(values[:0], classes[:0], [0, 0]).item() == 0
+
+
 @pytest.mark.parametrize("name", [name for name, parts in NETWORKS.items() if parts.method != "separate"])
 def test_every_method_learns(name: str) -> None:
     """A stage alone, on RoI features that stay what they are."""
     torch.manual_seed(0)
-    stage, given, targets = mask_stage(settings(name), 3), regions(), drawn()
+    stage, given, targets = mask_stage(settings(name), 3), coded(regions()), drawn()
     optimizer = torch.optim.Adam(stage.parameters(), 5e-3)
     seen = []
     for _ in range(40):
@@ -124,12 +232,27 @@ def test_masks_may_be_one_for_all_classes(name: str) -> None:
     [
         ("asn-mlc", {"agnostik": True}, r"model\.options: agnostik: unknown key; did you mean 'agnostic'\?"),
         ("orcnn", {"agnostic": 3}, r"model\.options: agnostic: .*boolean"),
+        ("bcnet", {"occluder": "all"}, r"model\.options: occluder: .*'neighbours' or 'true'"),
+        ("aisformer", {"agnostic": False}, r"model\.options: agnostic: unknown key"),
+        ("uoais", {"guide": 0}, r"model\.options: guide: .*greater than or equal to 1"),
     ],
 )
 def test_options_that_a_method_does_not_have(name: str, options: dict[str, object], line: str) -> None:
     with pytest.raises(KinsError, match=line) as error:
         models.build(name, num_classes=3, backbone="tiny", options=options)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("bcnet", r"model\.head_channels: 31; bcnet adds maps .* needs as many as model\.channels \(256\)$"),
+        ("aisformer", r"model\.head_channels: 31; aisformer needs an even number$"),
+    ],
+)
+def test_widths_that_a_method_can_not_have(name: str, line: str) -> None:
+    with pytest.raises(KinsError, match=line):
+        mask_stage(ModelConfig(name=name, head_channels=31), 3)
 
 
 def test_a_target_that_nobody_makes_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

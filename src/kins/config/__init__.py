@@ -51,6 +51,9 @@ NETWORKS = {
     "panet-asn": Parts(occlusion=True, panet=True),
     "panet-asn-mlc": Parts(occlusion=True, coding=True, panet=True),
     "orcnn": Parts(method="orcnn"),
+    "uoais": Parts(method="uoais"),
+    "bcnet": Parts(method="bcnet"),
+    "aisformer": Parts(method="aisformer"),
 }
 """The paper's networks (coding without an occlusion head takes the box head's map alone), and its successors."""
 

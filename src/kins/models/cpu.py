@@ -111,7 +111,7 @@ class Doubling(nn.ConvTranspose2d):
 
 
 def doubled_logits(doubling: Doubling, logits: nn.Conv2d, x: Tensor, labels: Tensor) -> Tensor:
-    """A mask head's end (`MaskHead.own_logits`), with one number a place to be laid out instead of all channels.
+    """A mask head's end (`heads.own_logits`), with one number a place to be laid out instead of all channels.
 
     Returns:
         (R, 2 s, 2 s) logits of each region's own class.

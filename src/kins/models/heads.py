@@ -136,9 +136,7 @@ class MaskHead(nn.Module):
         self.convs = nn.ModuleList(conv(a, b) for a, b in zip(widths, widths[1 if fuse is None else 2 :], strict=False))
         self.branch = branch
         self.deconv = deconv(channels, channels)
-        self.logits = nn.Conv2d(channels, num_classes + 1, 1)
-        nn.init.normal_(self.logits.weight, std=0.01)  # begin undecided, not with confident noise
-        nn.init.zeros_(self.logits.bias)  # type: ignore[arg-type]
+        self.logits = mask_logits(channels, num_classes + 1)
 
     def forward(self, regions: Tensor, kept: Kept | None, labels: Tensor) -> Tensor:
         """Mask logits of each region's own class.
@@ -156,25 +154,48 @@ class MaskHead(nn.Module):
         *convs, last = self.convs
         for layer in convs:
             x = layer(x)
-        logits = self.own_logits(last(x), labels)
+        logits = own_logits(self.deconv, self.logits, last(x), labels)
         return logits if self.branch is None else logits + self.branch(x)
 
-    def own_logits(self, x: Tensor, labels: Tensor) -> Tensor:
-        """(R, C, 14, 14), the last convolution's result, to (R, 28, 28)."""
-        if cpu.quicker_for(x):
-            return cpu.doubled_logits(self.deconv[0], self.logits, x, labels)  # type: ignore[arg-type]
-        fine: Tensor = self.deconv(x)
-        weight = self.logits.weight.flatten(1)[labels][:, None]
-        own = (weight.to(fine.dtype) @ fine.flatten(2)).view(-1, *fine.shape[2:])
-        return own + self.logits.bias[labels][:, None, None]  # type: ignore[index]
+
+class MaskEnd(nn.Module):
+    """The end of a mask head alone: from its last map of 14x14 to logits of 28x28; arguments as of `MaskHead`."""
+
+    def __init__(self, channels: int, num_classes: int = 0) -> None:
+        super().__init__()
+        self.deconv = deconv(channels, channels)
+        self.logits = mask_logits(channels, num_classes + 1)
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """(R, C, 14, 14) to (R, 28, 28): of each region's own class, of channel 0 without labels."""
+        own = torch.zeros(len(x), dtype=torch.int64, device=x.device) if labels is None else labels
+        return own_logits(self.deconv, self.logits, x, own)
+
+
+def mask_logits(channels: int, outputs: int) -> nn.Conv2d:
+    """1x1 convolution to mask logits, which begins undecided, not with confident noise."""
+    layer = nn.Conv2d(channels, outputs, 1)
+    nn.init.normal_(layer.weight, std=0.01)
+    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    return layer
+
+
+def own_logits(deconv: nn.Sequential, logits: nn.Conv2d, x: Tensor, labels: Tensor) -> Tensor:
+    """(R, C, 14, 14), a mask head's last map, to (R, 28, 28) logits of each region's own class."""
+    if cpu.quicker_for(x):
+        return cpu.doubled_logits(deconv[0], logits, x, labels)  # type: ignore[arg-type]
+    fine: Tensor = deconv(x)
+    weight = logits.weight.flatten(1)[labels][:, None]
+    own = (weight.to(fine.dtype) @ fine.flatten(2)).view(-1, *fine.shape[2:])
+    return own + logits.bias[labels][:, None, None]  # type: ignore[index]
 
 
 def class_tensors(network: nn.Module) -> set[str]:
     """Names of the tensors that have a channel a class."""
     layers = [
-        module.logits if isinstance(module, MaskHead) else module
+        module if isinstance(module, BoxPredictor) else module.logits
         for module in network.modules()
-        if isinstance(module, BoxPredictor | MaskHead)
+        if isinstance(module, BoxPredictor | MaskHead | MaskEnd)
     ]
     classed = {id(parameter) for layer in layers for parameter in layer.parameters()}
     return {name for name, parameter in network.named_parameters() if id(parameter) in classed}

@@ -8,13 +8,16 @@ from collections.abc import Callable, Mapping
 
 from kins.config import NETWORKS, ModelConfig
 from kins.errors import KinsError
-from kins.models.stages import orcnn, separate
+from kins.models.stages import aisformer, bcnet, orcnn, separate, uoais
 from kins.models.stages.stage import MaskStage
 from kins.models.targets import SOURCES
 
 METHODS: Mapping[str, Callable[[ModelConfig, int], MaskStage]] = {
     "separate": separate.stage,
     "orcnn": orcnn.stage,
+    "uoais": uoais.stage,
+    "bcnet": bcnet.stage,
+    "aisformer": aisformer.stage,
 }
 """By the names in `kins.config.Parts.method`: from the configuration and the number of classes to the stage."""
 

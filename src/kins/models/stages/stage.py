@@ -65,19 +65,22 @@ class MaskStage(nn.Module):
         Args:
             drawn: the regions' targets, by name.
         """
-        return {
-            f"loss_mask_{name}": self.weights.get(name, 1.0) * regions.mean(cross_entropy(logits, drawn(target)))
-            for (name, target), logits in zip(self.targets.items(), self._in_sequence(regions), strict=True)
-        }
-
-    def _in_sequence(self, regions: Regions) -> list[Tensor]:
-        logits = self(regions)
-        return [logits[name] for name in self.targets]
+        return self.mask_losses(self(regions), regions, drawn)
 
     def predict(self, regions: Regions) -> dict[str, Tensor]:
         """mask_<name> (R, 28, 28) float32, probabilities over the box, for each of `masks`; others by their names:
         occlusion (R,), the probability of being occluded, and fit (R,), which the scores are multiplied by."""
-        logits = self(regions)
+        return self.mask_probabilities(self(regions))
+
+    def mask_losses(self, logits: Mapping[str, Tensor], regions: Regions, drawn: Drawn) -> dict[str, Tensor]:
+        """The plain losses of the masks: the mean over images of each image's mean binary cross-entropy."""
+        return {
+            f"loss_mask_{name}": self.weights.get(name, 1.0) * regions.mean(cross_entropy(logits[name], drawn(target)))
+            for name, target in self.targets.items()
+        }
+
+    def mask_probabilities(self, logits: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The plain probabilities of the masks."""
         return {f"mask_{name}": at_least_single(logits[name]).sigmoid() for name in self.masks}
 
 
