@@ -11,7 +11,7 @@ from kins import KinsError
 from kins.demo.toys import write_shapes
 from kins.validate import validate
 
-CVAT = "<?xml version='1.0' encoding='utf-8'?>\n<annotations>\n  <version>1.1</version>\n</annotations>\n"
+CVAT = "<?xml version='1.0' encoding='utf-8'?>\n<annotations>\n  <version>1.0</version>\n</annotations>\n"
 FILES = {
     "cvat": (CVAT, "holds CVAT's annotations in XML"),
     "label-studio": ([{"id": 1, "data": {"image": "1.jpg"}, "annotations": []}], "holds Label Studio's tasks"),

@@ -71,6 +71,10 @@ def convert(
         missing -= {kind for kind in missing if any(getattr(instance, kind) is not None for instance in scene)}
     for line in dataset.save(target, format=to, masks=as_, polygons=polygons):
         say(f"not kept: {line}", err=True)
+    if to == "cvat":
+        from kins.formats.tools.cvat_writer import raw_labels
+
+        say(f"labels for CVAT's constructor (raw): {raw_labels(dataset)}", err=True)
     if len(missing) == 1 and to != "coco" and to not in TOOLS:
         say(f"missing: {_without(missing.pop())}", err=True)
     say(f"{target}: {len(dataset)} images, {sum(len(scene) for scene in dataset)} instances")

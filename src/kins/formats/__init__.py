@@ -9,7 +9,7 @@ from typing import Literal
 
 from kins.errors import KinsError
 from kins.files import write_json
-from kins.formats import coco, cocoa, cocoa_cls, kins2019, kins2020, parquet, predictions, tools
+from kins.formats import aistron, coco, cocoa, cocoa_cls, kins2019, kins2020, parquet, predictions, tools
 from kins.formats.document import Document, checked_text, encode, parse, read_content
 from kins.formats.foreign import describe_file
 from kins.formats.prediction_writer import PredictionWriter as PredictionWriter
@@ -40,6 +40,7 @@ FORMATS: dict[str, ModuleType] = {
     "cocoa": cocoa,
     "cocoa-cls": cocoa_cls,
     "d2sa": cocoa_cls,
+    "aistron": aistron,
     "coco": coco,
 }
 """By name, in the sequence in which they are tried. Each has matches(document), read(document, images_dir) and
@@ -113,6 +114,7 @@ POLYGONS: dict[str, tuple[Masks, ...]] = {
     "cocoa": ("amodal",),
     "cocoa-cls": ("amodal",),
     "d2sa": ("amodal",),
+    "aistron": ("amodal", "inmodal"),
     "coco": ("amodal", "inmodal"),
 }
 """The masks that published files of each format hold as polygons; run lengths are read as well, but not by everyone."""

@@ -14,8 +14,12 @@ NAMES = {"visible_mask", "invisible_mask", "occlude_rate"}
 
 
 class _Computed(coco_layout.Fields, gc=False):
+    """What follows from the masks, and is computed anew when writing."""
+
     invisible_mask: Raw = Raw()
     occlude_rate: Number | None = None
+    occluded_mask: Raw = Raw()  # these two are UOAIS's, whose annotations are else the same
+    occluded_rate: Number | None = None
 
 
 FIELDS = coco_layout.fields(

@@ -81,7 +81,7 @@ def _kind(path: Path, content: bytes) -> str | None:
         return "a Python pickle, as MMDetection writes its results, which can run code when it is read; write JSON"
     if head.startswith(b"<"):
         if re.search(rb"<annotations>\s*<version>", head):
-            return "CVAT's annotations in XML"
+            return "CVAT's annotations in XML of another version than 1.1"
         return "Pascal VOC's annotations of one picture" if re.search(rb"<annotation\b", head) else "XML"
     if re.match(rb"\d+(\s+-?\d+(\.\d+)?(e-?\d+)?){4,}\s*$", head.split(b"\n")[0]):
         return "YOLO's annotations of one picture"
@@ -105,7 +105,5 @@ def _archive(path: Path) -> str:
             names = [info.filename for info in itertools.islice(archive.infolist(), MANY)]
     except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
         names = []
-    if "annotations.xml" in names:
-        return f"an archive of CVAT, which kins does not read; {EXPORT}"
     found = next((f", such as {name}" for name in names if name.endswith(".json")), "")
     return f"an archive; unpack it, and name the annotation file that was in it{found}"

@@ -2,7 +2,8 @@
 
 A detection has `image_id`, `category_id`, `score`, and as far as known `a_segm`, `a_bbox`, `i_segm`, `i_bbox`,
 `occlusion_score`, `oco_id`, `ico_id`; a mask completed for a given object has its `annotation_id`. Plain COCO results
-have `segmentation` or `bbox` instead, and the caller says which masks these are.
+have `segmentation` or `bbox` instead, and the caller says which masks these are; AIStron's have `amodal_segm` and
+`visible_segm`.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ class _Detection(msgspec.Struct, gc=False):
     oco_id: int | None = None
     ico_id: int | None = None
     annotation_id: int | None = None
+    amodal_segm: Raw = Raw()  # AIStron's results
+    visible_segm: Raw = Raw()
 
 
 def load_predictions(path: str | Path, dataset: Dataset, masks: Masks | None = None) -> Dataset:
@@ -261,13 +264,22 @@ def read_unfinished(path: Path, content: bytes) -> Document | None:
 def _decode(path: Path, content: bytes) -> list[_Detection]:
     """A plain list."""
     try:
-        return msgspec.json.decode(content, type=list[_Detection])
+        return _renamed(msgspec.json.decode(content, type=list[_Detection]))
     except msgspec.ValidationError as error:
         if content.lstrip()[:1] != b"[":
             raise KinsError(f"{path}: is not a list of detections, as prediction files are") from None
         raise KinsError(f"{path}: {describe(error).removeprefix(': ')}") from None
     except (msgspec.DecodeError, RecursionError) as error:
         raise not_json(path, content, error) from None
+
+
+def _renamed(rows: list[_Detection]) -> list[_Detection]:
+    """With AIStron's masks under their names here. Its `segmentation` is one of these, and its box the amodal one."""
+    if rows and (len(rows[0].amodal_segm) or len(rows[0].visible_segm)):
+        for row in rows:
+            row.a_segm, row.i_segm, row.segmentation = row.amodal_segm, row.visible_segm, Raw()
+            row.a_bbox, row.bbox = row.bbox, None
+    return rows
 
 
 def _rows(document: Document) -> list[_Detection]:

@@ -14,15 +14,15 @@ from types import ModuleType
 from kins.errors import KinsError
 from kins.files import JSON_MARK, MARKUP_MARK, inside, write_archive, write_atomic
 from kins.formats.document import Document, parse
-from kins.formats.tools import isat, labelme
+from kins.formats.tools import cvat, isat, labelme
 from kins.formats.tools.parts import Convention as Convention
 from kins.formats.tools.parts import Reading as Reading
 from kins.formats.tools.sources import File, files_in
 from kins.records import Dataset
 
-TOOLS: dict[str, ModuleType] = {"labelme": labelme, "isat": isat}
+TOOLS: dict[str, ModuleType] = {"labelme": labelme, "isat": isat, "cvat": cvat}
 """By name, in the sequence in which they are tried."""
-SINGLE: dict[str, str] = {}
+SINGLE = {"cvat": ".xml"}
 """Tools whose output may be one file, and its suffix."""
 MOST_LOOKED_AT = 200
 """Files of a folder that are looked at to recognise a tool."""
@@ -101,6 +101,8 @@ def store(dataset: Dataset, path: Path, format: str, traced: bool) -> list[str]:
     marked = {name: content + (MARKUP_MARK if name.endswith(".xml") else JSON_MARK) for name, content in files.items()}
     if path.suffix.lower() == ".zip":
         write_archive(path, marked)
+    elif format in SINGLE and path.suffix.lower() == SINGLE[format]:
+        write_atomic(path, next(iter(marked.values())))
     else:
         for place, content in zip(_places(path, list(files), format), marked.values(), strict=True):
             write_atomic(place, content)

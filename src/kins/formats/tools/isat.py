@@ -21,7 +21,7 @@ from kins.formats.document import Document, Raw
 from kins.formats.tools import drawing, shapes
 from kins.formats.tools.drawing import Drawn
 from kins.formats.tools.parts import Kind, Part, Picture, Reading, dataset_of, marks_in
-from kins.formats.tools.sources import picture_name, size_of
+from kins.formats.tools.sources import decoded, picture_name, size_of
 from kins.masks import Mask
 from kins.masks.trace import rings
 from kins.records import Dataset, Scene
@@ -63,14 +63,9 @@ _decode_ring = msgspec.json.Decoder(_Known).decode
 
 def matches(document: Document) -> bool:
     """Recognised by `info.description`, which is ISAT, and the list `objects`."""
-    if document.content is None:
-        return False
-    try:
-        file = msgspec.json.decode(document.content, type=_File)
-        info = msgspec.json.decode(file.info, type=_Info)
-    except (msgspec.DecodeError, RecursionError):
-        return False
-    return info.description == "ISAT" and file.objects is not msgspec.UNSET
+    file = decoded(document.content, _File)
+    info = None if file is None else decoded(file.info, _Info)
+    return info is not None and info.description == "ISAT" and file.objects is not msgspec.UNSET
 
 
 def read(documents: Iterable[tuple[str, Document]], reading: Reading, path: Path) -> Dataset:

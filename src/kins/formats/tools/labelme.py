@@ -23,7 +23,7 @@ from kins.formats.document import Document, Raw
 from kins.formats.tools import drawing, shapes
 from kins.formats.tools.drawing import Drawn
 from kins.formats.tools.parts import Kind, Part, Picture, Reading, dataset_of, marks_in
-from kins.formats.tools.sources import picture_name, size_of
+from kins.formats.tools.sources import decoded, picture_name, size_of
 from kins.masks import Mask
 from kins.records import Dataset, Scene
 
@@ -64,13 +64,8 @@ _decode_shape = msgspec.json.Decoder(_Known).decode
 
 def matches(document: Document) -> bool:
     """Recognised by the list `shapes` of an object."""
-    if document.content is None:
-        return False
-    try:
-        found = msgspec.json.decode(document.content, type=_File)
-    except (msgspec.DecodeError, RecursionError):
-        return False
-    return found.shapes is not msgspec.UNSET
+    file = decoded(document.content, _File)
+    return file is not None and file.shapes is not msgspec.UNSET
 
 
 def read(documents: Iterable[tuple[str, Document]], reading: Reading, path: Path) -> Dataset:

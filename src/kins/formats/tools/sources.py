@@ -9,7 +9,9 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from kins.errors import KinsError
 from kins.files import inside, read_bytes, reason
@@ -110,6 +112,14 @@ def _unpacked(path: Path, member: zipfile.ZipInfo) -> bytes:
     if not content:
         raise KinsError(f"{where}: is empty; was the download or the copy interrupted?")
     return content
+
+
+def decoded(raw: Raw | None, type: Any) -> Any:
+    """A raw value as `type`; None if there is none, or it is another one."""
+    try:
+        return None if raw is None else msgspec.json.decode(raw, type=type)
+    except (msgspec.DecodeError, RecursionError):
+        return None
 
 
 class _BegunError(Exception):
