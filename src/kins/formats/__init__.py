@@ -167,7 +167,6 @@ def outputs(dataset: Dataset, path: str | Path, format: str) -> list[Path]:
         >>> kins.formats.outputs(write_shapes("pictures", 2), "drawn", "labelme")
         [PosixPath('.../drawn/000000.json'), PosixPath('.../drawn/000001.json')]
     """
-    _module(format)
     return tools.output_files(dataset, Path(path), format) if format in TOOLS else [Path(path)]
 
 
