@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import argon2
 import httpx
 import PIL.Image
 import uvicorn
 
-from kins.annotate import accounts
+from kins.annotate import accounts, security
 from kins.annotate.app import application
 from kins.annotate.folders import join
 from kins.annotate.server import LOOPBACK, Opened, open_folder
@@ -56,17 +57,13 @@ def team(folder: Path, database: str | None = None, count: int = 3) -> Iterator[
     pictures(folder, count)
     opened = open_folder(folder, database)
     store = opened.shop.store
-    kept = accounts.hash_password(PASSWORD)  # once for all: it takes its time
-    original, accounts.hash_password = accounts.hash_password, lambda password: kept
-    try:
-        with store.write() as connection:
-            accounts.add_first_user(connection, "owner", PASSWORD)
-            for name in (*ROLES[1:], "stranger"):
-                user = accounts.add_user(connection, name, PASSWORD)
-                if name != "stranger":
-                    join(connection, opened.project, user, "annotator" if name == "other" else name)
-    finally:
-        accounts.hash_password = original
+    security._hasher = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # the real one takes its time
+    with store.write() as connection:
+        accounts.add_first_user(connection, "owner", PASSWORD)
+        for name in (*ROLES[1:], "stranger"):
+            user = accounts.add_user(connection, name, PASSWORD)
+            if name != "stranger":
+                join(connection, opened.project, user, "annotator" if name == "other" else name)
     opened.shop.accounts = True
     with served(opened) as address:
         yield address, opened

@@ -73,7 +73,7 @@ def new_user(call: Call) -> dict[str, Any]:
 
 
 def change_user(call: Call) -> dict[str, Any]:
-    """Another password, other rights, or no entrance any more; ends the user's sessions."""
+    """Another password or no entrance any more, which end the user's sessions, or other rights."""
     _require_admin(call)
     given, user_id, user = call.read(_Changed), call.path("user"), tables.user
     with call.store.write() as connection:
@@ -85,8 +85,9 @@ def change_user(call: Call) -> dict[str, Any]:
         values = {n: v for n, v in (("admin", given.admin), ("active", given.active)) if v is not None}
         if values:
             connection.execute(sa.update(user).where(user.c.id == user_id).values(**values))
-        others = (tables.session.c.user == user_id, tables.session.c.id != call.session)
-        connection.execute(sa.delete(tables.session).where(*others))
+        if given.password is not None or given.active is False:
+            others = (tables.session.c.user == user_id, tables.session.c.id != call.session)
+            connection.execute(sa.delete(tables.session).where(*others))
         call.note(
             connection, "user changed", f"{row.name}: {', '.join([*values, *(['password'] * bool(given.password))])}"
         )
