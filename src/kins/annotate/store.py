@@ -28,6 +28,7 @@ BUSY = 5000
 """Milliseconds to wait for another process that writes."""
 BACKUPS = 14
 """Daily backups that are kept."""
+MIGRATIONS = Path(__file__).with_name("migrations")
 FILE = "annotations.sqlite"
 """The database in a folder of pictures."""
 
@@ -58,6 +59,8 @@ class Store:
         self.engine = self._engine()
         self._turn: Any = threading.Lock() if self.file else nullcontext()
         try:
+            if self.file:
+                _check_mark(self.file)
             self._prepare()
         except (sa.exc.SQLAlchemyError, sqlite3.DatabaseError) as error:
             self.engine.dispose()
@@ -137,14 +140,10 @@ class Store:
         with self.engine.connect() as connection:
             names = set(sa.inspect(connection).get_table_names())
             found = MigrationContext.configure(connection).get_current_revision() if names else None
-            if self.file and names:
-                mark = connection.exec_driver_sql("PRAGMA application_id").scalar()
-                if mark != APPLICATION:
-                    raise KinsError(f"{self.name}: is a database of something else; choose another with --database")
         if not names:
             self._create()
         elif found is None:
-            raise KinsError(f"{self.name}: is a database of something else; choose another with --database")
+            raise _foreign(self.name)
         elif found != tables.SCHEMA:
             self._migrate(found)
 
@@ -184,7 +183,7 @@ def _config() -> Any:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     return config
 
 
@@ -192,6 +191,23 @@ def _scripts() -> Any:
     from alembic.script import ScriptDirectory
 
     return ScriptDirectory.from_config(_config())
+
+
+def _check_mark(file: Path) -> None:
+    """Raises KinsError for an SQLite file that kins did not make; looks without touching it."""
+    if not file.exists() or not file.stat().st_size:
+        return
+    connection = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)
+    try:
+        (mark,) = connection.execute("PRAGMA application_id").fetchone()
+        if mark != APPLICATION and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+            raise _foreign(file)
+    finally:
+        connection.close()
+
+
+def _foreign(name: object) -> KinsError:
+    return KinsError(f"{name}: is a database of something else; choose another with --database")
 
 
 def _checked(url: str) -> sa.URL:
