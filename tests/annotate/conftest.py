@@ -41,7 +41,9 @@ def postgresql() -> Iterator[str]:
     options = {"check": True, "capture_output": True, "user": user, "cwd": folder, "env": environment}
     data = folder / "data"
     try:
-        subprocess.run([programs / "initdb", "-D", data, "-U", "kins", "-A", "trust", "-E", "UTF8", "--no-sync"], **options)
+        subprocess.run(
+            [programs / "initdb", "-D", data, "-U", "kins", "-A", "trust", "-E", "UTF8", "--no-sync"], **options
+        )
         settings = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
         start = [programs / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", settings, "start"]
         subprocess.run(start, **{**options, "capture_output": False, "stdout": subprocess.DEVNULL})

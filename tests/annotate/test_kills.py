@@ -13,11 +13,11 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.annotate.helpers import Person, add, operation, pictures
 
 from kins.annotate.layers import derived, operations
 from kins.annotate.operations import History
 from kins.annotate.store import Store
-from tests.annotate.helpers import Person, add, operation, pictures
 
 WRITERS = 3
 

@@ -11,13 +11,13 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from tests.annotate.helpers import add, new, operation, pictures, rectangle, team
 
 from kins.annotate import folders, layers, manage, store, tables
 from kins.annotate.layers import Layers, StaleError, derived, operations, rebuild
 from kins.annotate.operations import Frame, History, Operation, RefusedError
 from kins.annotate.store import Store, upgrade
 from kins.errors import KinsError
-from tests.annotate.helpers import add, new, operation, pictures, rectangle, team
 
 FRAME = Frame(80, 60, {1: False, 2: False})
 

@@ -10,12 +10,12 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from tests.annotate.helpers import PASSWORD, ROLES, Person, add, new, operation, team
 
 import kins
 from kins.annotate.app import API, PUBLIC, ROUTES
 from kins.annotate.server import Opened
 from kins.masks import Mask
-from tests.annotate.helpers import PASSWORD, ROLES, Person, add, new, operation, team
 
 People = dict[str, Person]
 IDS = {name: number for number, name in enumerate((*ROLES, "stranger"), 1)}
@@ -111,9 +111,7 @@ def expected(who: str, least: str) -> set[int]:
 
 
 @pytest.mark.parametrize(("method", "path"), [route for route in ROUTES if route != ("POST", "/logout")])
-def test_each_route_takes_those_roles_and_no_others(
-    place: tuple[str, Opened, People], method: str, path: str
-) -> None:
+def test_each_route_takes_those_roles_and_no_others(place: tuple[str, Opened, People], method: str, path: str) -> None:
     for who, person in place[2].items():
         least = LEAST[method, path]
         body = BODIES.get((method, path)) if method != "GET" else None
@@ -158,9 +156,7 @@ def test_every_change_needs_the_token_of_the_session(place: tuple[str, Opened, P
         {"sec-fetch-site": "same-site"},
     ],
 )
-def test_requests_that_other_pages_make_are_refused(
-    place: tuple[str, Opened, People], headers: dict[str, str]
-) -> None:
+def test_requests_that_other_pages_make_are_refused(place: tuple[str, Opened, People], headers: dict[str, str]) -> None:
     owner = place[2]["owner"]
     answer = owner.post("/projects/1/categories", json={"name": "evil"}, headers=headers)
     assert answer.status_code in (400, 403)

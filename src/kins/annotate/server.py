@@ -217,6 +217,7 @@ def _options(listening: Listening) -> dict[str, Any]:
     return {
         "log_level": "warning",
         "server_header": False,
+        "http": "h11",
         "lifespan": "off",
         "limit_concurrency": MOST_CONNECTIONS,
         "h11_max_incomplete_event_size": MOST_HEADERS,

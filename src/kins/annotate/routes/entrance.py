@@ -53,9 +53,10 @@ def index(call: Call) -> Response:
 def static(call: Call) -> Response:
     """A file of the page."""
     name = call.request.path_params["name"]
-    if "/" in name or "\\" in name or name.startswith(".") or Path(name).suffix not in KINDS:
+    known = {path.name: path for path in STATIC.iterdir() if path.suffix in KINDS}
+    if name not in known:
         raise not_found("file")
-    return _file(STATIC / name)
+    return _file(known[name])
 
 
 def me(call: Call) -> dict[str, Any]:
