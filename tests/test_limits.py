@@ -2,10 +2,18 @@
 
 import json
 
+import numpy as np
 import pytest
 
 import kins
 from kins import KinsError, limits
+from kins.demo.toys import write_shapes
+from kins.draw import colors_of
+from kins.draw.choice import largest
+from kins.draw.graph import graph_svg
+from kins.evaluation.analysis import analyse, main_categories
+from kins.evaluation.tables import print_results
+from kins.statistics.measure import main_classes, statistics
 from kins.validate import validate
 
 
@@ -113,3 +121,93 @@ def test_an_unending_string_of_quotes(tmp_path, count):
     path = tmp_path / "a.json"
     path.write_bytes(b'{"images": [NaN, "' + b'\\"ab' * 10**count * 100)
     assert validate(path).found["unreadable"]
+
+
+def test_what_polygons_take_to_fill(tmp_path, monkeypatch):
+    """A box of 20 x 20 has outlines over 20 columns twice, with one for each of 4 points, and 400 pixels within."""
+    effort = 2 * 20 + 4 + 400 / 256
+    path = annotated(tmp_path / "a.json", [([square(5, 5, 20)],) * 2, ([square(5, 5, 20), square(30, 5, 20)],) * 2])
+    monkeypatch.setenv("KINS_MAX_FILL", str(int(2 * effort) + 1))
+    assert [i.amodal.area for i in kins.load(path)[0]] == [400, 800]
+    monkeypatch.setenv("KINS_MAX_FILL", str(int(2 * effort) - 1))
+    for masks in (lambda scene: kins.masks.spans(scene.masks("amodal")), lambda scene: scene[1].amodal.area):
+        with pytest.raises(KinsError, match=r"a\.json: annotations\[1\]\.a_segm: has 91 columns.*KINS_MAX_FILL allows"):
+            masks(kins.load(path)[0])
+    assert kins.load(path)[0][0].amodal.area == 400
+    assert "KINS_MAX_FILL" in validate(path).found["mask-unusable"].places[0][1]
+    monkeypatch.delenv("KINS_MAX_FILL")
+    monkeypatch.setenv("KINS_MAX_FILL_TOGETHER", str(int(3 * effort) - 1))
+    with pytest.raises(KinsError, match=r"a\.json: annotations\[0\]\.a_segm: has, with others.*KINS_MAX_FILL_TOGETHER"):
+        kins.masks.spans(kins.load(path)[0].masks("amodal"))
+
+
+def test_what_lies_outside_of_the_image_takes_nothing(tmp_path, monkeypatch):
+    path = annotated(tmp_path / "a.json", [([[-90_000, -90_000, 90_000, -90_000, 90_000, 90_000, 5, 5]],) * 2])
+    monkeypatch.setenv("KINS_MAX_FILL", "400")
+    assert kins.load(path)[0][0].amodal.area
+
+
+@pytest.mark.parametrize(
+    ("variable", "masks"), [("POINTS", [[*square(5, 5, 20), 5, 5]]), ("POLYGONS", [square(x, 5, 9) for x in range(5)])]
+)
+def test_points_and_polygons(tmp_path, monkeypatch, variable, masks):
+    path = annotated(tmp_path / "a.json", [(masks, masks)])
+    monkeypatch.setenv(f"KINS_MAX_{variable}", "5")
+    assert kins.load(path)[0][0].amodal.area
+    monkeypatch.setenv(f"KINS_MAX_{variable}", "4")
+    with pytest.raises(KinsError, match=rf"annotations\[0\]\.a_segm: has 5 po.*KINS_MAX_{variable}"):
+        kins.load(path)[0][0].amodal.area  # noqa: B018
+
+
+def test_pixels(tmp_path, monkeypatch):
+    path = annotated(tmp_path / "a.json", [([square(5, 5, 20)],) * 2])
+    monkeypatch.setenv("KINS_MAX_PIXELS", str(60 * 80))
+    assert kins.load(path)[0][0].amodal.area == 400
+    assert validate(path).valid
+    monkeypatch.setenv("KINS_MAX_PIXELS", str(60 * 80 - 1))
+    with pytest.raises(KinsError, match=r"images\[0\]: image size 80 x 60.*KINS_MAX_PIXELS"):
+        kins.load(path)
+    assert "image-size" in validate(path).found
+
+
+def test_a_picture_and_a_graph_of_many_show_the_largest(tmp_path, monkeypatch):
+    path = annotated(tmp_path / "a.json", [([square(2 + 3 * n, 5, 4 + n)],) * 2 for n in range(17)], size=(60, 90))
+    scene = kins.load(path)[0]
+    plain = kins.draw.draw(scene, legend=False)
+    monkeypatch.setenv("KINS_MAX_DRAWN", "16")
+    drawn, chosen, note = largest(scene, limits.DRAWN)
+    assert chosen == list(range(1, 17)) == [i.id - 1 for i in drawn]
+    assert note == "the 16 largest of 17 instances; KINS_MAX_DRAWN allows more"
+    assert (kins.draw.draw(scene, legend=False) != plain).any()
+    monkeypatch.setenv("KINS_MAX_DRAWN_PIXELS", str(24**2))
+    _, chosen, note = largest(scene, limits.DRAWN)
+    assert chosen == [16]
+    assert "KINS_MAX_DRAWN_PIXELS" in note
+    monkeypatch.setenv("KINS_MAX_GRAPH", "2")
+    svg = graph_svg(scene, colors_of(scene))
+    assert "Drawn are the" in svg
+    assert "largest of 17 instances" in svg
+
+
+def test_a_report_shows_the_largest_classes(tmp_path, monkeypatch, capsys):
+    dataset = write_shapes(tmp_path, 4)
+    found = dataset.map(lambda s: s.replace(instances=tuple(i.replace(score=0.9) for i in s)))
+    monkeypatch.setenv("KINS_MAX_CLASSES", "3")
+    whole = kins.evaluate(dataset, found)
+    before = analyse(dataset, found, whole)
+    assert main_categories(whole)[1] == ""
+    monkeypatch.setenv("KINS_MAX_CLASSES", "1")
+    results = kins.evaluate(dataset, found)
+    after = analyse(dataset, found, results)
+    row = int(np.argmax(np.diag(before.confusion)[:-1]))
+    assert after.classes == [before.classes[row], "2 others"]
+    assert np.sum(after.confusion) == np.sum(before.confusion)
+    assert after.confusion[0][0] == before.confusion[row][row]
+    assert main_categories(results)[1].startswith("the 1 categories with the most objects of 3")
+    print_results({"a": results}, per_class=True)
+    assert "KINS_MAX_CLASSES" in capsys.readouterr().out
+    names, note = main_classes([statistics(dataset)])
+    assert (names, note[:35]) == ([before.classes[row]], "the 1 most frequent of 3 categories")
+    monkeypatch.setenv("KINS_MAX_CATEGORIES", "2")
+    with pytest.raises(KinsError, match=r"the ground truth: has 3 categories.*KINS_MAX_CATEGORIES"):
+        kins.evaluate(dataset, found)

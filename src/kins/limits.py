@@ -99,7 +99,7 @@ INSTANCES = Limit(
 )
 PAIRS = Limit(
     "pairs of instances whose boxes overlap",
-    2**22,
+    2**21,
     "2,000 instances that all overlap, or 20,000 of which each meets 200 others: 1 GB",
     "PAIRS",
 )
@@ -116,8 +116,23 @@ CYCLES = Limit(
     "CYCLES",
 )
 DRAWN = Limit("instances in a picture", 1000, "more can't be told apart; the largest ones are drawn", "DRAWN")
+GRAPH = Limit(
+    "instances in a graph of who hides whom",
+    100,
+    "the arrows of more can't be followed; the largest ones are drawn",
+    "GRAPH",
+)
 DRAWN_PIXELS = Limit(
-    "pixels of the instances in a picture", 2**28, "half a gigabyte; the largest ones are drawn", "DRAWN_PIXELS"
+    "pixels of the instances in a picture",
+    2**26,
+    "60 as large as the picture; the largest ones are drawn",
+    "DRAWN_PIXELS",
+)
+CATEGORIES = Limit(
+    "categories to evaluate",
+    10_000,
+    "eight times LVIS's; curves take 25 kB and 3 milliseconds each",
+    "CATEGORIES",
 )
 CLASSES = Limit(
     "categories in a chart or a table of a report",
@@ -130,6 +145,6 @@ HEADER = Limit("bytes in the header of weights", 2**24, "a hundred times that of
 
 LIMITS = (
     *(PIXELS, COORDINATE, NESTING, ID, POINTS, POLYGONS, FILL, FILL_TOGETHER, INSTANCES, PAIRS, COMPARED, CYCLES),
-    *(DRAWN, DRAWN_PIXELS, CLASSES, SETTING, HEADER),
+    *(DRAWN, GRAPH, DRAWN_PIXELS, CATEGORIES, CLASSES, SETTING, HEADER),
 )
 """All of them."""

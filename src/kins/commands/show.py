@@ -44,12 +44,14 @@ def show(
 
     Example: kins show update_test_2020.json --images testing/image_2 --image 000042.png -o picture.png
     """
+    from kins.draw.choice import largest
     from kins.draw.graph import graph_svg
     from kins.draw.scene import WHAT, colors_of, draw, write_picture
     from kins.errors import KinsError
     from kins.files import check_output, write_markup
     from kins.files.terminal import say
     from kins.formats import load
+    from kins.limits import DRAWN, GRAPH
     from kins.occlusion import relations_of, with_order
 
     if out is None and graph is None:
@@ -63,13 +65,15 @@ def show(
         raise KinsError(f"{annotations}: has {len(dataset)} images; name one with --image, by its id or file name")
     scene = next(iter(dataset)) if image is None else dataset[image]
     check_output(outputs, [scene.image_path])
+    drawn, _, note = largest(scene, DRAWN)
     parts = WHAT if what is None else [part.strip() for part in what.split(",") if part.strip()]
     ordered = "order" in parts and what is not None
-    if ordered and any(instance.order is None for instance in scene) and (relations := relations_of(scene)):
-        scene = with_order(scene, relations)
+    if ordered and any(instance.order is None for instance in drawn) and (relations := relations_of(drawn)):
+        drawn = with_order(drawn, relations)
     if out is not None:
-        write_picture(draw(scene, parts, scale=scale, arrows=ordered), out)
-        say(f"{out}: {scene.image.file_name}, {len(scene)} instances")
+        write_picture(draw(drawn, parts, scale=scale, arrows=ordered), out)
+        say(f"{out}: {scene.image.file_name}, {note or f'{len(scene)} instances'}")
     if graph is not None:
-        write_markup(graph, graph_svg(scene, colors_of(scene)))
-        say(f"{graph}: {scene.image.file_name}, {len(scene)} instances")
+        drawn, _, note = largest(scene, GRAPH)
+        write_markup(graph, graph_svg(drawn, colors_of(drawn)))
+        say(f"{graph}: {scene.image.file_name}, {note or f'{len(scene)} instances'}")

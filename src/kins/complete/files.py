@@ -102,7 +102,8 @@ def complete_files(
 def _complete(dataset: Dataset, image_id: int, completer: Completer) -> Scene:
     scene = dataset[image_id]
     try:
-        done = completer.scene(scene)
+        pixels = scene.read_image() if completer.needs_image else None
+        done = completer(pixels, scene)
     except KinsError as error:
         if dataset.path is None or str(dataset.path) in str(error):
             raise

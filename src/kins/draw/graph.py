@@ -13,10 +13,12 @@ import numpy.typing as npt
 from PIL import Image as Picture
 from PIL import ImageDraw
 
+from kins.draw.choice import largest
 from kins.draw.graph_layout import MARGIN, NODE_HEIGHT, NODE_WIDTH, Point, Way, layout
 from kins.draw.palette import Color, Rgb
 from kins.errors import KinsError
 from kins.files.terminal import shown
+from kins.limits import GRAPH
 from kins.masks import Mask
 from kins.occlusion import Edge, Occlusion, relations_of
 from kins.records import Instance, Scene
@@ -69,7 +71,8 @@ def graph_svg(scene: Scene, colors: Sequence[Color], image: Rgb | None = None) -
     Raises:
         KinsError: an unusable picture or mask, or neither complete masks nor a stored order.
     """
-    scene = scene.clipped()
+    scene, chosen, note = largest(scene.clipped(), GRAPH)
+    colors = [colors[index] for index in chosen]
     relations = relations_of(scene)
     if relations is None:
         raise KinsError(
@@ -91,6 +94,7 @@ def graph_svg(scene: Scene, colors: Sequence[Color], image: Rgb | None = None) -
         signs += "; dashed: the weaker of two directions"
     if relations.cycles:
         signs += "; red: left out to break a cycle"
+    signs += f". Drawn are {note}" if note else ""
     width, height = max(size[0], 790), size[1]
     markers = "".join(
         f'<marker id="{name}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="9" markerHeight="9" '

@@ -17,10 +17,12 @@ import numpy.typing as npt
 from PIL import Image as Picture
 from PIL import ImageDraw, ImageFilter, ImageFont
 
+from kins.draw.choice import largest
 from kins.draw.palette import COLORS, DARK, Color, Rgb
 from kins.draw.placing import Label, Owner, place_labels
 from kins.errors import KinsError
 from kins.files import EXIF, write_atomic
+from kins.limits import DRAWN
 from kins.masks import Mask
 from kins.records import Instance, Scene
 
@@ -62,7 +64,7 @@ def draw(
     legend: bool = True,
     arrows: bool = False,
 ) -> Rgb:
-    """The scene's picture with its instances.
+    """The scene's picture with its instances; of more than kins.limits says the largest, and a line that says so.
 
     Args:
         what: any of `amodal` (outline of the whole object, dashed where it is hidden), `inmodal` (the visible part,
@@ -91,10 +93,11 @@ def draw(
     if unknown := set(what) - set(WHAT):
         raise KinsError(f"can't draw {', '.join(sorted(unknown))}; there are {', '.join(WHAT)}")
     scene = scene.clipped()
-    colors = colors_of(scene) if colors is None else colors
-    if len(colors) != len(scene):
+    if colors is not None and len(colors) != len(scene):
         raise KinsError(f"image {scene.image.file_name}: {len(colors)} colors for {len(scene)} instances")
     scale = scale or min(max(1.0, LONG_SIDE / max(scene.image.width, scene.image.height)), MAX_SCALE)
+    scene, chosen, note = largest(scene, DRAWN, scale)
+    colors = colors_of(scene) if colors is None else [colors[index] for index in chosen]
     canvas = _background(scene, image, scale)
     parts = _parts(scene, colors, canvas.shape[:2], scale)
     for part in parts:
@@ -110,6 +113,9 @@ def draw(
         canvas = draw_arrows(canvas, scene, colors, scale)
     if labels:
         canvas = _write_labels(canvas, parts, "order" in what)
+    if note:
+        line = _strip(canvas.shape[1], note)
+        canvas[: line.shape[0]] = line[: canvas.shape[0]]
     return np.concatenate([canvas, _legend(canvas.shape[1], what)]) if legend else canvas
 
 
@@ -210,7 +216,6 @@ def colors_of(scene: Scene, given: Mapping[int, Color] | None = None) -> list[Co
     """
     boxes = np.array([(0, 0, 0, 0) if i.whole is None else i.whole.box for i in scene], np.float64).reshape(-1, 4)
     low, high = boxes[:, :2] - 8, boxes[:, :2] + boxes[:, 2:] + 8
-    near = np.all((low[:, None] < high[None]) & (low[None] < high[:, None]), axis=2)
     palette = np.array(COLORS, np.float64)
     alike = np.exp(-np.linalg.norm(palette[:, None] - palette[None], axis=2) / 60)
     chosen = np.full(len(boxes), -1)
@@ -218,7 +223,8 @@ def colors_of(scene: Scene, given: Mapping[int, Color] | None = None) -> list[Co
         chosen[index] = COLORS.index(color)
     used = 200.0 * np.bincount(chosen[chosen >= 0], minlength=len(COLORS))
     for index in np.flatnonzero(chosen < 0).tolist():
-        close = chosen[near[index] & (chosen >= 0)]
+        near = np.all((low[index] < high) & (low < high[index]), axis=1)
+        close = chosen[near & (chosen >= 0)]
         cost = 1000 * alike[close].sum(0) + used
         chosen[index] = int(cost.argmin())
         used[chosen[index]] += 1

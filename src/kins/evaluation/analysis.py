@@ -6,12 +6,14 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from kins.evaluation.columns import Ints
 from kins.evaluation.errors import NEAR, Analysis, confusion, error_shares, tide_shares
 from kins.evaluation.evaluator import BATCH, listed_columns, scenes_of
 from kins.evaluation.order import Relations
 from kins.evaluation.overlap import pairs
 from kins.evaluation.results import Results
 from kins.evaluation.table import Table, join
+from kins.limits import CLASSES
 from kins.records import Dataset, Scene
 from kins.work import in_chunks
 
@@ -48,12 +50,37 @@ def analyse(dataset: Dataset, predictions: Dataset, results: Results, workers: i
 
     table = join(list(in_chunks(compared, results.table.images, "error analysis", workers, BATCH)))
     compared_with = table.truth, table.found, table.pairs
+    groups, names = _classes(results)
     return Analysis(
         {str(threshold): error_shares(*compared_with, threshold) for threshold in THRESHOLDS},
         {str(threshold): tide_shares(*compared_with, threshold) for threshold in THRESHOLDS},
-        confusion(*compared_with, list(results.categories), SURE).tolist(),
-        list(results.categories.values()),
+        confusion(*compared_with, groups, list(results.categories), SURE).tolist(),
+        names,
     )
+
+
+def _classes(results: Results) -> tuple[Ints, list[str]]:
+    """The row of each category in the table of confusion, and the rows' names: all that are not among the most
+    frequent ones have the last row together."""
+    kept, _ = main_categories(results)
+    known = set(kept)
+    others = [key for key in results.categories if key not in known]
+    place = dict.fromkeys(others, len(kept)) | {key: row for row, key in enumerate(kept)}
+    names = [results.categories[key] for key in kept] + ([f"{len(others)} others"] if others else [])
+    return np.array([place[key] for key in results.categories], np.int64), names
+
+
+def main_categories(results: Results) -> tuple[list[int], str]:
+    """The ids of all categories, or of those with the most objects where kins.limits allows no more in a report; and a
+    line that says so, or nothing."""
+    ids, most = list(results.categories), CLASSES.value
+    if len(ids) <= most:
+        return ids, ""
+    truth = results.table.truth
+    counts = np.bincount(np.searchsorted(ids, truth.category[~truth.crowd]), minlength=len(ids))
+    kept = np.sort(np.argsort(-counts, kind="stable")[:most]).tolist()
+    note = f"the {most} categories with the most objects of {len(ids)} are shown; {CLASSES.variable} allows more"
+    return [ids[row] for row in kept], note
 
 
 def _compared_widely(scenes: Sequence[Scene], predictions: Sequence[Scene], categories: Iterable[int]) -> Table:

@@ -68,7 +68,19 @@ def _average_precision(weights: npt.NDArray[np.int32], hits: Ints, counts: Ints)
     right = np.cumsum(weights[:, hits], axis=1, dtype=np.int32)
     said = np.cumsum(weights, axis=1, dtype=np.int32)[:, hits]
     best = np.maximum.accumulate((right / np.maximum(said, 1))[:, ::-1], axis=1)[:, ::-1]
-    for sample in np.flatnonzero(counts).tolist():
-        at = np.searchsorted(right[sample] / counts[sample], RECALLS, side="left")
-        values[sample] = best[sample, at[at < hits.size]].sum() / RECALLS.size
+    rows = np.flatnonzero(counts)[:, None]
+    # All samples in one search: a row's numbers are above those of the rows before it.
+    needed = _least(counts[rows])
+    far = int(counts.max()) + 2
+    at = np.searchsorted((rows * far + right[rows[:, 0]]).ravel(), rows * far + needed, side="left")
+    at -= np.arange(len(rows))[:, None] * hits.size
+    reached = at < hits.size
+    values[rows[:, 0]] = np.where(reached, best[rows, np.minimum(at, hits.size - 1)], 0).sum(1) / RECALLS.size
     return values
+
+
+def _least(counts: Ints) -> Ints:
+    """(N, R) the least number of right ones of so many (N, 1) that reaches each recall."""
+    least = np.ceil(RECALLS * counts).astype(np.int64)
+    least -= (least - 1) / counts >= RECALLS  # where rounding went up
+    return np.asarray(least + (least / counts < RECALLS), np.int64)

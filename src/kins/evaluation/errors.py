@@ -271,19 +271,25 @@ def _mean_ap(truth: Columns, found: Columns, state: _State, inside: Bools, count
 def _ap_by_class(truth: Columns, found: Columns, state: _State, counts: Bools, recalls: Floats) -> dict[int, float]:
     """AP by category id, of those with ground truths that count."""
     values = {}
-    for category in np.unique(truth.category[counts]).tolist():
-        rows = np.flatnonzero(state.counted & (state.label == category))
-        rows = rows[np.argsort(-found.score[rows], kind="stable")]
-        count = int((counts & (truth.category == category)).sum())
-        values[category] = float(interpolated(np.flatnonzero(state.right[rows]) + 1, count, recalls).mean())
+    rows = np.flatnonzero(state.counted)
+    rows = rows[np.lexsort((-found.score[rows], state.label[rows]))]
+    categories, numbers = np.unique(truth.category[counts], return_counts=True)
+    starts, stops = (np.searchsorted(state.label[rows], categories, side=side) for side in ("left", "right"))
+    for category, count, start, stop in zip(*(a.tolist() for a in (categories, numbers, starts, stops)), strict=True):
+        right = np.flatnonzero(state.right[rows[start:stop]]) + 1
+        values[category] = float(interpolated(right, count, recalls).mean())
     return values
 
 
-def confusion(truth: Columns, found: Columns, pairs: Pairs, ids: list[int], least_score: float) -> Ints:
+def confusion(truth: Columns, found: Columns, pairs: Pairs, groups: Ints, ids: list[int], least_score: float) -> Ints:
     """(K + 1, K + 1) how often a ground truth (row) was detected as a class (column), at an amodal IoU of 0.5.
 
     Detections of any class are matched greedily by score. The last column counts missed objects, the last row
     detections of nothing; crowds and what they match are left out.
+
+    Args:
+        groups: the row of each category of `ids`; several may share one.
+        ids: of the categories, rising.
     """
     rows = np.lexsort((-found.score, found.image))
     rows = rows[found.score[rows] >= least_score]
@@ -293,9 +299,9 @@ def confusion(truth: Columns, found: Columns, pairs: Pairs, ids: list[int], leas
     close = pairs.take(keep)
     steps = plan(position[close.found], close.truth, close.iou[AMODAL], truth.crowd, rows.size, np.array([0.5]))
     matched = match(steps, truth.crowd)[0]
-    label = np.searchsorted(ids, found.category[rows])
-    true = np.searchsorted(ids, truth.category)
-    table = np.zeros((len(ids) + 1,) * 2, np.int64)
+    label = groups[np.searchsorted(ids, found.category[rows])]
+    true = groups[np.searchsorted(ids, truth.category)]
+    table = np.zeros((int(groups.max(initial=-1)) + 2,) * 2, np.int64)
     hit = matched >= 0
     solid = hit & ~truth.crowd[matched] if len(truth) else hit
     np.add.at(table, (true[matched[solid]], label[solid]), 1)

@@ -15,6 +15,7 @@ from kins.evaluation.precision import DETECTIONS
 from kins.evaluation.results import Results, summarise
 from kins.evaluation.slices import SLICES, Slice
 from kins.evaluation.table import Table, join
+from kins.limits import CATEGORIES
 from kins.records import Dataset, Scene, on_one_canvas
 from kins.work import in_chunks
 
@@ -37,6 +38,7 @@ class Evaluator:
     """
 
     def __init__(self, categories: Mapping[int, str], slices: Sequence[Slice] = SLICES) -> None:
+        CATEGORIES.check(len(categories), "the ground truth")
         self.categories = dict(categories)
         self.slices = tuple(slices)
         self._waiting: list[tuple[Scene, Scene]] = []
@@ -117,7 +119,8 @@ def evaluate(
     try:
         return _evaluator(dataset, predictions, slices, workers).results()
     except KinsError as error:
-        if predictions.path and not str(error).startswith((f"{predictions.path}:", f"{dataset.path}:")):
+        places = f"{predictions.path}:", f"{dataset.path}:", "the ground truth"
+        if predictions.path and not str(error).startswith(places):
             raise KinsError(f"{predictions.path}: {error}") from None
         raise
 

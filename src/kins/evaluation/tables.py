@@ -10,6 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from kins.evaluation.analysis import main_categories
 from kins.evaluation.completion import Completion
 from kins.evaluation.errors import ERRORS, Analysis
 from kins.evaluation.protocols import Figures
@@ -35,8 +36,12 @@ def print_results(runs: Mapping[str, Results], per_class: bool = False) -> None:
                 rows = [(key, [row[f] for f in PART]) for key, row in part.slices.items()]
                 terminal.print(table(f"{KIND_NAMES[kind]} by occlusion", PART, rows))
             if per_class:
-                rows = [(key, [row[f] for f in PART]) for key, row in part.classes.items()]
+                ids, left_out = main_categories(results)
+                names = [results.categories[key] for key in ids]
+                rows = [(name, [part.classes[name][f] for f in PART]) for name in names]
                 terminal.print(table(f"{KIND_NAMES[kind]} by class", PART, rows))
+                if left_out:
+                    terminal.print(f"note: {left_out}, --json has all")
         for title, row in (
             ("mean IoU of matched regions", results.regions),
             ("occluded or not, matched objects", results.occlusion),

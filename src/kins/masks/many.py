@@ -10,7 +10,7 @@ import numpy as np
 from kins.errors import KinsError
 from kins.limits import PIXELS
 from kins.masks.mask import Mask, check_same_size, from_spans
-from kins.masks.reading import read_many
+from kins.masks.reading import Read, read_many
 from kins.masks.runs import check_size
 from kins.masks.table import Floats, Ints, Spans
 
@@ -122,7 +122,7 @@ def spans(known: Sequence[Mask | None]) -> tuple[Spans, Ints, Floats]:
     for row in np.flatnonzero((heights < 1) | (widths < 1) | (heights * widths > PIXELS.value)).tolist():
         if (mask := known[row]) is not None:
             check_size(mask.height, mask.width, mask._where)
-    table, _, sound = read_many(sources, heights, widths)
+    table, _, sound = _read(known, sources, heights, widths)
     if not sound.all():
         rows = np.flatnonzero(~sound)
         texts = [mask.counts for row in rows.tolist() if (mask := known[row]) is not None]
@@ -150,9 +150,18 @@ def union(masks: Sequence[Mask], height: int, width: int) -> Mask:
     return from_spans(parts.joined(np.zeros(len(masks), np.int64), 1), height, width, offset)
 
 
+def _read(masks: Sequence[Mask | None], sources: Sequence[msgspec.Raw | str], heights: Ints, widths: Ints) -> Read:
+    """As `read_many`. Raises KinsError, with the first one's place, where they would take too much together."""
+    try:
+        return read_many(sources, heights, widths)
+    except KinsError as error:
+        place = next((mask._where for mask in masks if mask is not None), "")
+        raise KinsError(f"{place}: {error}".removeprefix(": ")) from None
+
+
 def _rasterise_together(masks: Sequence[Mask]) -> None:
     heights, widths = np.array([mask.height for mask in masks]), np.array([mask.width for mask in masks])
-    table, texts, sound = read_many([mask._source for mask in masks], heights, widths)
+    table, texts, sound = _read(masks, [mask._source for mask in masks], heights, widths)
     drawn = table.pack(heights * widths) if None in texts else texts
     areas, boxes = table.measure(heights)
     found = zip(masks, texts, drawn, sound.tolist(), areas.tolist(), map(tuple, boxes.T.tolist()), strict=True)

@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from kins.errors import KinsError
+from kins.limits import COORDINATE
 from kins.masks.compiled import DAMAGED, SOUND
+from kins.masks.effort import too_much
 from kins.masks.runs import Rle, decode_runs, rle_problem
 from kins.masks.table import Ints, Spans, filled
 
@@ -20,7 +22,7 @@ Polygons = list[list[float]]
 Read = tuple[Spans, list[str | None], npt.NDArray[np.bool_]]
 T = TypeVar("T")
 
-MAX_COORDINATE = 1e5
+MAX_COORDINATE = float(COORDINATE.default)
 """Coordinates beyond this (or not finite) are damage, not geometry; the fill would overflow on them."""
 
 
@@ -68,7 +70,12 @@ def read_one(segmentation: Any, height: int, width: int, where: object) -> str:
     for index, polygon in enumerate(segmentation):
         if problem := check_polygon(polygon):
             raise KinsError(f"{where}[{index}]: {problem}; see kins validate --fix")
-    drawn, _ = _draw_many([segmentation], np.array([height]), np.array([width]))
+    size = np.array([height]), np.array([width])
+    sizes = np.array(list(map(len, segmentation)), np.int64)
+    points = np.fromiter(itertools.chain.from_iterable(segmentation), np.float64, int(sizes.sum()))
+    for problem in too_much(points, sizes, np.array([len(segmentation)]), *size).values():
+        raise KinsError(f"{where}: {problem}".removeprefix(": "))
+    drawn, _ = _draw_many([segmentation], *size)
     return drawn.pack([height * width])[0]
 
 
@@ -145,6 +152,10 @@ def _draw_many(masks: Sequence[Polygons], heights: Ints, widths: Ints) -> tuple[
     sizes = list(map(len, polygons))
     points = np.fromiter(itertools.chain.from_iterable(polygons), np.float64, sum(sizes))
     parts = list(map(len, masks))
+    if heavy := too_much(points, np.array(sizes, np.int64), np.array(parts, np.int64), heights, widths):
+        table, sound = _draw_many([[] if row in heavy else mask for row, mask in enumerate(masks)], heights, widths)
+        sound[list(heavy)] = False
+        return table, sound
     if parts.count(1) == len(parts):
         return filled(points, sizes, heights, widths)
     owner = np.repeat(np.arange(len(masks)), parts)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,10 @@ import numpy.typing as npt
 from hotcoco.primitives import lsap
 
 from kins.errors import KinsError
-from kins.masks import Mask, ious, union
+from kins.limits import PAIRS
+from kins.masks import Mask, ious
+from kins.masks.mask import from_spans
+from kins.masks.table import Spans
 from kins.occlusion import Occlusion, relations_of, with_order
 from kins.records import Dataset, Instance, Scene
 from kins.work import progress
@@ -126,6 +128,7 @@ def _ahead(relations: Occlusion, places: dict[int, int]) -> set[tuple[int, int]]
 
 def match(first: Sequence[Instance], second: Sequence[Instance], least: float = SAME_OBJECT) -> list[tuple[int, int]]:
     """Index pairs of instances that are one object: one to one, amodal IoU of at least `least`, its sum the largest."""
+    PAIRS.check(len(first) * len(second), "two annotations of an image")
     return _assign(ious([i.require("amodal") for i in first], [i.require("amodal") for i in second]), least)
 
 
@@ -261,13 +264,16 @@ def _merged(members: Sequence[Instance], annotators: int) -> Instance | None:
 def _majority(masks: Sequence[Mask], annotators: int) -> Mask:
     """The pixels in more than half of as many masks as there are annotators; the missing ones are empty."""
     first, needed = masks[0], annotators // 2 + 1
-    parts = []
-    for chosen in combinations(masks, needed):
-        common = chosen[0]
-        for mask in chosen[1:]:
-            common = common & mask
-        parts.append(common)
-    return union(parts, first.height, first.width)
+    intervals = [mask.intervals for mask in masks]
+    starts, ends = (np.concatenate(side) for side in zip(*intervals, strict=True))
+    places = np.concatenate([starts, ends])
+    order = np.argsort(places, kind="stable")
+    places, steps = places[order], np.repeat([1, -1], starts.size)[order]
+    last = np.append(places[1:] != places[:-1], True)[: places.size]  # of those at one place
+    places, depth = places[last], np.cumsum(steps)[last]
+    enough = np.diff(depth >= needed, prepend=False)
+    spans = Spans.of(places[enough])
+    return from_spans(spans, first.height, first.width, first.offset)
 
 
 def _mean(values: Sequence[float]) -> float | None:

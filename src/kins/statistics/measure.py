@@ -7,18 +7,22 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from types import EllipsisType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from kins.files.terminal import shown
+from kins.limits import CLASSES
 from kins.masks import Mask, rasterise
 from kins.masks.shape import convexity, simplicity
 from kins.occlusion import HEAVY, LEVELS, OCCLUDED, PARTIAL, level, occlusion
 from kins.records import Dataset, Instance, Scene
 
 Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.bool_] | npt.NDArray[np.int64] | EllipsisType
+"""Which instances: a mask, or their indices; all for an ellipsis."""
 
 SMALL, LARGE = 32**2, 96**2
 """COCO's bounds of small, medium and large objects, in pixels of area."""
@@ -80,10 +84,10 @@ class Statistics:
             return np.zeros(len(self.category), bool)
         return np.asarray(self.category == self.categories.index(category))
 
-    def level_counts(self, chosen: npt.NDArray[np.bool_] | None = None) -> dict[str, int]:
+    def level_counts(self, chosen: Rows = ...) -> dict[str, int]:
         """Instances of each occlusion level; of those chosen."""
-        rates = self.rate[~np.isnan(self.rate) & (True if chosen is None else chosen)]
-        counts = Counter(level(rate) for rate in rates.tolist())
+        rates = self.rate[chosen]
+        counts = Counter(level(rate) for rate in rates[~np.isnan(rates)].tolist())
         return {name: counts[name] for name in LEVELS}
 
     def size_counts(self) -> dict[str, int]:
@@ -95,10 +99,12 @@ class Statistics:
         """Everything the tables show, as plain values; null where masks are missing."""
         known = self.rate[~np.isnan(self.rate)]
         per_class = {}
-        for name in self.categories:
-            chosen = self.of(name)
+        order = np.argsort(self.category, kind="stable")
+        bounds = np.searchsorted(self.category[order], np.arange(len(self.categories) + 1)).tolist()
+        for name, start, stop in zip(self.categories, bounds, bounds[1:], strict=False):
+            chosen = order[start:stop]
             per_class[name] = {
-                "instances": int(chosen.sum()),
+                "instances": stop - start,
                 "levels": self.level_counts(chosen) if known.size else None,
                 "occluded": int(self.occluded[chosen].sum()) if known.size else None,
                 "convexity": self.shape("convexity", chosen),
@@ -132,12 +138,12 @@ class Statistics:
             "simplicity_of_occluded": self.shape("simplicity", self.occluded),
         }
 
-    def shape(self, measure: str, chosen: npt.NDArray[np.bool_] | None = None) -> dict[str, float | None] | None:
+    def shape(self, measure: str, chosen: Rows = ...) -> dict[str, float | None] | None:
         """Mean of `convexity` or `simplicity` of the amodal and the inmodal masks; None if not measured."""
         values: Floats = getattr(self, measure)
         if not len(values):
             return None
-        values = values if chosen is None else values[chosen]
+        values = values[chosen]
         return {"amodal": _mean(values[:, 0]), "inmodal": _mean(values[:, 1])}
 
 
@@ -223,9 +229,20 @@ def printable(statistics: Statistics) -> Statistics:
     return dataclasses.replace(statistics, name=shown(statistics.name), categories=names)
 
 
-def all_classes(measured: Sequence[Statistics]) -> list[str]:
-    """The categories of any of these data sets."""
-    return list(dict.fromkeys(name for statistics in measured for name in statistics.categories))
+def main_classes(measured: Sequence[Statistics]) -> tuple[list[str], str]:
+    """The categories of any of these data sets, or those with the most instances where kins.limits allows no more; and
+    a line that says so, or nothing."""
+    counts: Counter[str] = Counter()
+    for statistics in measured:
+        numbers = np.bincount(statistics.category, minlength=len(statistics.categories)).tolist()
+        for name, count in zip(statistics.categories, numbers, strict=True):
+            counts[name] += count
+    most = CLASSES.value
+    if len(counts) <= most:
+        return list(counts), ""
+    kept = {name for name, _ in counts.most_common(most)}
+    note = f"the {most} most frequent of {len(counts)} categories; {CLASSES.variable} allows more, --json has all"
+    return [name for name in counts if name in kept], note
 
 
 def distinct_names(paths: Sequence[Path]) -> list[str]:

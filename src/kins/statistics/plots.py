@@ -14,13 +14,15 @@ from kins.draw.palette import LEVELS as LEVEL_COLORS
 from kins.draw.palette import SERIES
 from kins.files import EXIF, MARKUP_MARK, temporary_name
 from kins.occlusion import LEVELS, OCCLUDED, PARTIAL
-from kins.statistics.measure import DEFINITIONS, LARGE, SMALL, Statistics, all_classes, printable
+from kins.statistics.measure import DEFINITIONS, LARGE, SMALL, Statistics, main_classes, printable
 from kins.statistics.numbers import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+MOST_BARS = 200
+"""Of a histogram of counts; the last one stands for all larger ones."""
 PLOTS = (
     "classes",
     "levels",
@@ -83,8 +85,10 @@ def _shares(axes: Axes, labels: Sequence[str], rows: Sequence[Sequence[float]], 
 
 
 def _plot_classes(measured: Sequence[Statistics]) -> Figure:
-    names = all_classes(measured)
+    names, note = main_classes(measured)
     figure, (axes,) = new_figure(width=max(6.4, 0.85 * len(names)))
+    if note:
+        figure.suptitle(note, fontsize=10)
     rows = [[s.of(name).sum() / max(s.category.size, 1) for name in names] for s in measured]
     _shares(axes, names, rows, [f"{s.name} ({s.category.size} instances)" for s in measured])
     axes.set_ylabel("share of instances")
@@ -97,7 +101,7 @@ def _plot_levels(measured: Sequence[Statistics]) -> Figure | None:
     measured = [s for s in measured if (~np.isnan(s.rate)).any()]
     if not measured:
         return None
-    names = all_classes(measured)
+    names, _ = main_classes(measured)
     figure, all_axes = new_figure(len(measured), width=max(5.0 * len(measured), 0.7 * len(names) * len(measured)))
     for axes, statistics in zip(all_axes, measured, strict=True):
         present = [name for name in names if statistics.of(name).any()]
@@ -127,7 +131,7 @@ def _plot_counts(measured: Sequence[Statistics], attribute: str, label: str, sha
         return None
     values = [getattr(s, attribute) for s in measured]
     low = min(int(v.min()) for v in values)
-    high = max(int(np.quantile(v, 0.999)) for v in values)
+    high = min(max(int(np.quantile(v, 0.999)) for v in values), low + MOST_BARS)
     figure, (axes,) = new_figure()
     rows = []
     for v in values:

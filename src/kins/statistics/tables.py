@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kins.occlusion import LEVELS
-from kins.statistics.measure import DEFINITIONS, Statistics, all_classes, printable
+from kins.statistics.measure import DEFINITIONS, Rows, Statistics, main_classes, printable
 from kins.statistics.numbers import number, percent
 
 if TYPE_CHECKING:
@@ -83,8 +83,9 @@ def _overview(measured: Sequence[Statistics]) -> Table:
 
 
 def _classes(measured: Sequence[Statistics]) -> Table:
-    table = _table("Instances per class", measured, ["instances", "share", "occluded"])
-    for name in (*all_classes(measured), None):
+    names, note = main_classes(measured)
+    table = _table("Instances per class", measured, ["instances", "share", "occluded"], note)
+    for name in (*names, None):
         cells = []
         for statistics in measured:
             chosen = np.ones(statistics.category.size, bool) if name is None else statistics.of(name)
@@ -98,11 +99,13 @@ def _classes(measured: Sequence[Statistics]) -> Table:
 
 
 def _levels(measured: Sequence[Statistics]) -> Table:
-    table = _table("Occlusion levels per class", measured, LEVELS, DEFINITIONS["levels"])
-    for name in (*all_classes(measured), None):
+    names, note = main_classes(measured)
+    caption = "\n".join(filter(None, (DEFINITIONS["levels"], note)))
+    table = _table("Occlusion levels per class", measured, LEVELS, caption)
+    for name in (*names, None):
         cells = []
         for statistics in measured:
-            counts = statistics.level_counts(None if name is None else statistics.of(name))
+            counts = statistics.level_counts(... if name is None else statistics.of(name))
             cells += [percent(count, sum(counts.values())) for count in counts.values()]
         if name is None:
             table.add_section()
@@ -139,13 +142,16 @@ def _sizes(measured: Sequence[Statistics]) -> Table:
 
 def _shapes(measured: Sequence[Statistics]) -> Table:
     caption = f"convexity: {DEFINITIONS['convexity']}; simplicity: {DEFINITIONS['simplicity']} (means)"
+    names, note = main_classes(measured)
+    caption += f"\n{note}" if note else ""
     table = _table("Shape of amodal and inmodal masks", measured, ["amodal", "inmodal"], caption)
     for measure in ("convexity", "simplicity"):
-        rows: list[str | None] = [*all_classes(measured), "occluded", "all"]
+        rows: list[str | None] = [*names, "occluded", "all"]
         for name in rows:
             cells = []
             for statistics in measured:
-                chosen = {"all": None, "occluded": statistics.occluded}.get(str(name), statistics.of(str(name)))
+                some: dict[str, Rows] = {"all": ..., "occluded": statistics.occluded}
+                chosen = some.get(str(name), statistics.of(str(name)))
                 shape = statistics.shape(measure, chosen) or {"amodal": None, "inmodal": None}
                 cells += [number(value, 3) for value in shape.values()]
             table.add_row(f"{measure}, {name}", *cells)

@@ -15,7 +15,7 @@ import numpy as np
 
 import kins
 from kins.errors import missing
-from kins.evaluation.analysis import SURE, analyse
+from kins.evaluation.analysis import SURE, analyse, main_categories
 from kins.evaluation.bootstrap import bootstrap, interval
 from kins.evaluation.errors import ERRORS, LEVELS, Analysis
 from kins.evaluation.precision import RECALLS
@@ -88,6 +88,7 @@ def write_report(
         "analysis": analysis,
         "errors": ERRORS,
         "error_levels": LEVELS,
+        **_class_names(results[labels[0]]),
         "charts": charts,
         "version": kins.__version__,
         "samples": samples,
@@ -101,6 +102,12 @@ def write_report(
         write_markup(folder / "figures" / f"{name}.svg", standalone(svg))
     write_json(folder / "figures.json", json.dumps(_as_json(results, intervals, analysis), indent=1) + "\n")
     return page
+
+
+def _class_names(results: Results) -> dict[str, Any]:
+    """Names of the classes in the table, and a line on those that are left out."""
+    ids, note = main_categories(results)
+    return {"class_names": [results.categories[key] for key in ids], "class_note": note}
 
 
 def check_installed() -> None:

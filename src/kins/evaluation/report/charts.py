@@ -77,6 +77,7 @@ def bars_chart(
 
 def confusion_chart(names: Sequence[str], counts: Sequence[Sequence[int]], title: str) -> str:
     """Ground truth by row, detection by column; shade and number are the share of the row in percent."""
+    from matplotlib.collections import PatchCollection
     from matplotlib.patches import Rectangle
 
     names = [shown(name) for name in names]
@@ -86,16 +87,15 @@ def confusion_chart(names: Sequence[str], counts: Sequence[Sequence[int]], title
         figure, axes = _chart(title, side + 150, side + 110)
         axes.grid(False)
         axes.spines[:].set_visible(False)
+        cells = [Rectangle((c, r), 0.95, 0.95) for r in range(count + 1) for c in range(count + 1 - (r == count))]
+        axes.add_collection(PatchCollection(cells, facecolor=GRID, alpha=0.35))
         for r, row in enumerate(counts):
             total = max(sum(row), 1)
             for c, value in enumerate(row):
-                if r == c == count:
-                    continue
-                share = value / total
-                axes.add_patch(Rectangle((c, r), 0.95, 0.95, facecolor=GRID, alpha=0.35))
-                color = SERIES[0] if r == c else SERIES[1]
-                axes.add_patch(Rectangle((c, r), 0.95, 0.95, facecolor=color, alpha=0.9 * share))
-                if value:
+                if value and (r, c) != (count, count):
+                    share = value / total
+                    color = SERIES[0] if r == c else SERIES[1]
+                    axes.add_patch(Rectangle((c, r), 0.95, 0.95, facecolor=color, alpha=0.9 * share))
                     fill = "#ffffff" if share > 0.55 else INK
                     axes.text(c + 0.48, r + 0.5, number(100 * share, 0), ha="center", va="center", color=fill)
         axes.set(xlim=(0, count + 1), ylim=(count + 1, 0), aspect="equal")
