@@ -1,6 +1,16 @@
-"""`python -m kins` is the command `kins`."""
+"""The command `kins`, and `python -m kins`."""
 
-from kins.commands.cli import main
+import sys
+
+
+def main() -> None:
+    """Entry point. Ctrl-C while libraries are imported ends without a word: nothing has been done yet."""
+    try:
+        from kins.commands.cli import main as run
+    except KeyboardInterrupt:
+        sys.exit(130)
+    run()
+
 
 if __name__ == "__main__":
     main()

@@ -255,3 +255,11 @@ def test_drawings_and_pages_hold_hostile_names(kins):
     for path in pictures:
         ET.parse(path)
     assert "<script>&" not in Path("out/report/index.html").read_text()
+
+
+def test_ctrl_c_while_libraries_are_imported_is_quiet(tmp_path):
+    (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    command = [sys.executable, "-m", "kins", "--help"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
