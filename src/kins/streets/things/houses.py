@@ -180,54 +180,10 @@ def _ground_floor(
     shop: bool,
     frame: ArrayLike,
 ) -> list[Mesh]:
-    parts: list[Mesh] = []
     plinth = np.array([0.2, 0.19, 0.18]) * rng.uniform(0.6, 1.6)
     if shop:
-        sign = paint_color(rng)
-        n = max(1, int(width / 3.5))
-        edge = np.linspace(0.4, width - 0.4, n + 1)
-        parts.append(
-            quads(
-                upright(np.array([0.0]), np.array([width]), np.array([0.0]), np.array([height]), 0.0),
-                (0.5, 0.5, 0.5),
-                surface,
-                3.0,
-            )
-        )
-        parts.append(box((0.3, -0.06, height - 0.85), (width - 0.3, 0.0, height - 0.25), sign, PAINT))
-        glass = rng.choice([0.015, 0.04, 0.1])
-        parts.append(
-            quads(
-                upright(edge[:-1] + 0.06, edge[1:] - 0.06, np.full(n, 0.35), np.full(n, height - 0.95), -0.03),
-                (glass, glass, glass),
-                GLASS,
-            )
-        )
-        if rng.random() < 0.5:
-            cloth = paint_color(rng)
-            z, reach = height - 0.85, 1.2
-            parts.append(
-                quads(
-                    [[(0.3, -reach, z - 0.55), (width - 0.3, -reach, z - 0.55), (width - 0.3, 0, z), (0.3, 0, z)]],
-                    cloth,
-                    MATTE,
-                )
-            )
-            parts.append(
-                quads(
-                    [
-                        [
-                            (0.3, -reach, z - 0.75),
-                            (width - 0.3, -reach, z - 0.75),
-                            (width - 0.3, -reach, z - 0.55),
-                            (0.3, -reach, z - 0.55),
-                        ]
-                    ],
-                    cloth,
-                    MATTE,
-                )
-            )
-        return parts
+        return _shop(rng, width, height, surface)
+    parts: list[Mesh] = []
     low, high = 1.1, min(height - 0.4, 2.6)
     door = int(rng.integers(0, len(a)))
     keep = np.arange(len(a)) != door
@@ -239,15 +195,28 @@ def _ground_floor(
     parts.append(box((a[door] - 0.1, -0.03, 0.0), (b[door] + 0.1, 0.02, 2.3), frame))
     parts.append(box((a[door], -0.05, 0.12), (b[door], 0.0, 2.2), color, PAINT))
     parts.append(box((a[door] - 0.25, -0.4, 0.0), (b[door] + 0.25, 0.0, 0.14), (0.35, 0.34, 0.32)))
-    parts.append(
-        quads(
-            upright(
-                np.array([0.0, b[door] + 0.1]), np.array([a[door] - 0.1, width]), np.zeros(2), np.full(2, 0.55), -0.015
-            ),
-            plinth,
-            MATTE,
-        )
-    )
+    left, right = np.array([0.0, b[door] + 0.1]), np.array([a[door] - 0.1, width])
+    parts.append(quads(upright(left, right, np.zeros(2), np.full(2, 0.55), -0.015), plinth, MATTE))
+    return parts
+
+
+def _shop(rng: Generator, width: float, height: float, surface: int) -> list[Mesh]:
+    """Wall, sign, panes of glass, and perhaps an awning."""
+    sign = paint_color(rng)
+    n = max(1, int(width / 3.5))
+    edge = np.linspace(0.4, width - 0.4, n + 1)
+    wall = upright(np.array([0.0]), np.array([width]), np.array([0.0]), np.array([height]), 0.0)
+    parts = [quads(wall, (0.5, 0.5, 0.5), surface, 3.0)]
+    parts.append(box((0.3, -0.06, height - 0.85), (width - 0.3, 0.0, height - 0.25), sign, PAINT))
+    glass = rng.choice([0.015, 0.04, 0.1])
+    panes = upright(edge[:-1] + 0.06, edge[1:] - 0.06, np.full(n, 0.35), np.full(n, height - 0.95), -0.03)
+    parts.append(quads(panes, (glass, glass, glass), GLASS))
+    if rng.random() < 0.5:
+        cloth = paint_color(rng)
+        left, right, y = 0.3, width - 0.3, -1.2
+        low, fold, z = height - 0.85 - 0.75, height - 0.85 - 0.55, height - 0.85
+        parts.append(quads([[(left, y, fold), (right, y, fold), (right, 0, z), (left, 0, z)]], cloth, MATTE))
+        parts.append(quads([[(left, y, low), (right, y, low), (right, y, fold), (left, y, fold)]], cloth, MATTE))
     return parts
 
 

@@ -111,6 +111,11 @@ def _two_bones(start: Floats, end: Floats, first: float, second: float, bend: Fl
     return np.asarray(start + along * a + out * np.sqrt(max(first**2 - a**2, 0.0)))
 
 
+HANDS = [(0.05, 0.05, -0.53), (0.28, -0.06, -0.22), (0.16, 0.02, -0.42), (0.22, -0.02, 0.06)]
+"""Where the left hand of somebody who stands may be, from the shoulder."""
+HOW_OFTEN = [0.5, 0.15, 0.25, 0.1]
+
+
 def pedestrian(rng: Generator, walking: bool | None = None) -> Mesh:
     """One person, walking along +x or standing."""
     look = _look(rng)
@@ -124,61 +129,60 @@ def pedestrian(rng: Generator, walking: bool | None = None) -> Mesh:
     parts += _head(neck + (0.02, 0, 0.06), look)
     stance = rng.uniform(0.07, 0.13) if not walking else 0.075
     shorts = rng.random() < 0.1
-    bare_legs = look.dress > 0 or shorts
     for s in (-1, 1):
-        swing = stride * np.sin(phase + (0 if s > 0 else np.pi))
-        lift = 0.13 * max(0.0, np.cos(phase + (0 if s > 0 else np.pi))) if walking else 0.0
-        top = hip + (0, s * 0.09, 0.0)
+        turn = phase + (0 if s > 0 else np.pi)
+        swing = stride * np.sin(turn)
+        lift = 0.13 * max(0.0, np.cos(turn)) if walking else 0.0
         ankle = np.array([swing + (rng.uniform(-0.05, 0.05) if not walking else -0.02), s * stance, 0.09 + lift])
-        knee = _two_bones(top, ankle, 0.43, 0.42, np.array([1.0, 0.0, 0.0]))
-        skin = look.skin if bare_legs else look.legs
-        g = 0.5 + look.girth / 2
-        parts.append(
-            _limb(
-                [top, (top + knee) / 2, knee, (knee + ankle) / 2, ankle],
-                [0.088 * g, 0.08 * g, 0.058, 0.056 if bare_legs else 0.062, 0.042 if bare_legs else 0.055],
-                skin,
-                8,
-            )
-        )
-        if shorts:
-            parts.append(_limb([top, top * 0.25 + knee * 0.75], [0.10 * g, 0.085 * g], look.legs, 8))
-        parts.append(_shoe(ankle, lift * 3.5, look))
+        parts += _leg(hip + (0, s * 0.09, 0.0), ankle, lift, shorts, look)
         shoulder = neck + (-0.01, s * 0.175 * (1 + (look.girth - 1) * 0.6), -0.07)
-        if walking:
-            hand = shoulder + (-swing * 0.75 + 0.06, s * 0.06, -0.50)
-        else:
-            hand = (
-                shoulder
-                + [(0.05, s * 0.05, -0.53), (0.28, -s * 0.06, -0.22), (0.16, s * 0.02, -0.42), (0.22, -s * 0.02, 0.06)][
-                    rng.choice(4, p=[0.5, 0.15, 0.25, 0.1])
-                ]
-            )
-        elbow = _two_bones(shoulder, hand, 0.29, 0.27, np.array([-1.0, s * 0.3, -0.2]))
-        sleeve = look.skin if look.bare_arms else look.top
-        parts.append(_limb([shoulder + (0, -s * 0.02, 0.02), shoulder * 0.45 + elbow * 0.55], [0.058, 0.052], look.top))
-        parts.append(_limb([shoulder * 0.45 + elbow * 0.55, elbow, hand], [0.047, 0.044, 0.034], sleeve))
-        parts.append(ellipsoid(hand + (0.01, 0, -0.05), (0.035, 0.025, 0.06), look.skin, 6))
+        x, y, z = (-swing * 0.75 + 0.06, 0.06, -0.50) if walking else HANDS[rng.choice(4, p=HOW_OFTEN)]
+        parts += _arm(shoulder, shoulder + (x, s * y, z), s, look)
     if look.dress:
-        low = hip_z * (1 - 0.85 * look.dress)
-        wide = 0.19 + abs(stride) * 0.45 * look.dress
-        path = [(0, 0, hip_z + 0.12), (0, 0, hip_z - 0.05), (0, 0, low)]
-        parts.append(
-            tube(
-                path,
-                np.array([[0.155, 0.12], [0.185, 0.15], [0.2, wide]]) * look.girth,
-                look.top if rng.random() < 0.6 else look.legs,
-                12,
-            )
-        )
+        parts.append(_dress(rng, hip_z, stride, look))
     if look.pack is not None:
-        if rng.random() < 0.6:
-            x = neck[0] - 0.11 * look.girth
-            parts.append(box((x - 0.17, -0.15, neck[2] - 0.50), (x, 0.15, neck[2] - 0.06), look.pack, MATTE, 0.05))
-        else:
-            parts.append(box((-0.15, 0.22, 0.45), (0.18, 0.32, 0.75), look.pack, MATTE, 0.03))
+        parts.append(_pack(rng, neck, look.pack, look.girth))
     body = join(parts)
     return body.scaled(look.size, look.size, look.size)
+
+
+def _leg(top: Floats, ankle: Floats, lift: float, shorts: bool, look: Look) -> list[Mesh]:
+    knee = _two_bones(top, ankle, 0.43, 0.42, np.array([1.0, 0.0, 0.0]))
+    bare = look.dress > 0 or shorts
+    g = 0.5 + look.girth / 2
+    path = [top, (top + knee) / 2, knee, (knee + ankle) / 2, ankle]
+    radii = [0.088 * g, 0.08 * g, 0.058, 0.056 if bare else 0.062, 0.042 if bare else 0.055]
+    parts = [_limb(path, radii, look.skin if bare else look.legs, 8)]
+    if shorts:
+        parts.append(_limb([top, top * 0.25 + knee * 0.75], [0.10 * g, 0.085 * g], look.legs, 8))
+    return [*parts, _shoe(ankle, lift * 3.5, look)]
+
+
+def _arm(shoulder: Floats, hand: Floats, side: int, look: Look) -> list[Mesh]:
+    elbow = _two_bones(shoulder, hand, 0.29, 0.27, np.array([-1.0, side * 0.3, -0.2]))
+    sleeve = look.skin if look.bare_arms else look.top
+    middle = shoulder * 0.45 + elbow * 0.55
+    return [
+        _limb([shoulder + (0, -side * 0.02, 0.02), middle], [0.058, 0.052], look.top),
+        _limb([middle, elbow, hand], [0.047, 0.044, 0.034], sleeve),
+        ellipsoid(hand + (0.01, 0, -0.05), (0.035, 0.025, 0.06), look.skin, 6),
+    ]
+
+
+def _dress(rng: Generator, hip_z: float, stride: float, look: Look) -> Mesh:
+    low = hip_z * (1 - 0.85 * look.dress)
+    wide = 0.19 + abs(stride) * 0.45 * look.dress
+    path = [(0, 0, hip_z + 0.12), (0, 0, hip_z - 0.05), (0, 0, low)]
+    radii = np.array([[0.155, 0.12], [0.185, 0.15], [0.2, wide]]) * look.girth
+    return tube(path, radii, look.top if rng.random() < 0.6 else look.legs, 12)
+
+
+def _pack(rng: Generator, neck: Floats, color: Floats, girth: float) -> Mesh:
+    """On the back or in the hand."""
+    if rng.random() < 0.6:
+        x = neck[0] - 0.11 * girth
+        return box((x - 0.17, -0.15, neck[2] - 0.50), (x, 0.15, neck[2] - 0.06), color, MATTE, 0.05)
+    return box((-0.15, 0.22, 0.45), (0.18, 0.32, 0.75), color, MATTE, 0.03)
 
 
 def _ring(x: float, radius: float, thick: float, color: Color | Floats, surface: int = MATTE) -> Mesh:
@@ -193,67 +197,64 @@ def _ring(x: float, radius: float, thick: float, color: Color | Floats, surface:
     return loft(rings, color, surface, caps=False)
 
 
+WHEEL = 0.34
+REAR, FRONT = np.array([-0.52, 0.0, WHEEL]), np.array([0.52, 0.0, WHEEL])
+CRANK, SEAT = np.array([-0.08, 0.0, 0.29]), np.array([-0.24, 0.0, 0.92])
+HEAD, BAR = np.array([0.33, 0.0, 0.78]), np.array([0.27, 0.0, 1.02])
+"""A bicycle: radius of the wheels, axles, and what the frame joins; metres."""
+
+
 def bicycle(rng: Generator, pedal: float) -> Mesh:
     """Bicycle heading for +x; `pedal` is the crank's angle."""
     frame = np.array(paint_color(rng))
-    r = 0.34
-    rear, front = -0.52, 0.52
-    axle = lambda x: np.array([x, 0.0, r])  # noqa: E731
-    crank, seat = np.array([-0.08, 0.0, 0.29]), np.array([-0.24, 0.0, 0.92])
-    head, bar = np.array([0.33, 0.0, 0.78]), np.array([0.27, 0.0, 1.02])
-    parts = []
-    for x in (rear, front):
-        parts += [_ring(x, r, 0.022, RUBBER), _ring(x, r - 0.03, 0.012, CHROME, METAL)]
-        for a in np.arange(8) * np.pi / 4 + 0.2:
-            parts.append(tube([axle(x), axle(x) + (0.31 * np.cos(a), 0, 0.31 * np.sin(a))], [0.005] * 2, CHROME, 3))
-        for s in (-1, 1):
-            end = head + (0.03, s * 0.04, -0.08) if x > 0 else seat + (0.05, s * 0.03, -0.15)
-            parts.append(tube([axle(x) + (0, s * 0.05, 0), end], [0.012] * 2, frame, 5, PAINT))
-    for a, b in ((crank, head - (0, 0, 0.1)), (crank, seat), (seat - (-0.03, 0, 0.12), head), (axle(rear), crank)):
+    parts = _wheel(REAR, SEAT + (0.05, 0, -0.15), 0.03, frame) + _wheel(FRONT, HEAD + (0.03, 0, -0.08), 0.04, frame)
+    for a, b in ((CRANK, HEAD - (0, 0, 0.1)), (CRANK, SEAT), (SEAT - (-0.03, 0, 0.12), HEAD), (REAR, CRANK)):
         parts.append(tube([a, b], [0.02] * 2, frame, 6, PAINT))
-    parts.append(tube([head - (0, 0, 0.1), head, bar], [0.02] * 3, frame, 6, PAINT))
-    parts.append(
-        tube(
-            [bar + (-0.1, 0.29, 0.02), bar + (0.05, 0.15, 0), bar + (0.05, -0.15, 0), bar + (-0.1, -0.29, 0.02)],
-            [0.014] * 4,
-            BLACK,
-            5,
-        )
-    )
-    parts.append(box(seat + (-0.15, -0.08, -0.02), seat + (0.12, 0.08, 0.04), BLACK, MATTE, 0.03))
-    arm = 0.17 * np.array([np.cos(pedal), 0.0, np.sin(pedal)])
-    for s in (-1, 1):
-        parts.append(
-            tube([crank + (0, s * 0.06, 0), crank + (0, s * 0.08, 0) + s * arm], [0.012] * 2, CHROME, 4, METAL)
-        )
-        parts.append(
-            box(
-                crank + s * arm + (-0.05, s * 0.12 - 0.05, -0.012),
-                crank + s * arm + (0.05, s * 0.12 + 0.05, 0.012),
-                BLACK,
-            )
-        )
-    for x, reach in ((rear, (0.35, 2.3)), (front, (0.9, 2.4))):
-        a = np.linspace(*reach, 6)
-        guard = [(x + 0.37 * np.cos(t), 0, r + 0.37 * np.sin(t)) for t in a]
+    parts.append(tube([HEAD - (0, 0, 0.1), HEAD, BAR], [0.02] * 3, frame, 6, PAINT))
+    grips = [(-0.1, 0.29, 0.02), (0.05, 0.15, 0), (0.05, -0.15, 0), (-0.1, -0.29, 0.02)]
+    parts.append(tube([BAR + at for at in grips], [0.014] * 4, BLACK, 5))
+    parts.append(box(SEAT + (-0.15, -0.08, -0.02), SEAT + (0.12, 0.08, 0.04), BLACK, MATTE, 0.03))
+    parts += _pedals(pedal)
+    for (x, _, _), reach in ((REAR, (0.35, 2.3)), (FRONT, (0.9, 2.4))):
+        guard = [(x + 0.37 * np.cos(t), 0, WHEEL + 0.37 * np.sin(t)) for t in np.linspace(*reach, 6)]
         parts.append(tube(guard, np.array([[0.028, 0.006]] * 6), frame * 0.6, 4, PAINT))
-    parts.append(box((rear - 0.31, -0.03, 0.58), (rear - 0.26, 0.03, 0.66), RED_LAMP))
+    return join([*parts, *_luggage(rng)])
+
+
+def _wheel(axle: Floats, stay: Floats, half_width: float, frame: Floats) -> list[Mesh]:
+    """Tyre, rim, spokes, and a stay on either side up to the frame."""
+    x = float(axle[0])
+    parts = [_ring(x, WHEEL, 0.022, RUBBER), _ring(x, WHEEL - 0.03, 0.012, CHROME, METAL)]
+    for a in np.arange(8) * np.pi / 4 + 0.2:
+        parts.append(tube([axle, axle + (0.31 * np.cos(a), 0, 0.31 * np.sin(a))], [0.005] * 2, CHROME, 3))
+    for s in (-1, 1):
+        parts.append(tube([axle + (0, s * 0.05, 0), stay + (0, s * half_width, 0)], [0.012] * 2, frame, 5, PAINT))
+    return parts
+
+
+def _pedals(angle: float) -> list[Mesh]:
+    arm = 0.17 * np.array([np.cos(angle), 0.0, np.sin(angle)])
+    parts = []
+    for s in (-1, 1):
+        inner, end = CRANK + (0, s * 0.06, 0), CRANK + s * arm
+        parts.append(tube([inner, CRANK + (0, s * 0.08, 0) + s * arm], [0.012] * 2, CHROME, 4, METAL))
+        parts.append(box(end + (-0.05, s * 0.12 - 0.05, -0.012), end + (0.05, s * 0.12 + 0.05, 0.012), BLACK))
+    return parts
+
+
+def _luggage(rng: Generator) -> list[Mesh]:
+    """Lamp, perhaps a rack, bags on it, and a basket."""
+    rear = float(REAR[0])
+    parts = [box((rear - 0.31, -0.03, 0.58), (rear - 0.26, 0.03, 0.66), RED_LAMP)]
     if rng.random() < 0.35:
         parts.append(box((rear - 0.2, -0.15, 0.73), (rear + 0.2, 0.15, 0.76), BLACK))
         if rng.random() < 0.6:
-            parts += [
-                box(
-                    (rear - 0.15, s * 0.17 - 0.06, 0.42),
-                    (rear + 0.18, s * 0.17 + 0.06, 0.74),
-                    _any(rng, TOPS),
-                    MATTE,
-                    0.03,
-                )
-                for s in (-1, 1)
-            ]
+            for y in (-0.17, 0.17):
+                low, high = (rear - 0.15, y - 0.06, 0.42), (rear + 0.18, y + 0.06, 0.74)
+                parts.append(box(low, high, _any(rng, TOPS), MATTE, 0.03))
     if rng.random() < 0.2:
         parts.append(box((0.42, -0.18, 0.8), (0.75, 0.18, 1.0), (0.2, 0.13, 0.07), MATTE, 0.03))
-    return join(parts)
+    return parts
 
 
 def cyclist(rng: Generator) -> Mesh:

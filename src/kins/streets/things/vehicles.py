@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from numpy.random import Generator
 
 from kins.streets.things.mesh import (
@@ -102,23 +103,48 @@ def _wheels(axles: list[float], half_width: float, radius: float, rng: Generator
     return wheels(wheel(radius, 0.21, rng.random() < 0.65, rim), axles, half_width)
 
 
+ARCH = 1.17
+"""Radius of a wheel's arch over the wheel's."""
+
+
 def _shell(
     length: float, half: float, height: float, p: Profile, radius: float, clearance: float,
     color: tuple[float, float, float], trim: bool, dark_glass: bool,
 ) -> Mesh:  # fmt: skip
     """Body with cabin in one skin: stations along the length, each a cross-section of 12 points a side."""
-    axles = [a * length for a in p.axles]
-    arch = radius * 1.17
+    x = _stations(length, p, radius * ARCH)
+    vertices = _sections(x, length, half, height, p, radius, clearance)
+    n, columns = vertices.shape[:2]
+    colors, kinds = _panels(x, length, p, radius, columns, color, trim, dark_glass)
+    faces = grid_faces(n, columns, closed=True)
+    skin = Mesh(vertices.reshape(-1, 3), faces, np.repeat(colors, 2, 0), np.repeat(kinds, 2), 0.78)
+    caps = []
+    for station, order in ((0, 1), (n - 1, -1)):
+        ring = vertices[station][::order]
+        hubs = np.concatenate([ring, ring.mean(0, keepdims=True)])
+        c = np.arange(columns)
+        fan = np.stack([(c + 1) % columns, c, np.full(columns, columns)], -1)
+        caps.append(Mesh(hubs, fan, color, PAINT))
+    return join([skin, *caps])
+
+
+def _stations(length: float, p: Profile, arch: float) -> Floats:
+    """Metres from the nose, wherever the outline bends or the colour changes."""
     marks = [0.0, 0.02, 0.07, 0.16, p.cowl, p.cowl + 0.012, (p.cowl + p.screen) / 2, p.screen - 0.01,
              p.screen, p.roof_end, p.roof_end + 0.008, (p.roof_end + p.rear_foot) / 2, p.rear_foot - 0.008,
              p.rear_foot, 0.95, 0.985, 1.0, *p.side_glass]  # fmt: skip
     marks += [q + d for q in p.pillars for d in (-0.009, 0.009)]
     at = [m * length for m in marks]
-    for a in axles:
-        at += [a + arch * s for s in (-1.0, -0.96, -0.7, -0.25, 0.25, 0.7, 0.96, 1.0)]
-    x = np.unique(np.round(np.clip(at, 0, length), 3))
-    s = x / length
+    for a in p.axles:
+        at += [a * length + arch * s for s in (-1.0, -0.96, -0.7, -0.25, 0.25, 0.7, 0.96, 1.0)]
+    return np.unique(np.round(np.clip(at, 0, length), 3))
 
+
+def _sections(
+    x: Floats, length: float, half: float, height: float, p: Profile, radius: float, clearance: float
+) -> Floats:
+    """(stations, points, 3) the skin: from the middle of the floor around the left side to the roof, and back."""
+    s = x / length
     top = np.interp(
         s,
         [0, 0.02, 0.07, 0.16, p.cowl, (p.cowl + p.screen) / 2, p.screen, (p.screen + p.roof_end) / 2,
@@ -131,13 +157,12 @@ def _shell(
         np.interp(s, [0, 0.2, 0.9, 1], [p.belt - 0.06, p.belt - 0.03, p.belt + 0.03, p.belt]), top - 0.025
     )
     bottom = np.interp(s, [0, 0.05, 0.95, 1.0], [clearance + 0.03, clearance, clearance, clearance + 0.08])
-    for a in axles:
-        inside = np.clip(1 - ((x - a) / arch) ** 2, 0, None)
+    arch = radius * ARCH
+    for a in p.axles:
+        inside = np.clip(1 - ((x - a * length) / arch) ** 2, 0, None)
         bottom = np.maximum(bottom, np.where(inside > 0, radius + arch * np.sqrt(inside), 0) * (inside > 0))
     w = half * np.interp(s, [0, 0.02, 0.07, 0.2, 0.8, 0.95, 0.985, 1.0], [0.80, 0.89, 0.955, 1, 1, 0.96, 0.91, 0.84])
     roof = half * np.interp(s, [0, p.cowl, p.screen, p.roof_end, p.rear_foot, 1], [0.72, 0.80, 0.72, 0.70, 0.76, 0.74])
-
-    n = len(x)
     side = np.maximum(belt - bottom, 0.05)
     rise = top - belt
     half_y = np.stack(
@@ -149,21 +174,25 @@ def _shell(
          *[belt + rise * f for f in (0.10, 0.5, 0.86)], belt + rise * 0.975,
          top + 0.012, top + 0.035], 1
     )  # fmt: skip
-    k = half_y.shape[1]
     y = np.concatenate([half_y, -half_y[:, -2:0:-1]], 1)
     z = np.concatenate([half_z, half_z[:, -2:0:-1]], 1)
-    columns = y.shape[1]
     lean = np.clip((z - 0.45) / 0.5, 0, 1) ** 1.5
     xs = length / 2 - x[:, None] - 0.10 * lean * np.clip(1 - s[:, None] / 0.1, 0, 1)
     xs = xs + 0.07 * np.clip((z - 0.6) / 0.6, 0, 1) * np.clip((s[:, None] - 0.93) / 0.07, 0, 1)
-    vertices = np.stack([xs, y, z], -1).reshape(-1, 3)
+    return np.stack([xs, y, z], -1)
 
-    faces = grid_faces(n, columns, closed=True)
-    colors = np.broadcast_to(np.array(color), (n - 1, columns, 3)).copy()
-    kinds = np.full((n - 1, columns), PAINT, np.uint8)
+
+def _panels(
+    x: Floats, length: float, p: Profile, radius: float, columns: int, color: tuple[float, float, float],
+    trim: bool, dark_glass: bool,
+) -> tuple[Floats, npt.NDArray[np.uint8]]:  # fmt: skip
+    """(n, 3) colours and (n,) surfaces of the skin's panels, station by station."""
+    s = x / length
+    colors = np.broadcast_to(np.array(color), (len(x) - 1, columns, 3)).copy()
+    kinds = np.full((len(x) - 1, columns), PAINT, np.uint8)
     mid = (s[:-1] + s[1:]) / 2
     row = np.arange(columns)
-    level = np.where(row < k - 1, row, 2 * (k - 1) - 1 - row)  # the same number left and right
+    level = np.minimum(row, columns - 1 - row)  # the same number left and right
 
     def set_part(stations: np.ndarray, levels: tuple[int, ...], rgb: object, kind: int) -> None:
         chosen = stations[:, None] & np.isin(level, levels)[None]
@@ -181,19 +210,11 @@ def _shell(
         set_part((mid > p.roof_end + 0.006) & (mid < p.rear_foot - 0.006), (10, 11), tint, GLASS)
     low = (0, 1, 2) if trim else (0,)
     set_part(mid > -1, low, PLASTIC, MATTE)
-    for a in axles:
-        set_part(abs(mid * length - a) < arch * 0.97, (0, 1), BLACK, MATTE)
+    for a in p.axles:
+        set_part(abs(mid * length - a * length) < radius * ARCH * 0.97, (0, 1), BLACK, MATTE)
     set_part(mid < 0.045, (5,), LAMP_HOUSING, GLASS)
     set_part(mid > 0.965, (5,), RED_LAMP, GLASS)
-    skin = Mesh(vertices, faces, np.repeat(colors.reshape(-1, 3), 2, 0), np.repeat(kinds.ravel(), 2), 0.78)
-    caps = []
-    for station, order in ((0, 1), (n - 1, -1)):
-        ring = vertices.reshape(n, columns, 3)[station][::order]
-        hubs = np.concatenate([ring, ring.mean(0, keepdims=True)])
-        c = np.arange(columns)
-        fan = np.stack([(c + 1) % columns, c, np.full(columns, columns)], -1)
-        caps.append(Mesh(hubs, fan, color, PAINT))
-    return join([skin, *caps])
+    return colors.reshape(-1, 3), kinds.ravel()
 
 
 def _face_quad(

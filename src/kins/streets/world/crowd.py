@@ -115,88 +115,98 @@ def cross_traffic(site: Site) -> None:
             t += length + rng.uniform(2, 14)
 
 
+POSTS = {
+    surroundings.sign_post: 0.5,
+    surroundings.bin_: 0.2,
+    surroundings.bollard: 0.2,
+    surroundings.advertising_column: 0.1,
+}
+
+
 def furnish(site: Site) -> None:
+    """Trees, lamps, posts, traffic lights, fences and gardens."""
     rng, k = site.rng, site.kind
-    green = site.green
     for sign, i in ((1, 0), (-1, 1)):
         inner, outer = site.edge[i], site.edge[i] + k.pavement[i]
+        room = k.setback[i] + k.verge[i]
         if rng.random() < k.trees:
-            s, every = rng.uniform(3, 12), rng.uniform(7, 14)
-            back = rng.random() < 0.4
-            while s < FAR:
-                t = outer + min(1.2, k.setback[i] + k.verge[i]) * 0.5 if back else inner + 0.55
-                if not site.in_junction(s, 3):
-                    site.place(
-                        None,
-                        surroundings.tree(rng, green, _leaf_count(s)),
-                        s,
-                        sign * t,
-                        rng.uniform(0, 6),
-                        KERB,
-                    )
-                s += every * rng.uniform(0.8, 1.25)
+            _avenue(site, sign, inner, outer, room)
         s, every = rng.uniform(4, 25), rng.uniform(18, 32)
         while s < FAR:
             if not site.in_junction(s, 1):
                 site.place(None, surroundings.lamp_post(rng), s, sign * (inner + 0.35), -sign * np.pi / 2, KERB)
             s += every
         for _ in range(int(rng.integers(1, 5))):
-            s = rng.uniform(4, 45)
-            maker = (
-                surroundings.sign_post,
-                surroundings.sign_post,
-                surroundings.bin_,
-                surroundings.bollard,
-                surroundings.advertising_column,
-            )[rng.choice(5, p=[0.35, 0.15, 0.2, 0.2, 0.1])]
-            if maker is surroundings.bollard:
-                for n in range(int(rng.integers(2, 7))):
-                    if not site.in_junction(s + n * 1.5, 0.5):
-                        site.place(None, maker(rng), s + n * 1.5, sign * (inner + 0.3), 0.0, KERB)
-            elif not site.in_junction(s, 1):
-                at = outer - 0.8 if maker is surroundings.advertising_column else inner + 0.4
-                site.place(None, maker(rng), s, sign * at, 0.0 if sign < 0 or rng.random() < 0.6 else np.pi, KERB)
+            _post(site, sign, inner, outer)
         if site.junction < 1e5 and rng.random() < 0.5:
-            site.place(
-                None,
-                surroundings.traffic_light(rng),
-                site.junction - site.cross_half - 1.2,
-                sign * (inner + 0.4),
-                0.0,
-                KERB,
-            )
-        room = k.setback[i] + k.verge[i]
+            light = surroundings.traffic_light(rng)
+            site.place(None, light, site.junction - site.cross_half - 1.2, sign * (inner + 0.4), 0.0, KERB)
         if room > 1.2:
-            kind = rng.choice(["fence", "hedge", "open"], p=[0.4, 0.4, 0.2])
-            s = 2.0
-            while s < 70 and kind != "open":
-                length = rng.uniform(4, 9)
-                if not (site.in_junction(s, 1) or site.in_junction(s + length, 1)) and rng.random() < 0.85:
-                    maker_mesh = (
-                        surroundings.fence(rng, length)
-                        if kind == "fence"
-                        else surroundings.bush(
-                            rng, green, length, rng.uniform(0.9, 1.7), int(_leaf_count(s) / 12 * length)
-                        )
-                    )
-                    site.place(None, maker_mesh, s + length / 2, sign * (outer + 0.4), 0.0, KERB)
-                s += length + 0.3
-            for _ in range(int(rng.integers(0, 6))):
-                s = rng.uniform(4, 70)
-                t = outer + rng.uniform(1.0, max(1.1, room - 0.5))
-                plant = (
-                    surroundings.bush(rng, green, rng.uniform(1, 2.5), rng.uniform(0.8, 1.8))
-                    if rng.random() < 0.6
-                    else surroundings.tree(rng, green, _leaf_count(s))
-                )
-                if not site.in_junction(s, 2):
-                    site.place(None, plant, s, sign * t, rng.uniform(0, 3), KERB)
+            _border(site, sign, outer)
+            _garden(site, sign, outer, room)
         elif rng.random() < 0.12:  # railing at the kerb
             s = rng.uniform(5, 20)
             for _ in range(int(rng.integers(1, 4))):
                 if not site.in_junction(s, 4):
                     site.place(None, surroundings.fence(rng, 5.0), s, sign * (inner + 0.3), 0.0, KERB)
                 s += 5.1
+
+
+def _avenue(site: Site, sign: int, inner: float, outer: float, room: float) -> None:
+    rng = site.rng
+    s, every = rng.uniform(3, 12), rng.uniform(7, 14)
+    back = rng.random() < 0.4
+    while s < FAR:
+        t = outer + min(1.2, room) * 0.5 if back else inner + 0.55
+        if not site.in_junction(s, 3):
+            tree = surroundings.tree(rng, site.green, _leaf_count(s))
+            site.place(None, tree, s, sign * t, rng.uniform(0, 6), KERB)
+        s += every * rng.uniform(0.8, 1.25)
+
+
+def _post(site: Site, sign: int, inner: float, outer: float) -> None:
+    """One post, or a row of bollards."""
+    rng = site.rng
+    s = rng.uniform(4, 45)
+    make = list(POSTS)[rng.choice(len(POSTS), p=list(POSTS.values()))]
+    if make is surroundings.bollard:
+        for n in range(int(rng.integers(2, 7))):
+            if not site.in_junction(s + n * 1.5, 0.5):
+                site.place(None, make(rng), s + n * 1.5, sign * (inner + 0.3), 0.0, KERB)
+    elif not site.in_junction(s, 1):
+        at = outer - 0.8 if make is surroundings.advertising_column else inner + 0.4
+        site.place(None, make(rng), s, sign * at, 0.0 if sign < 0 or rng.random() < 0.6 else np.pi, KERB)
+
+
+def _border(site: Site, sign: int, outer: float) -> None:
+    """A fence, a hedge, or neither."""
+    rng = site.rng
+    kind = rng.choice(["fence", "hedge", "open"], p=[0.4, 0.4, 0.2])
+    s = 2.0
+    while s < 70 and kind != "open":
+        length = rng.uniform(4, 9)
+        if not (site.in_junction(s, 1) or site.in_junction(s + length, 1)) and rng.random() < 0.85:
+            if kind == "fence":
+                part = surroundings.fence(rng, length)
+            else:
+                leaves = int(_leaf_count(s) / 12 * length)
+                part = surroundings.bush(rng, site.green, length, rng.uniform(0.9, 1.7), leaves)
+            site.place(None, part, s + length / 2, sign * (outer + 0.4), 0.0, KERB)
+        s += length + 0.3
+
+
+def _garden(site: Site, sign: int, outer: float, room: float) -> None:
+    """Bushes and trees."""
+    rng, green = site.rng, site.green
+    for _ in range(int(rng.integers(0, 6))):
+        s = rng.uniform(4, 70)
+        t = outer + rng.uniform(1.0, max(1.1, room - 0.5))
+        if rng.random() < 0.6:
+            plant = surroundings.bush(rng, green, rng.uniform(1, 2.5), rng.uniform(0.8, 1.8))
+        else:
+            plant = surroundings.tree(rng, green, _leaf_count(s))
+        if not site.in_junction(s, 2):
+            site.place(None, plant, s, sign * t, rng.uniform(0, 3), KERB)
 
 
 def _leaf_count(distance: float) -> int:
