@@ -24,7 +24,7 @@ from kins.errors import KinsError
 NAMES = [
     "<img src=x onerror=alert(1)>",
     "'; DROP TABLE user; --",
-    "‮gnp.exe",
+    "\u202egnp.exe",
     "a\\b",
     "\x1b[2J",
     "a" * 150,

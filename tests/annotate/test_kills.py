@@ -37,7 +37,9 @@ class Server:
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")}
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         assert self.process.stdout is not None
-        self.token = re.search(r"token=(\S+)", self.process.stdout.readline())[1]  # type: ignore[index]
+        said = re.search(r"token=(\S+)", self.process.stdout.readline())
+        assert said is not None, "the server did not start"
+        self.token = said[1]
         while True:
             try:
                 httpx.get(f"http://127.0.0.1:{self.port}/healthz", timeout=5)
@@ -64,7 +66,7 @@ class Writer(threading.Thread):
     def run(self) -> None:
         while not self.stop:
             batch = [self._next() for _ in range(self.chance.randint(1, 4))]
-            while not self._sent(batch):
+            while not self._sent(batch) and not self.stop:
                 time.sleep(0.02)
 
     def _next(self) -> dict[str, Any]:
@@ -101,7 +103,6 @@ def survive(folder: Path, kills: int) -> int:
     finally:
         for writer in writers:
             writer.stop = True
-        for writer in writers:
             writer.join()
         server.kill()
     store = Store(f"sqlite:///{folder}/annotations.sqlite")

@@ -13,6 +13,8 @@ import pytest
 from tests.annotate.helpers import Person, add, new, operation, pictures, rectangle, served
 
 import kins
+from kins.annotate.exports import suffix_of
+from kins.annotate.routes.exports import WRITTEN
 from kins.annotate.server import Opened, open_folder
 from kins.masks import Mask
 
@@ -101,12 +103,14 @@ def exported(person: Person, wanted: dict[str, Any]) -> bytes:
     return person.get(f"/exports/{begun['id']}/file").content
 
 
-@pytest.mark.parametrize("name", [name for name in kins.formats.FORMATS if name != "predictions"])
+@pytest.mark.parametrize("name", WRITTEN)
 def test_every_format_is_written(alone: tuple[str, Opened, Person], name: str, tmp_path: Path) -> None:
     content = exported(alone[2], {"format": name, "layers": "mine", "states": ["done"]})
-    (tmp_path / "out.json").write_bytes(content)
-    masks = "amodal" if name == "coco" else None
-    assert len(kins.load(tmp_path / "out.json", images=alone[1].shop.exports.parent, masks=masks)) == 1
+    path = tmp_path / f"out{suffix_of(name)}"
+    path.write_bytes(content)
+    scene = kins.load(path, images=alone[1].shop.exports.parent, masks="amodal" if name == "coco" else None)["a.png"]
+    assert [i.amodal.area for i in scene if i.amodal] == [1200, 1200]
+    assert content == exported(alone[2], {"format": name, "layers": "mine", "states": ["done"]})
 
 
 def test_an_export_of_nothing_says_so(alone: tuple[str, Opened, Person]) -> None:

@@ -16,6 +16,7 @@ from kins.annotate.collected import Kept, dataset_of, kept, names_of
 from kins.errors import KinsError
 from kins.files import temporary_name
 from kins.files.terminal import shown
+from kins.formats.tools import TOOLS
 
 log = logging.getLogger("kins.annotate")
 
@@ -62,22 +63,28 @@ def write(shop: Shop, project_id: int, wanted: Wanted, stem: Path) -> tuple[Path
     """
     with shop.store.read() as connection:
         if wanted.layers != "all":
-            path = stem.with_suffix(".json")
+            path = stem.with_name(stem.name + suffix_of(wanted.format))
             return path, _write(shop, connection, project_id, wanted, path)
-        users = _annotators(connection, project_id)
+        users, suffix = _annotators(connection, project_id), suffix_of(wanted.format)
         losses: list[str] = []
-        with temporary_name(stem.with_suffix(".zip")) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        target = stem.with_name(f"{stem.name}.zip" if suffix != ".zip" else f"{stem.name}-all.zip")
+        with temporary_name(target) as temporary, zipfile.ZipFile(temporary, "w") as archive:
             for number, name in users:
-                path = stem.with_name(f"{stem.name}-{number}.json")
+                path = stem.with_name(f"{stem.name}-{number}{suffix}")
                 losses += [
                     f"{shown(name)}: {line}"
                     for line in _write(shop, connection, project_id, wanted._replace(layers=f"user:{name}"), path)
                 ]
-                inside = zipfile.ZipInfo(f"{_file_name(name, number)}.json")  # of 1980: the same bytes each time
+                inside = zipfile.ZipInfo(_file_name(name, number) + suffix)  # of 1980: the same bytes each time
                 inside.compress_type = zipfile.ZIP_DEFLATED
                 archive.writestr(inside, path.read_bytes())
                 path.unlink()
-        return stem.with_suffix(".zip"), losses
+        return target, losses
+
+
+def suffix_of(format: str) -> str:
+    """Of the file: annotation tools have many, which an archive holds."""
+    return ".zip" if format in TOOLS else ".parquet" if format == "parquet" else ".json"
 
 
 def _file_name(name: str, number: int) -> str:

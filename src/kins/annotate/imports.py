@@ -282,7 +282,7 @@ def read_proposals(path: Path, folder: Path, like: Dataset) -> Dataset:
         lambda: load_results(path, folder, None, like),
     )
     errors = []
-    for way in ways if path.is_file() else ways[2:]:
+    for way in ways:
         try:
             return way()
         except KinsError as error:

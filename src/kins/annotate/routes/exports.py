@@ -16,6 +16,8 @@ from kins.annotate.contents import STATES
 from kins.annotate.exports import Wanted, make
 from kins.formats import FORMATS
 
+WRITTEN = [*(name for name in FORMATS if name != "predictions"), "parquet"]
+"""Formats of exports."""
 _one_at_a_time = threading.Lock()
 
 
@@ -31,8 +33,8 @@ class _Export(msgspec.Struct):
 def begin(call: Call) -> dict[str, Any]:
     """Begin one."""
     given, project_id = call.read(_Export), call.path("project")
-    if given.format not in FORMATS or given.format == "predictions":
-        names = ", ".join(name for name in FORMATS if name != "predictions")
+    if given.format not in WRITTEN:
+        names = ", ".join(WRITTEN)
         raise AnswerError(422, "malformed", f"no format {given.format[:40]!r}; there are {names}")
     if set(given.states) - set(STATES):
         raise AnswerError(422, "malformed", f"states are {', '.join(STATES)}")
