@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -66,23 +64,17 @@ def write_pictures(folder: Path, count: int) -> None:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory, chromium_path: str) -> Iterator[tuple[str, str]]:
-    """A server with 40 pictures, in a thread: its address, and the token of the only user."""
-    import uvicorn
+    """A server with 40 pictures: its address, and the token of the only user."""
+    from tests.annotate.helpers import served
 
-    from kins.annotate import create_app
+    from kins.annotate.server import open_folder
 
     folder = tmp_path_factory.mktemp("site")
     write_pictures(folder, 40)
-    app = create_app(folder, token="a token for tests")
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}", "a token for tests"
-    server.should_exit = True
-    thread.join(10)
+    opened = open_folder(folder)
+    opened.shop.token = "a token for tests"
+    with served(opened) as address:
+        yield address, opened.shop.token
 
 
 @pytest.fixture(scope="session")

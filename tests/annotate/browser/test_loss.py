@@ -116,9 +116,8 @@ def history(page: Any, server: Server) -> list[dict[str, Any]]:
     image = int(page.url.rpartition("/")[2])
     images = page.request.get(f"{site}/projects/1/images").json()["images"]
     layer = next(one["layer"] for one in images if one["id"] == image)
-    operations: list[dict[str, Any]] = page.request.get(f"{site}/layers/{layer}/operations?after=0").json()[
-        "operations"
-    ]
+    told = page.request.get(f"{site}/layers/{layer}/operations?after=0").json()
+    operations: list[dict[str, Any]] = told["operations"]
     return operations
 
 

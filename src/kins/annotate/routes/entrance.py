@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,15 @@ def static(call: Call) -> Response:
 def me(call: Call) -> dict[str, Any]:
     """Who asks."""
     user = None if call.user is None else {"id": call.user, "name": call.name, "admin": call.admin}
-    return {"user": user, "csrf": call.csrf, "accounts": call.shop.accounts}
+    return {"user": user, "csrf": call.csrf, "accounts": call.shop.accounts, "store": user and _database(call)}
+
+
+def _database(call: Call) -> str:
+    """A name of this database: one address serves many in the course of time, and what a browser keeps is of one."""
+    with call.store.read() as connection:
+        project = tables.project
+        first = connection.execute(sa.select(project.c.root, project.c.created).order_by(project.c.id)).first()
+    return hashlib.sha256(repr(tuple(first or ())).encode()).hexdigest()[:16]
 
 
 def login(call: Call) -> Response:

@@ -62,4 +62,5 @@ def told_layer(call: Call, connection: sa.Connection, layer: Any, image: Any) ->
     history = call.shop.layers.history(connection, layer.id)
     frame = frame_of(connection, image)
     pairs = pairs_of(history.state, frame.width, frame.height, hiding_only(frame))
-    return layer_json(layer, history, pairs, layer.user == call.user)
+    mine = call.may_change(layer, call.role(connection, image.project, "viewer"))
+    return layer_json(layer, history, pairs, mine)

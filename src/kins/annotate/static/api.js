@@ -39,7 +39,8 @@ export async function me() {
 
 /** Signs in or out. */
 export async function login(name, password) {
-  return remember(await post("/login", { name, password }));
+  remember(await post("/login", { name, password }));
+  return me();
 }
 
 export async function logout() {

@@ -1,0 +1,97 @@
+"""Several people: signing in, two annotators, a reviewer with a consensus, an owner's pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.annotate.browser.conftest import write_pictures
+from tests.annotate.browser.person import Person, rectangle
+from tests.helpers import wait_for
+
+
+@pytest.fixture(scope="module")
+def shared(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server with accounts, and two classes."""
+    from tests.annotate.helpers import team
+
+    folder = tmp_path_factory.mktemp("team")
+    write_pictures(folder, 1)
+    with team(folder, count=0) as (address, _):
+        yield address
+
+
+def signed_in(chromium: Any, address: str, name: str) -> Any:
+    """A tab of somebody who has signed in by the form."""
+    from tests.annotate.helpers import PASSWORD
+
+    context = chromium.new_context(viewport={"width": 1000, "height": 640}, base_url=address)
+    context.set_default_timeout(10_000)
+    page = context.new_page()
+    page.goto(address)
+    page.fill("[aria-label=Name]", name)
+    page.fill("[aria-label=Password]", "not this one")
+    page.press("[aria-label=Password]", "Enter")
+    assert wait_for(lambda: page.inner_text("[role=alert]"))
+    page.fill("[aria-label=Password]", PASSWORD)
+    page.press("[aria-label=Password]", "Enter")
+    page.wait_for_url("**/#project/*")
+    return page
+
+
+def annotate(page: Any, right: float, flip: bool) -> None:
+    """A car and a person, and who is in front; then Done."""
+    person = Person(page, 1)
+    for name, corners in (("car", (100, 80, right, 152)), ("person", (180, 60, 232, 172))):
+        person.draw(rectangle(*corners))
+        person.press("/")
+        page.keyboard.type(name)
+        person.press("Enter")
+        page.wait_for_selector(f".object.selected:has-text('{name}')")
+    person.press("X" if flip else "C", "Control+Enter")
+    page.click("dialog button:has-text('Done')")
+    page.wait_for_url("**/#project/*")
+    assert not person.errors
+
+
+def test_two_annotators_a_consensus_and_a_review(chromium: Any, shared: str) -> None:
+    annotate(signed_in(chromium, shared, "annotator"), 220, flip=False)
+    annotate(signed_in(chromium, shared, "other"), 320, flip=True)
+    page = signed_in(chromium, shared, "reviewer")
+    page.click("a:text-is('review')")
+    page.wait_for_selector("text=2 of 2 objects in which annotators differ")
+    assert "IoU 0.5" in page.inner_text("main")
+    assert "the order" in page.inner_text("main")
+    page.click("button:text-is('Consensus')")
+    page.wait_for_url("**/layer/*")
+    page.click("[data-id=next-step]")
+    assert "1 of 2" in wait_for(lambda: page.inner_text("[aria-label=Disagreements]"))
+    page.click("text=Take other: car")
+    page.click("a:text-is('Review')")
+    page.click("figure:has-text('consensus') >> text=Accept")
+    page.wait_for_selector("p:has-text('reviewed;')")
+    layer = page.request.get("/api/v1/layers/3").json()
+    assert layer["kind"] == "consensus"
+    assert 32000 in layer["objects"][0]["rings"][0]["points"]
+    assert layer["pairs"][0]["nearer"] == layer["objects"][0]["id"]
+
+
+def test_an_owner_adds_people_whose_names_are_text(chromium: Any, shared: str) -> None:
+    page = signed_in(chromium, shared, "owner")
+    name = "<img src=x onerror=alert(1)>"
+    page.click("text=Users")
+    page.fill("[aria-label=Name]", name)
+    page.fill("[aria-label=Password]", "a good password")
+    page.click("text=Add")
+    page.wait_for_selector(f"td:text-is('{name}')")
+    page.goto(f"{shared}/#project/1/people")
+    page.select_option("[aria-label=User]", label=name)
+    page.click("button:text-is('Add')")
+    page.wait_for_selector(f"td:text-is('{name}')")
+    page.fill("[aria-label=Questions]", "Is everything outlined?")
+    page.click("text=Save")
+    page.click(f"[title='Remove {name} from the project']")
+    page.wait_for_selector(f"td:text-is('{name}')", state="detached")
+    assert page.query_selector("main img") is None
+    assert page.request.get("/api/v1/projects/1").json()["settings"]["questions"] == ["Is everything outlined?"]
