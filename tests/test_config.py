@@ -15,10 +15,23 @@ def test_shipped_configurations_are_valid_and_the_papers() -> None:
     assert {"asn_mlc_r50", "asn_mlc_r101", "mask_rcnn_r50", "panet_r50", "tiny"} <= set(names())
     for name in names():
         assert isinstance(load_config(name), Config)
-    paper = load_config("asn_mlc_r101")
-    assert (paper.train.batch, paper.train.steps, paper.train.lr, paper.train.momentum) == (8, 12000, 0.02, 0.9)
-    assert (paper.data.short_side, paper.data.long_side, paper.model.regions) == (800, 3000, 512)
-    assert paper.model.backbone == "resnet101"
+    assert load_config("asn_mlc_r101").model.backbone == "resnet101"
+    for name in names():
+        if not name.endswith(("_released", "_paper")):
+            continue
+        config = load_config(name)
+        train, data, model = config.train, config.data, config.model
+        assert (train.lr, train.momentum, train.weight_decay, model.regions) == (0.02, 0.9, 1e-4, 512)
+        assert (model.box_beta, model.initial, model.border_anchors, data.keep_hidden) == (1, "paper", False, True)
+        steps = {"asn_mlc_r101_released": 12000, "panet_r50_released": 40000}.get(name, 24000)
+        drops = [round(steps * share) for share in train.drops]
+        assert (train.steps, drops) == (steps, [] if steps == 40000 else [steps * 10 // 12, steps * 11 // 12])
+        if name.endswith("_paper"):
+            assert (train.batch, data.short_side, model.occlusion_labels) == (16, 1666, "region")
+        else:
+            assert (train.batch, data.short_side, model.occlusion_labels) == (8, 800, "region-swapped")
+            assert not model.name.startswith("panet-")  # was never released
+        assert model.name == name.partition("_r50")[0].partition("_r101")[0].replace("_", "-")
 
 
 def test_a_file_of_a_few_lines(tmp_path: Path) -> None:
@@ -30,6 +43,20 @@ def test_a_file_of_a_few_lines(tmp_path: Path) -> None:
     assert config.augment.scale == (0.5, 2)
     assert load_config(tmp_path / "my.yaml", ["train.precision=32"]).train.precision == "32"
     assert load_config(tmp_path / "my.yaml").train == Config().train
+
+
+def test_a_file_over_another_one(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("base: tiny\nmodel: {tap: 2}\ntrain: {lr: 0.5}\n")
+    (tmp_path / "more.yaml").write_text(f"base: {tmp_path / 'mine.yaml'}\nmodel: {{hidden: 9}}\n")
+    config, below = load_config(tmp_path / "more.yaml", ["train.seed=3"]), load_config("tiny")
+    assert config.model == below.model.model_copy(update={"tap": 2, "hidden": 9})
+    assert config.train == below.train.model_copy(update={"lr": 0.5, "seed": 3})
+    (tmp_path / "own.yaml").write_text(f"base: {tmp_path / 'own.yaml'}")
+    with pytest.raises(KinsError, match=r"own\.yaml: base: .*own\.yaml is no other configuration"):
+        load_config(tmp_path / "own.yaml")
+    (tmp_path / "odd.yaml").write_text("base: [tiny]")
+    with pytest.raises(KinsError, match=r"odd\.yaml: base: \['tiny'\] is no other configuration"):
+        load_config(tmp_path / "odd.yaml")
 
 
 @pytest.mark.parametrize(

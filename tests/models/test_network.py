@@ -8,6 +8,7 @@ from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.backbone_utils import BackboneWithFPN
 from torchvision.models.detection.faster_rcnn import FastRCNNConvFCHead
 from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
+from torchvision.models.detection.roi_heads import fastrcnn_loss
 
 import kins
 from kins.config import NETWORKS
@@ -15,7 +16,7 @@ from kins.errors import KinsError
 from kins.masks import Mask
 from kins.models import cpu
 from kins.models.network import AmodalRCNN
-from kins.models.regions import occlusion_labels
+from kins.models.regions import box_losses, occlusion_labels
 from kins.models.targets import flat_segments
 
 SMALL = {"backbone": "tiny", "channels": 32, "head_channels": 32, "hidden": 64, "regions": 16, "proposals_train": 100}
@@ -152,8 +153,52 @@ def test_losses_equal_torchvisions_on_the_same_weights() -> None:
 
 
 def test_occlusion_labels_are_those_of_the_matched_instance() -> None:
-    labels = occlusion_labels(target(), torch.tensor([0, 1, 1, 0]), torch.tensor([1, 3, 0, 0]))
-    assert labels.tolist() == [0, 1, 0, 0]  # background regions are not occluded
+    known = target(), torch.tensor([0, 1, 1, 0]), torch.tensor([1, 3, 0, 0]), torch.zeros(4, 4)
+    assert occlusion_labels(*known, "instance").tolist() == [0, 1, 0, 0]  # background regions are not occluded
+
+
+def test_occlusion_labels_of_regions_say_whether_anything_hidden_lies_in_them() -> None:
+    """x 80 to 110, y 10 to 80 of the second instance are hidden; the picture was scaled by two."""
+    known = {**target(), "scale": torch.tensor([2.0, 2.0])}
+    known["covered"] = flat_segments([Mask.from_box((80, 10, 30, 70), 96, 128).segments])
+    boxes = torch.tensor([[0.0, 0, 150, 40], [0, 0, 170, 40], [165, 0, 170, 19], [20, 160, 160, 220], [0, 0, 19, 300]])
+    labels = torch.tensor([1, 0, 2, 0, 0])
+    for rule, expected in (("region", [0, 1, 0, 0, 0]), ("region-swapped", [0, 0, 0, 1, 0])):
+        assert occlusion_labels(known, torch.zeros(5).long(), labels, boxes, rule).tolist() == expected
+    none = {**known, "occluded": known["occluded"][:0]}
+    assert occlusion_labels(none, torch.zeros(5).long(), labels, boxes, "region").tolist() == [0] * 5
+
+
+@pytest.mark.parametrize("rule", ["region", "region-swapped"])
+def test_a_network_trains_as_the_paper_has_it(rule: str) -> None:
+    settings = {"occlusion_labels": rule, "box_beta": 1.0, "initial": "paper", "border_anchors": False}
+    network, plain = small("asn", **settings, binary_targets=True).train(), small("asn").train()
+    assert network.segments == ["amodal", "covered", "inmodal"]
+    assert network.roi_heads.box_predictor.bbox_pred.weight.std().item() == pytest.approx(0.001, rel=0.2)
+    known = {**target(), "covered": flat_segments([Mask.from_box((80, 10, 30, 70), 96, 128).segments])}
+    losses, usual = network([picture()], [known]), plain([picture()], [target()])
+    assert losses.keys() == usual.keys()
+    assert all(torch.isfinite(value) for value in losses.values())
+
+
+def test_the_box_loss_bends_where_it_is_told_to() -> None:
+    torch.manual_seed(0)
+    logits, deltas, labels, targets = (
+        torch.randn(6, 4),
+        torch.randn(6, 16),
+        torch.tensor([0, 1, 3, 0, 2, 1]),
+        torch.randn(6, 4),
+    )
+    for beta in (1 / 9, 1.0):
+        distance = torch.stack([(deltas[k].view(4, 4)[labels[k]] - targets[k]).abs() for k in (1, 2, 4, 5)])
+        expected = torch.where(distance < beta, distance**2 / (2 * beta), distance - beta / 2).sum() / 6
+        torch.testing.assert_close(box_losses(logits, deltas, labels, targets, beta)[1], expected)
+    for found, expected in zip(
+        box_losses(logits, deltas, labels, targets, 1 / 9),
+        fastrcnn_loss(logits, deltas, [labels], [targets]),
+        strict=True,
+    ):
+        torch.testing.assert_close(found, expected)
 
 
 METHODS = ["asn-mlc", *(name for name, parts in NETWORKS.items() if parts.method != "separate")]

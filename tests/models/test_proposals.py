@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from kins.config import ModelConfig
+from kins.models.network import region_proposals
 from kins.models.proposals import SeededSampler
 
 
@@ -23,6 +25,22 @@ def test_positive_and_negative_ones_are_as_many_as_torchvisions(labels: list[int
     assert (positive.dtype, positive.sum(), negative.sum()) == (expected[0][0].dtype, *(e[0].sum() for e in expected))
     assert not positive[values < 1].any()
     assert not negative[values != 0].any()
+
+
+def test_anchors_across_the_border_can_be_left_out() -> None:
+    anchors = torch.tensor(
+        [[0.0, 0, 30, 30], [-1, 0, 30, 30], [10, 10, 101, 40], [10, 10, 100, 60], [10, 30, 40, 60.5]]
+    )
+    target = {"boxes": torch.tensor([[0.0, 0, 30, 30]])}
+    found = {}
+    for border in (True, False):
+        network = region_proposals(ModelConfig(channels=8, border_anchors=border))
+        network.sizes = [(60, 100), (10, 10)]
+        found[border] = [
+            own.tolist() for own in network.assign_targets_to_anchors([anchors, anchors[1:]], [target] * 2)[0]
+        ]
+    assert found[True] == [[1, 1, 0, 0, 0], [1, 0, 0, 0]]
+    assert found[False] == [[1, -1, -1, 0, -1], [1, 0, 0, 0]]  # where none is left, all are
 
 
 def test_a_seed_fixes_the_choice() -> None:

@@ -66,6 +66,16 @@ def test_networks_that_are_compared_learn_from_the_same_objects(segments: list[s
     assert make_target(scene, torch.ones(2), {4: 1}, DATA, segments)["boxes"].tolist() == [[10, 10, 30, 30]]
 
 
+def test_what_is_hidden_altogether_may_be_kept_and_covers_places() -> None:
+    hidden, seen = instance((60, 20, 20, 20), (0, 0, 0, 0)), instance((10, 10, 20, 20), (10, 10, 15, 20))
+    scene = Scene(Image(1, "a.png", 50, 100), (hidden, seen))
+    data = DataConfig(min_size=4, keep_hidden=True)
+    target = make_target(scene, torch.ones(2), {4: 1}, data, ["amodal", "covered"])
+    assert target["boxes"].tolist() == [[60, 20, 80, 40], [10, 10, 30, 30]]
+    columns = {(number, x): (top, bottom) for number, x, top, bottom in target["covered"].int().tolist()}
+    assert columns == {(0, x): (20, 40) for x in range(60, 80)} | {(0, x): (10, 30) for x in range(25, 30)}
+
+
 def test_images_with_ids_of_any_length(shapes: Dataset) -> None:
     scenes = [scene.replace(image=dataclasses.replace(scene.image, id=2**70 + scene.image.id)) for scene in shapes]
     long = Dataset.from_scenes(scenes, shapes.categories, images_dir=shapes.images_dir)

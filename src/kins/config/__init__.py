@@ -112,6 +112,17 @@ class ModelConfig(Section):
     extraction: bool = Field(True, description="Multi-level coding: extraction on or off.")
     combination: bool = Field(True, description="Multi-level coding: combination on or off.")
     occluded_weight: float = Field(8.0, gt=0, le=1e6, description="Weight of the occluded class in the occlusion loss.")
+    occlusion_labels: Literal["instance", "region", "region-swapped"] = Field(
+        "instance",
+        description="What an occlusion head learns of a region: whether its instance is occluded; whether anything "
+        "hidden lies in it (the paper's authors); or that with x and y of the region exchanged (their code).",
+    )
+    box_beta: float = Field(1 / 9, gt=0, le=1e6, description="Where the box loss turns from square to linear.")
+    initial: Literal["torchvision", "paper"] = Field(
+        "torchvision", description="Initial weights of the last layers for classes, boxes and occlusion."
+    )
+    border_anchors: bool = Field(True, description="Learn from anchors that cross the image's border, too.")
+    binary_targets: bool = Field(False, description="Mask targets of 0 and 1, cut at one half, not shares of cells.")
     options: dict[str, bool | int | float | str | None] = Field(
         {}, description="What the network's method alone has; see its file in kins.models.stages."
     )
@@ -166,6 +177,7 @@ class DataConfig(Section):
     occluded_rate: float = Field(
         0.01, ge=0, lt=1, description="Hidden share from which an instance is called occluded."
     )
+    keep_hidden: bool = Field(False, description="Train on instances of which nothing is visible, too.")
     min_size: float = Field(
         2.0, ge=0, le=16384, description="Amodal boxes thinner than this many pixels of the scaled image are left out."
     )
@@ -272,6 +284,7 @@ def load_config(source: str | Path, overrides: Sequence[str] = ()) -> Config:
 
     Args:
         source: a YAML file, the config.json of a run, or the name of one that comes with kins ("tiny", "asn_mlc_r50").
+            A file may have a line `base: NAME`, another one (a name or a file) whose values hold where it has none.
         overrides: "section.key=value", values in YAML.
 
     Example:
@@ -287,13 +300,7 @@ def load_config(source: str | Path, overrides: Sequence[str] = ()) -> Config:
     """
     import yaml
 
-    path = _find(source)
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise KinsError(f"{source}: not a readable YAML file ({' '.join(str(error).split())})") from None
-    if not isinstance(values, dict):
-        raise KinsError(f"{source}: a configuration is a mapping of sections ({', '.join(Config.model_fields)})")
+    values = _read(source)
     for override in overrides:
         key, separator, text = override.partition("=")
         if not separator:
@@ -302,7 +309,30 @@ def load_config(source: str | Path, overrides: Sequence[str] = ()) -> Config:
             _set(values, key.split("."), yaml.safe_load(text))
         except (ValueError, RecursionError, yaml.YAMLError):
             raise KinsError(f"{override}: the value is not YAML") from None
-    return stored(values, str(source)) if path.name == "config.json" else checked(Config, values, str(source))
+    run = _find(source).name == "config.json"
+    return stored(values, str(source)) if run else checked(Config, values, str(source))
+
+
+def _read(source: str | Path, above: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A file's values over those of the configuration that its `base` names, if it names one."""
+    import yaml
+
+    try:
+        values = yaml.safe_load(_find(source).read_text(encoding="utf-8")) or {}
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise KinsError(f"{source}: not a readable YAML file ({' '.join(str(error).split())})") from None
+    if not isinstance(values, dict):
+        raise KinsError(f"{source}: a configuration is a mapping of sections ({', '.join(Config.model_fields)})")
+    base = values.pop("base", None)
+    if base is None:
+        return values
+    if not isinstance(base, str) or base in (*above, str(source)):
+        raise KinsError(f"{source}: base: {base} is no other configuration; name a file, or one that comes with kins")
+    below = _read(base, (*above, str(source)))
+    for section, part in values.items():
+        both = isinstance(part, dict) and isinstance(below.get(section), dict)
+        below[section] = {**below[section], **part} if both else part
+    return below
 
 
 def names() -> list[str]:

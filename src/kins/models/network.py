@@ -41,7 +41,9 @@ class AmodalRCNN(GeneralizedRCNN):
     @property
     def segments(self) -> list[str]:
         """What the targets of its masks are drawn from (`targets.SOURCES`)."""
-        return sorted({source for name in self.roi_heads.mask_heads.targets.values() for source in SOURCES[name]})
+        heads = self.roi_heads
+        covered = {"covered"} if heads.occlusion_head is not None and heads.occlusion_rule != "instance" else set()
+        return sorted({source for name in heads.mask_heads.targets.values() for source in SOURCES[name]} | covered)
 
     def on_boxes(
         self,
@@ -131,16 +133,23 @@ def assemble(config: ModelConfig, num_classes: int) -> AmodalRCNN:
         first = (AllLevels if parts.panet else conv)(config.channels, config.head_channels)
         return RegionHead(first, config.head_channels, config.head_depth, config.hidden, config.tap)
 
+    box_predictor = BoxPredictor(config.hidden, num_classes)
+    occlusion_predictor = nn.Linear(config.hidden, 2) if parts.occlusion else None
+    if config.initial == "paper":
+        begin_as_the_paper(box_predictor, occlusion_predictor)
     return AmodalRCNN(
         body,
         rpn,
         AmodalRoIHeads(
             box_pool=pool(7),
             box_head=region_head(),
-            box_predictor=BoxPredictor(config.hidden, num_classes),
+            box_predictor=box_predictor,
             occlusion_head=region_head() if parts.occlusion else None,
-            occlusion_predictor=nn.Linear(config.hidden, 2) if parts.occlusion else None,
+            occlusion_predictor=occlusion_predictor,
             occluded_weight=config.occluded_weight,
+            occlusion_rule=config.occlusion_labels,
+            box_beta=config.box_beta,
+            binary_targets=config.binary_targets,
             mask_pool=pool(14),
             mask_heads=mask_stage(config, num_classes),
             regions=config.regions,
@@ -149,6 +158,14 @@ def assemble(config: ModelConfig, num_classes: int) -> AmodalRCNN:
             detections=config.detections,
         ),
     )
+
+
+def begin_as_the_paper(boxes: BoxPredictor, occlusion: nn.Linear | None) -> None:
+    """Initial weights of the last layers as in the code that the paper's authors released."""
+    layers = [(boxes.cls_score, 0.01), (boxes.bbox_pred, 0.001), *([] if occlusion is None else [(occlusion, 0.01)])]
+    for layer, deviation in layers:
+        nn.init.normal_(layer.weight, std=deviation)
+        nn.init.zeros_(layer.bias)
 
 
 def normalisation(config: ModelConfig) -> str:
@@ -169,4 +186,5 @@ def region_proposals(config: ModelConfig) -> ProposalNetwork:
         pre_nms_top_n=proposals,
         post_nms_top_n=proposals,
         nms_thresh=0.7,
+        border_anchors=config.border_anchors,
     )

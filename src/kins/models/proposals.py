@@ -46,12 +46,18 @@ class ProposalHead(RPNHead):
 
 
 class ProposalNetwork(RegionProposalNetwork):
-    """torchvision's region proposals; the losses are averaged over images, and the sampling is seeded."""
+    """torchvision's region proposals; the losses are averaged over images, and the sampling is seeded.
+
+    Args:
+        border_anchors: learn from anchors that cross the image's border, too.
+    """
 
     fg_bg_sampler: SeededSampler
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, border_anchors: bool = True, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.border_anchors = border_anchors
+        self.sizes: list[tuple[int, int]] = []
         self.fg_bg_sampler = SeededSampler(
             self.fg_bg_sampler.batch_size_per_image, self.fg_bg_sampler.positive_fraction
         )
@@ -60,8 +66,22 @@ class ProposalNetwork(RegionProposalNetwork):
         self, images: ImageList, features: dict[str, Tensor], targets: list[dict[str, Tensor]] | None = None
     ) -> tuple[list[Tensor], dict[str, Tensor]]:
         self.fg_bg_sampler.seeds = target_seeds(targets or [])
+        self.sizes = images.image_sizes
         boxes, losses = super().forward(images, features, targets)
         return boxes, losses
+
+    def assign_targets_to_anchors(
+        self, anchors: list[Tensor], targets: list[dict[str, Tensor]]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """torchvision's labels (R,) of each image's anchors, 1, 0 or -1 for left out, and boxes matched with them."""
+        labels, matched = super().assign_targets_to_anchors(anchors, targets)
+        if not self.border_anchors:
+            for own, boxes, (height, width) in zip(labels, anchors, self.sizes, strict=True):
+                limits = boxes.new_tensor([width, height])
+                outside = (boxes[:, :2] < 0).any(1) | (boxes[:, 2:] > limits).any(1)
+                if not outside.all():  # a picture smaller than all anchors
+                    own[outside] = -1
+        return labels, matched
 
     def compute_loss(
         self,

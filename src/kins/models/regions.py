@@ -3,18 +3,19 @@
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.models.detection.roi_heads import RoIHeads, fastrcnn_loss
+from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.ops import clip_boxes_to_image
 
 from kins.models.heads import Kept, RegionHead
 from kins.models.proposals import SeededSampler, at_least_single, target_seeds
 from kins.models.stages.stage import MaskStage, Regions
-from kins.models.targets import Drawn
+from kins.models.targets import Drawn, draw_targets
 
 Target = dict[str, Tensor]
 """One training image: boxes (N, 4) float x1, y1, x2, y2; labels (N,) int64 from 1; occluded (N,) int64, 0 or 1;
 segments (S, 4) float by the names that the masks' targets are drawn from (`targets.SOURCES`), and scale (2,), as in
-`targets.draw_targets`; seed () int64, optional."""
+`targets.draw_targets`; covered, segments of all that is hidden, if the occlusion labels are of regions; seed () int64,
+optional."""
 
 
 class AmodalRoIHeads(RoIHeads):
@@ -29,6 +30,9 @@ class AmodalRoIHeads(RoIHeads):
         mask_heads: makes the masks; one of kins.models.stages.
         occlusion_head, occlusion_predictor: occluded or not (logits of 2 classes), or None.
         occluded_weight: weight of the occluded class in the occlusion loss; the other one's is 1.
+        occlusion_rule: what the occlusion head learns: `kins.config.ModelConfig.occlusion_labels`.
+        box_beta: where the box loss turns from square to linear.
+        binary_targets: mask targets of 0 and 1.
         regions: regions sampled per training image, a quarter of them foreground.
         score_threshold, nms_threshold, detections: what is left of the boxes at prediction.
     """
@@ -44,6 +48,9 @@ class AmodalRoIHeads(RoIHeads):
         occlusion_head: RegionHead | None = None,
         occlusion_predictor: nn.Module | None = None,
         occluded_weight: float = 8.0,
+        occlusion_rule: str = "instance",
+        box_beta: float = 1 / 9,
+        binary_targets: bool = False,
         regions: int = 512,
         score_threshold: float = 0.05,
         nms_threshold: float = 0.5,
@@ -63,6 +70,7 @@ class AmodalRoIHeads(RoIHeads):
             detections,
         )
         self.fg_bg_sampler = SeededSampler(regions, 0.25)
+        self.occlusion_rule, self.box_beta, self.binary_targets = occlusion_rule, box_beta, binary_targets
         self.mask_pool = mask_pool
         self.mask_heads = mask_heads
         self.occlusion_head = occlusion_head
@@ -93,22 +101,26 @@ class AmodalRoIHeads(RoIHeads):
         pooled = self.box_roi_pool(features, proposals)
         box_vectors, box_map = self.box_head(pooled)
         class_logits, box_deltas = self.box_predictor(box_vectors)
-        box_losses = [
-            fastrcnn_loss(at_least_single(scores), at_least_single(deltas), [label], [target])
+        found = [
+            box_losses(at_least_single(scores), at_least_single(deltas), label, target, self.box_beta)
             for scores, deltas, label, target in zip(
                 class_logits.split(counts), box_deltas.split(counts), labels, regression, strict=True
             )
         ]
-        classifier, box_reg = (_mean(list(values)) for values in zip(*box_losses, strict=True))
+        classifier, box_reg = (_mean(list(values)) for values in zip(*found, strict=True))
         losses = {"loss_classifier": classifier, "loss_box_reg": box_reg}
         kept = Kept(box_map)
         if self.occlusion_head is not None and self.occlusion_predictor is not None:
             occlusion_vectors, occlusion_map = self.occlusion_head(pooled)
             logits = at_least_single(self.occlusion_predictor(occlusion_vectors))
+            wanted = [
+                occlusion_labels(target, m, label, boxes, self.occlusion_rule)
+                for target, m, label, boxes in zip(targets, matched, labels, proposals, strict=True)
+            ]
             losses["loss_occlusion"] = _mean(
                 [
-                    F.cross_entropy(logits_i, occlusion_labels(target, m, label), self.occlusion_weights)
-                    for logits_i, target, m, label in zip(logits.split(counts), targets, matched, labels, strict=True)
+                    F.cross_entropy(own, label, self.occlusion_weights)
+                    for own, label in zip(logits.split(counts), wanted, strict=True)
                 ]
             )
             kept = Kept(box_map, occlusion_map)
@@ -133,7 +145,7 @@ class AmodalRoIHeads(RoIHeads):
             [len(b) for b in boxes],
             kept.of(foreground) if self.mask_heads.coded else None,
         )
-        return self.mask_heads.losses(regions, Drawn(targets, boxes, matched))
+        return self.mask_heads.losses(regions, Drawn(targets, boxes, matched, self.binary_targets))
 
     def predict(
         self, features: dict[str, Tensor], proposals: list[Tensor], image_shapes: list[tuple[int, int]]
@@ -211,11 +223,39 @@ class AmodalRoIHeads(RoIHeads):
         return found | self.mask_heads.predict(regions)
 
 
-def occlusion_labels(target: Target, matched: Tensor, labels: Tensor) -> Tensor:
-    """(R,) int64: 1 where the instance that a region is matched with is occluded; background regions get 0."""
+def occlusion_labels(target: Target, matched: Tensor, labels: Tensor, boxes: Tensor, rule: str) -> Tensor:
+    """(R,) int64, 1 where a region is occluded.
+
+    Args:
+        matched, labels: (R,) int64, the instance of each region, and its class, 0 for background.
+        boxes: (R, 4) of the regions.
+        rule: "instance": the instance that a region is matched with is occluded, background is not; "region": a hidden
+            pixel of any instance lies in the box, background or not; "region-swapped": so for the box with x and y
+            exchanged, as the code has it that the paper's authors released.
+    """
     if not len(target["occluded"]):
         return torch.zeros_like(labels)
-    return torch.where(labels > 0, target["occluded"][matched], 0)
+    if rule == "instance":
+        return torch.where(labels > 0, target["occluded"][matched], 0)
+    places = boxes[:, [1, 0, 3, 2]] if rule == "region-swapped" else boxes
+    covered = draw_targets(target["covered"], target["scale"], places, torch.zeros_like(matched), 1)
+    return (covered[:, 0, 0] > 0).long()
+
+
+def box_losses(
+    class_logits: Tensor, deltas: Tensor, labels: Tensor, targets: Tensor, beta: float
+) -> tuple[Tensor, Tensor]:
+    """Cross-entropy of the classes, and smooth L1 of the own class's box, as torchvision's, of one image.
+
+    Args:
+        class_logits, deltas: (R, K + 1) and (R, 4 (K + 1)).
+        labels, targets: (R,) int64, and (R, 4) regression targets.
+        beta: where the loss turns from square to linear.
+    """
+    rows = torch.where(labels > 0)[0]
+    own = deltas.view(len(deltas), -1, 4)[rows, labels[rows]]
+    boxes = F.smooth_l1_loss(own, targets[rows], beta=beta, reduction="sum")
+    return F.cross_entropy(class_logits, labels), boxes / labels.numel()
 
 
 def _mean(values: list[Tensor]) -> Tensor:

@@ -100,12 +100,18 @@ class Drawn:
         targets: of each image; see `kins.models.regions.Target`.
         boxes: of each image, (R_i, 4), in pixels of the network input.
         matched: of each image, (R_i,) int64, the instance of each region.
+        binary: targets are 1 where at least half of a cell is covered, else 0.
     """
 
     def __init__(
-        self, targets: Sequence[Mapping[str, Tensor]], boxes: Sequence[Tensor], matched: Sequence[Tensor]
+        self,
+        targets: Sequence[Mapping[str, Tensor]],
+        boxes: Sequence[Tensor],
+        matched: Sequence[Tensor],
+        binary: bool = False,
     ) -> None:
         self.images = list(zip(targets, boxes, matched, strict=True))
+        self.binary = binary
         self.kept: dict[tuple[str, int], Tensor] = {}
 
     def __call__(self, name: str, size: int = 28) -> Tensor:
@@ -115,7 +121,8 @@ class Drawn:
         return self.kept[name, size]
 
     def _draw(self, name: str, size: int) -> Tensor:
-        return torch.cat([draw_targets(t[name], t["scale"], boxes, m, size) for t, boxes, m in self.images])
+        drawn = torch.cat([draw_targets(t[name], t["scale"], boxes, m, size) for t, boxes, m in self.images])
+        return (drawn >= 0.5).float() if self.binary else drawn
 
     def _hidden(self, size: int) -> Tensor:
         return (self("amodal", size) - self("inmodal", size)).clamp(min=0)

@@ -14,7 +14,7 @@ from kins.complete.pairs import PairSet
 from kins.complete.samples import CompletionSet
 from kins.config import AugmentConfig, Config, DataConfig
 from kins.errors import KinsError
-from kins.masks import Mask, rasterise
+from kins.masks import Mask, rasterise, union
 from kins.models.completion import CompletionNetwork
 from kins.models.images import network_ratio, scaled
 from kins.models.network import AmodalRCNN
@@ -111,7 +111,9 @@ def make_target(
     instances = [i for i in scene if not i.crowd and i.category_id in labels]
     inmodal = any(name != "amodal" for name in segments)
     rasterise([mask for i in instances for mask in (i.amodal, i.inmodal)])
-    instances = [i for i in instances if (seen := i.require("inmodal") if inmodal else i.inmodal) is None or seen]
+    seen = [i.require("inmodal") if inmodal else i.inmodal for i in instances]
+    if not data.keep_hidden:
+        instances = [i for i, mask in zip(instances, seen, strict=True) if mask is None or mask]
     boxes = torch.tensor([i.require("amodal").box for i in instances]).view(-1, 4)
     boxes = torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], dim=1) * scale.repeat(2)
     keep = ((boxes[:, 2:] - boxes[:, :2]) >= max(data.min_size, 1e-3)).all(dim=1)
@@ -132,8 +134,11 @@ MADE: dict[str, Callable[[Scene, Sequence[Instance]], list[Mask]]] = {
     "inmodal": lambda scene, instances: [i.require("inmodal") for i in instances],
     "occluder": occluders,
     "neighbours": neighbours,
+    "covered": lambda scene, instances: [
+        union([i.hidden for i in instances if i.both_known], scene.image.height, scene.image.width)
+    ],
 }
-"""The masks that segments are made of, by the names in `kins.models.targets.SOURCES`."""
+"""The masks that segments are made of, by the names in `kins.models.targets.SOURCES`; `covered`: all that is hidden."""
 
 
 def _occluded(instance: Instance, rate: float) -> bool:
