@@ -14,11 +14,10 @@ from kins.validate import validate
 CVAT = "<?xml version='1.0' encoding='utf-8'?>\n<annotations>\n  <version>1.0</version>\n</annotations>\n"
 FILES = {
     "cvat": (CVAT, "holds CVAT's annotations in XML"),
-    "label-studio": ([{"id": 1, "data": {"image": "1.jpg"}, "annotations": []}], "holds Label Studio's tasks"),
+    "label-studio": ([{"image": "1.jpg", "annotation_id": 1, "annotator": 1}], "holds Label Studio's JSON-MIN"),
     "voc": ("<annotation>\n<folder>VOC</folder><object/></annotation>", "holds Pascal VOC's annotations"),
     "yolo": ("0 0.5 0.5 0.25 1\n1 0.1 0.2 0.3 0.4 0.5 0.6\n", "holds YOLO's annotations"),
     "cityscapes": ({"imgHeight": 1024, "imgWidth": 2048, "objects": []}, "holds Cityscapes' polygons"),
-    "datumaro": ({"info": {}, "categories": {"label": {}}, "items": []}, "holds Datumaro's annotations"),
     "via": ({"_via_img_metadata": {}}, "holds a project of VGG"),
     "mmdetection": (
         {"labels": [0], "scores": [0.5], "bboxes": [[0, 0, 1, 1]]},

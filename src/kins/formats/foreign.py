@@ -25,12 +25,10 @@ LARGEST = 2**24
 _OBJECTS: dict[str, tuple[str, ...]] = {
     "Cityscapes' polygons of one picture": ("imgHeight", "imgWidth", "objects"),
     "a project of VGG Image Annotator": ("_via_img_metadata",),
-    "Datumaro's annotations": ("items", "categories"),
     "MMDetection's results for one picture": ("labels", "scores", "bboxes"),
 }
 _ENTRIES: dict[str, tuple[str, ...]] = {
-    "Label Studio's tasks": ("data", "annotations"),
-    "Label Studio's tasks with predictions": ("data", "predictions"),
+    "Label Studio's JSON-MIN, which lacks the regions' ids (export JSON instead)": ("annotation_id", "annotator"),
     "Ultralytics' results for one picture": ("class", "confidence", "box"),
     "masks of Segment Anything for one picture": ("predicted_iou", "segmentation"),
 }

@@ -14,15 +14,21 @@ from types import ModuleType
 from kins.errors import KinsError
 from kins.files import JSON_MARK, MARKUP_MARK, inside, write_archive, write_atomic
 from kins.formats.document import Document, parse
-from kins.formats.tools import cvat, isat, labelme
+from kins.formats.tools import cvat, datumaro, isat, labelme, labelstudio
 from kins.formats.tools.parts import Convention as Convention
 from kins.formats.tools.parts import Reading as Reading
 from kins.formats.tools.sources import File, files_in
 from kins.records import Dataset
 
-TOOLS: dict[str, ModuleType] = {"labelme": labelme, "isat": isat, "cvat": cvat}
+TOOLS: dict[str, ModuleType] = {
+    "labelme": labelme,
+    "isat": isat,
+    "cvat": cvat,
+    "datumaro": datumaro,
+    "label-studio": labelstudio,
+}
 """By name, in the sequence in which they are tried."""
-SINGLE = {"cvat": ".xml"}
+SINGLE = {"cvat": ".xml", "datumaro": ".json", "label-studio": ".json"}
 """Tools whose output may be one file, and its suffix."""
 MOST_LOOKED_AT = 200
 """Files of a folder that are looked at to recognise a tool."""

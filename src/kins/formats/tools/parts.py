@@ -93,6 +93,7 @@ class Picture:
         id: None to number by the sequence.
         hides: pairs of keys, nearer and farther object, that count more than layers.
         marked: something shows that the annotator kept to the rules, beside what the parts show.
+        guessed: layers are no more than the sequence of drawing.
     """
 
     file_name: str
@@ -103,6 +104,7 @@ class Picture:
     extra: dict[str, Any] = dataclasses.field(default_factory=dict)
     hides: list[tuple[Hashable, Hashable]] = dataclasses.field(default_factory=list)
     marked: bool = False
+    guessed: bool = False
 
 
 @dataclasses.dataclass(slots=True)
@@ -147,6 +149,9 @@ def dataset_of(
     images = drawing.images()
     if not inmodal:
         left_out["pairs of objects that overlap on one layer, of which neither hides the other"] += drawing.ties()
+        left_out["pairs of objects that overlap and of which the later one is taken for the nearer"] += (
+            drawing.guesses()
+        )
     lines = [f"{count} {what}" for what, count in left_out.items() if count]
     return Dataset(images, categories, _ById(images, drawing), images_dir=reading.images_dir, path=path, left_out=lines)
 
@@ -239,18 +244,26 @@ class _Drawing:
 
     def ties(self) -> int:
         """Pairs of objects that overlap on one layer."""
-        count = 0
-        for index, picture in enumerate(self.pictures):
-            owners, parts = self._whole_parts(index)
-            layers = np.array([picture.parts[part].layer for part in parts])
-            same = (layers[:, None] == layers[None, :]) & (owners[:, None] < owners[None, :])
-            if same.any():
-                masks = self._masks(index)
-                table, _, boxes = spans([masks[part] for part in parts])
-                same &= overlaps(table, boxes, table, boxes) > 0
-                nearer = self._nearer(index, owners, parts)
-                count += len({(owners[i], owners[j]) for i, j in np.argwhere(same & ~nearer & ~nearer.T)})
-        return count
+        return sum(len(self._doubtful(index, guesses=False)) for index in range(len(self.pictures)))
+
+    def guesses(self) -> int:
+        """Pairs of objects that overlap where nothing but the sequence says which is nearer."""
+        return sum(len(self._doubtful(i, guesses=True)) for i, picture in enumerate(self.pictures) if picture.guessed)
+
+    def _doubtful(self, index: int, guesses: bool) -> set[tuple[int, int]]:
+        """Overlapping objects of which no relation says which is nearer: on one layer, or on any."""
+        owners, parts = self._whole_parts(index)
+        layers = np.array([self.pictures[index].parts[part].layer for part in parts])
+        pairs = owners[:, None] < owners[None, :]
+        if not guesses:
+            pairs &= layers[:, None] == layers[None, :]
+        if not pairs.any():
+            return set()
+        masks = self._masks(index)
+        table, _, boxes = spans([masks[part] for part in parts])
+        pairs &= overlaps(table, boxes, table, boxes) > 0
+        stated = {pair for one in self._stated(index) for pair in (one, one[::-1])}
+        return {(owners[i], owners[j]) for i, j in np.argwhere(pairs)} - stated
 
     def instances(self, index: int, image: Image) -> tuple[Instance, ...]:
         """Those of a picture."""
