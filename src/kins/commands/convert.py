@@ -13,7 +13,7 @@ def convert(
     target: Annotated[
         Path,
         typer.Argument(
-            metavar="OUT", help="Annotation file to write; a folder or a zip archive for labelme, ISAT and CVAT."
+            metavar="OUT", help="Annotation file to write; for labelme, ISAT and other tools a folder, or NAME.zip."
         ),
     ],
     to: Annotated[
@@ -21,7 +21,8 @@ def convert(
         typer.Option(
             "--to",
             metavar="FORMAT",
-            help="kins2020, kins2019, cocoa, cocoa-cls, d2sa, coco, predictions, parquet, labelme or isat.",
+            help="kins2020, kins2019, cocoa, cocoa-cls, d2sa, coco, aistron, predictions, parquet, labelme, isat, "
+            "cvat, label-studio or datumaro.",
         ),
     ],
     polygons: Annotated[
@@ -35,6 +36,10 @@ def convert(
         typer.Option(
             "--annotations", metavar="FILE", help="Ground truth of IN, where IN is a plain list of detections."
         ),
+    ] = None,
+    masks: Annotated[
+        Path | None,
+        typer.Option("--masks", metavar="FILE", help="COCO's file with the masks of IN, where IN is InstaOrder's."),
     ] = None,
     coco_names: Annotated[
         bool,
@@ -50,21 +55,24 @@ def convert(
     """
     from kins.files import check_output
     from kins.files.terminal import say
-    from kins.formats import load, load_predictions, outputs
+    from kins.formats import load, load_instaorder, load_predictions, outputs
     from kins.formats.names import with_coco_names
     from kins.formats.tools import TOOLS, input_files
     from kins.masks import require_sound
 
+    inputs = [source, annotations, masks, images, *input_files(source)]
     if to not in TOOLS:
-        check_output(target, [source, annotations, images])
-    if annotations is None:
+        check_output(target, inputs)
+    if masks is not None:
+        dataset = load_instaorder(source, masks, images)
+    elif annotations is None:
         dataset = load(source, images=images, format=from_, masks=as_)
     else:
         dataset = load_predictions(source, load(annotations, images=images, masks="amodal"), masks=as_)
     if coco_names:
         dataset = with_coco_names(dataset)
     if to in TOOLS:
-        check_output(outputs(dataset, target, to), [source, annotations, images, *input_files(source)])
+        check_output(outputs(dataset, target, to), inputs)
     missing = {"amodal", "inmodal"}
     for scene in dataset:  # masks that the target holds as they are would be passed on unread, damaged ones too
         require_sound([mask for instance in scene for mask in (instance.amodal, instance.inmodal)])

@@ -9,9 +9,10 @@ from typing import Literal
 
 from kins.errors import KinsError
 from kins.files import write_json
-from kins.formats import aistron, coco, cocoa, cocoa_cls, kins2019, kins2020, parquet, predictions, tools
+from kins.formats import aistron, coco, cocoa, cocoa_cls, instaorder, kins2019, kins2020, parquet, predictions, tools
 from kins.formats.document import Document, checked_text, encode, parse, read_content
 from kins.formats.foreign import describe_file
+from kins.formats.instaorder import load_instaorder as load_instaorder
 from kins.formats.prediction_writer import PredictionWriter as PredictionWriter
 from kins.formats.predictions import load_predictions as load_predictions
 from kins.formats.tools import TOOLS, Convention, Reading
@@ -24,6 +25,7 @@ __all__ = [
     "Masks",
     "PredictionWriter",
     "load",
+    "load_instaorder",
     "load_predictions",
     "outputs",
     "recognise",
@@ -211,12 +213,18 @@ def recognise(document: Document) -> str:
     for name, module in FORMATS.items():
         if module.matches(document):
             return name
+    if instaorder.matches(document):
+        raise KinsError(
+            f"{document.path}: holds InstaOrder's orders alone; kins convert --masks FILE adds COCO's masks"
+        )
     if document.content is not None and (said := describe_file(document.path, bytes(document.content))):
         raise KinsError(f"{document.path}: {said}")
     raise KinsError(f"{document.path}: is in none of the formats {', '.join(FORMATS)}; name one with --from")
 
 
 def _module(name: str) -> ModuleType:
+    if name == "instaorder":
+        raise KinsError("InstaOrder is read with COCO's masks, and not written: kins convert IN OUT --masks FILE")
     if name not in FORMATS:
         raise KinsError(f"no format {name!r}; there are {', '.join(FORMATS)} and parquet")
     return FORMATS[name]

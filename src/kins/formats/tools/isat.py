@@ -21,7 +21,7 @@ from kins.formats.document import Document, Raw
 from kins.formats.tools import drawing, shapes
 from kins.formats.tools.drawing import Drawn
 from kins.formats.tools.parts import Kind, Part, Picture, Reading, dataset_of, marks_in
-from kins.formats.tools.sources import decoded, picture_name, size_of
+from kins.formats.tools.sources import decoded, picture_name, size_of, split_name
 from kins.masks import Mask
 from kins.masks.trace import rings
 from kins.records import Dataset, Scene
@@ -54,16 +54,28 @@ class _Known(_Ring, forbid_unknown_fields=True, gc=False):
 
 class _File(msgspec.Struct, gc=False):
     info: Raw = Raw()
+    objects: list[Any] | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Raws(_File, gc=False):
+    """A file whose rings are left as they are."""
+
     objects: list[Raw] | msgspec.UnsetType = msgspec.UNSET
 
 
+class _Usual(_File, gc=False):
+    """A file whose rings have ISAT's fields alone: decoded in one pass."""
+
+    objects: list[_Known] | msgspec.UnsetType = msgspec.UNSET
+
+
 _decode_points = msgspec.json.Decoder(list[tuple[float, float]]).decode
-_decode_ring = msgspec.json.Decoder(_Known).decode
+_decode_usual = msgspec.json.Decoder(_Usual).decode
 
 
 def matches(document: Document) -> bool:
     """Recognised by `info.description`, which is ISAT, and the list `objects`."""
-    file = decoded(document.content, _File)
+    file = decoded(document.content, _Raws)
     info = None if file is None else decoded(file.info, _Info)
     return info is not None and info.description == "ISAT" and file.objects is not msgspec.UNSET
 
@@ -74,7 +86,10 @@ def read(documents: Iterable[tuple[str, Document]], reading: Reading, path: Path
     pictures = []
     for name, document in documents:
         assert document.content is not None
-        file = document.decode(document.content, _File, "")
+        try:
+            file: _File = _decode_usual(document.content)
+        except (msgspec.DecodeError, RecursionError):
+            file = document.decode(document.content, _Raws, "")
         if file.objects is msgspec.UNSET or not len(file.info):
             left_out["JSON files that are not ISAT's"] += 1
             continue
@@ -84,20 +99,20 @@ def read(documents: Iterable[tuple[str, Document]], reading: Reading, path: Path
 
 def _picture(name: str, document: Document, file: _File, reading: Reading, left_out: Counter[str]) -> Picture:
     info = document.decode(file.info, _Info, "info")
-    place = PurePosixPath(name)
-    file_name = picture_name(info.name, str(place.parent), reading.images_dir, place.stem)
+    folder, stem = split_name(name)
+    file_name = picture_name(info.name, folder, reading.images_dir, stem)
+    path = str(document.path)
     height, width = size_of((info.height, info.width), file_name, reading.images_dir, f"{document.path}: info")
     number, _, note = marks_in(info.note or "")
     picture = Picture(file_name, height, width, [], number, {"note": note} if note else {})
     for index, raw in enumerate(file.objects):  # type: ignore[arg-type]
-        where = f"objects[{index}]"
-        try:
-            ring: _Ring = _decode_ring(raw)
-            extra: dict[str, Any] = {}
-        except msgspec.DecodeError:
+        where, extra = f"objects[{index}]", {}
+        if isinstance(raw, _Ring):
+            ring = raw
+        else:
             ring = document.decode(raw, _Ring, where)
             extra = document.unknown_fields(raw, _Ring.__struct_fields__, where)
-        group = _group(ring.group, f"{document.path}: {where}.group")
+        group = _group(ring.group, f"{path}: {where}.group")
         number, visible, note = marks_in(ring.note or "")
         if note:
             extra["note"] = note
@@ -106,7 +121,7 @@ def _picture(name: str, document: Document, file: _File, reading: Reading, left_
             kind = "visible hole" if visible else "hole"
         key = (group, ring.category, bool(ring.iscrowd)) if group else index
         layer = float(index) if ring.layer is None else ring.layer
-        draw = partial(_mask, ring.segmentation, height, width, f"{document.path}: {where}.segmentation")
+        draw = partial(_mask, ring.segmentation, height, width, f"{path}: {where}.segmentation")
         crowd = None if ring.iscrowd is None else bool(ring.iscrowd)
         picture.parts.append(Part(ring.category, key, kind, layer, draw, number, crowd, extra))
     return picture

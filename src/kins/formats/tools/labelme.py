@@ -23,7 +23,7 @@ from kins.formats.document import Document, Raw
 from kins.formats.tools import drawing, shapes
 from kins.formats.tools.drawing import Drawn
 from kins.formats.tools.parts import Kind, Part, Picture, Reading, dataset_of, marks_in
-from kins.formats.tools.sources import decoded, picture_name, size_of
+from kins.formats.tools.sources import decoded, picture_name, size_of, split_name
 from kins.masks import Mask
 from kins.records import Dataset, Scene
 
@@ -45,7 +45,7 @@ class _Shape(msgspec.Struct, gc=False):
 
 
 class _File(msgspec.Struct, gc=False):
-    shapes: list[Raw] | msgspec.UnsetType = msgspec.UNSET
+    shapes: list[Any] | msgspec.UnsetType = msgspec.UNSET
     imagePath: str = ""
     imageHeight: int | None = None
     imageWidth: int | None = None
@@ -58,13 +58,25 @@ class _Known(_Shape, forbid_unknown_fields=True, gc=False):
     """A shape without fields of other programs."""
 
 
+class _Raws(_File, gc=False):
+    """A file whose shapes are left as they are."""
+
+    shapes: list[Raw] | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Usual(_File, gc=False):
+    """A file whose shapes have labelme's fields alone: decoded in one pass."""
+
+    shapes: list[_Known] | msgspec.UnsetType = msgspec.UNSET
+
+
 _decode_points = msgspec.json.Decoder(list[tuple[float, float]]).decode
-_decode_shape = msgspec.json.Decoder(_Known).decode
+_decode_usual = msgspec.json.Decoder(_Usual).decode
 
 
 def matches(document: Document) -> bool:
     """Recognised by the list `shapes` of an object."""
-    file = decoded(document.content, _File)
+    file = decoded(document.content, _Raws)
     return file is not None and file.shapes is not msgspec.UNSET
 
 
@@ -74,7 +86,10 @@ def read(documents: Iterable[tuple[str, Document]], reading: Reading, path: Path
     pictures, shown = [], []
     for name, document in documents:
         assert document.content is not None
-        file = document.decode(document.content, _File, "")
+        try:
+            file: _File = _decode_usual(document.content)
+        except (msgspec.DecodeError, RecursionError):
+            file = document.decode(document.content, _Raws, "")
         if file.shapes is msgspec.UNSET:
             left_out["JSON files that are not labelme's"] += 1
             continue
@@ -89,8 +104,9 @@ def _picture(
     name: str, document: Document, file: _File, reading: Reading, left_out: Counter[str]
 ) -> tuple[Picture, list[_Shape]]:
     """A picture whose parts have their labels as categories still, and the shapes of these."""
-    place = PurePosixPath(name)
-    file_name = picture_name(file.imagePath, str(place.parent), reading.images_dir, place.stem)
+    folder, stem = split_name(name)
+    file_name = picture_name(file.imagePath, folder, reading.images_dir, stem)
+    path = str(document.path)
     stated = file.imageHeight, file.imageWidth
     if None in stated and len(file.imageData) > 4:
         stated = _size_of_data(document, file.imageData)
@@ -100,11 +116,10 @@ def _picture(
         picture.id = number
     found = []
     for index, raw in enumerate(file.shapes):  # type: ignore[arg-type]
-        where = f"shapes[{index}]"
-        try:
-            shape: _Shape = _decode_shape(raw)
-            extra = {}
-        except msgspec.DecodeError:
+        where, extra = f"shapes[{index}]", {}
+        if isinstance(raw, _Shape):
+            shape = raw
+        else:
             shape = document.decode(raw, _Shape, where)
             extra = document.unknown_fields(raw, _Shape.__struct_fields__, where)
         kind = shape.shape_type or "polygon"
@@ -114,7 +129,7 @@ def _picture(
         shape.points = shape.points.copy()  # the file's content with a picture in it need not stay for these
         number, _, text = marks_in(shape.description or "")
         extra |= {key: value for key, value in (("description", text), ("flags", shape.flags)) if value}
-        draw = partial(_mask, shape, height, width, f"{document.path}: {where}")
+        draw = partial(_mask, shape, height, width, f"{path}: {where}")
         picture.parts.append(Part(shape.label, index, "amodal", index, draw, number, None, extra))
         found.append(shape)
     return picture, found

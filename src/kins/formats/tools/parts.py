@@ -420,6 +420,8 @@ def _cut_holes(parts: Sequence[Part], masks: list[Mask], objects: Sequence[_Obje
 
 def marks_in(text: str) -> tuple[int | None, bool, str]:
     """The annotation id, whether the part is a visible one, and the rest, of the words of a free text field."""
+    if "kins:" not in text and "visible" not in text:
+        return None, False, text
     number, visible, rest = None, False, []
     for word in text.split():
         head, _, digits = word.partition(":")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import os
 import re
 import xml.parsers.expat
 import zipfile
@@ -26,6 +26,8 @@ MOST_BYTES = 2**33
 MOST_RATIO = 300
 """Bytes that one byte of an archive becomes, in members of over a megabyte."""
 SUFFIX = (".json", ".xml")
+SIMPLE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_ .-]*")
+"""Names of files without a folder."""
 
 
 class File(NamedTuple):
@@ -63,18 +65,23 @@ def files_in(path: Path) -> list[File] | None:
 
 
 def _folder(path: Path) -> Iterator[File]:
-    found = (p for p in path.rglob("*") if p.suffix.lower() in SUFFIX)
-    names = {p.relative_to(path).as_posix(): p for p in itertools.islice(found, MOST_FILES + 1)}
-    if len(names) > MOST_FILES:
-        raise KinsError(f"{path}: has more than {MOST_FILES} JSON and XML files; name a folder in it")
-    for name in sorted(names):
-        if not _is_hidden(name) and names[name].is_file():
-            inside(path, name)
-            yield File(name, names[name], lambda name=name: read_bytes(names[name]))  # type: ignore[misc]
+    found: dict[str, str] = {}
+    for folder, _, files in os.walk(path):
+        below = os.path.relpath(folder, path).replace(os.sep, "/")
+        start = "" if below == "." else f"{below}/"
+        found |= {f"{start}{name}": os.path.join(folder, name) for name in files if name.lower().endswith(SUFFIX)}
+        if len(found) > MOST_FILES:
+            raise KinsError(f"{path}: has more than {MOST_FILES} JSON and XML files; name a folder in it")
+    for name in sorted(found):
+        if not _is_hidden(name):
+            if os.path.islink(found[name]):
+                inside(path, name)
+            place = Path(found[name])
+            yield File(name, place, lambda place=place: read_bytes(place))  # type: ignore[misc]
 
 
 def _is_hidden(name: str) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+    return name.startswith(".") or "/." in name or name.startswith("__MACOSX/") or "/__MACOSX/" in name
 
 
 def _archive(path: Path) -> list[File]:
@@ -149,6 +156,12 @@ def check_xml(document: Document) -> bytes:
     return content
 
 
+def split_name(name: str) -> tuple[str, str]:
+    """The folder of a file, empty if there is none, and its name without the suffix."""
+    folder, _, rest = name.rpartition("/")
+    return folder, rest.rpartition(".")[0] or rest
+
+
 def picture_name(stated: str, folder: str, images_dir: Path | None, stem: str = "") -> str:
     """A picture's file name, relative to the folder of the pictures, from what a tool's file says.
 
@@ -159,6 +172,8 @@ def picture_name(stated: str, folder: str, images_dir: Path | None, stem: str = 
         folder: of the annotation file, relative to the path that was named.
         stem: name of the annotation file, without its suffix, for files that name no picture.
     """
+    if images_dir is None and SIMPLE.fullmatch(stated):
+        return f"{folder}/{stated}" if folder else stated
     text = re.sub(r"^[A-Za-z]:", "", stated.replace("\\", "/").replace("\0", ""))
     parts: list[str] = []
     for part in (PurePosixPath(folder) / text).parts:
