@@ -15,6 +15,13 @@ AREA = 256
 """Pixels of a polygon's box that take as long to go through as one column that its outline crosses."""
 
 
+def is_light(polygons: int, numbers: int, height: int, width: int) -> bool:
+    """Whether so many polygons with so many numbers in all stay within all limits, however they are distributed among
+    masks of at most this size: found out at once, and true of most images."""
+    effort = numbers // 2 * width + polygons * (height * width // AREA)
+    return effort <= min(FILL.value, FILL_TOGETHER.value) and numbers <= 2 * POINTS.value and polygons <= POLYGONS.value
+
+
 def too_much(points: Floats, sizes: Ints, parts: Ints, heights: Ints, widths: Ints) -> dict[int, str]:
     """The masks that would take too much, each with what is wrong.
 

@@ -30,7 +30,8 @@ def rasterise(masks: Iterable[Mask | None]) -> None:
         16
     """
     pending = [m for m in masks if m is not None and m._counts is None and isinstance(m._source, msgspec.Raw)]
-    pending = [m for m in pending if m.height > 0 < m.width and m.height * m.width <= PIXELS.value]
+    most = PIXELS.value
+    pending = [m for m in pending if m.height > 0 < m.width and m.height * m.width <= most]
     for start in range(0, len(pending), TOGETHER):
         _rasterise_together(pending[start : start + TOGETHER])
 

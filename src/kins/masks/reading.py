@@ -14,7 +14,7 @@ import numpy.typing as npt
 from kins.errors import KinsError
 from kins.limits import COORDINATE
 from kins.masks.compiled import DAMAGED, SOUND
-from kins.masks.effort import too_much
+from kins.masks.effort import is_light, too_much
 from kins.masks.runs import Rle, decode_runs, rle_problem
 from kins.masks.table import Ints, Spans, filled
 
@@ -152,10 +152,12 @@ def _draw_many(masks: Sequence[Polygons], heights: Ints, widths: Ints) -> tuple[
     sizes = list(map(len, polygons))
     points = np.fromiter(itertools.chain.from_iterable(polygons), np.float64, sum(sizes))
     parts = list(map(len, masks))
-    if heavy := too_much(points, np.array(sizes, np.int64), np.array(parts, np.int64), heights, widths):
-        table, sound = _draw_many([[] if row in heavy else mask for row, mask in enumerate(masks)], heights, widths)
-        sound[list(heavy)] = False
-        return table, sound
+    if not is_light(len(sizes), points.size, *(int(side.max(initial=1)) for side in (heights, widths))):
+        heavy = too_much(points, np.array(sizes, np.int64), np.array(parts, np.int64), heights, widths)
+        if heavy:
+            table, sound = _draw_many([[] if row in heavy else mask for row, mask in enumerate(masks)], heights, widths)
+            sound[list(heavy)] = False
+            return table, sound
     if parts.count(1) == len(parts):
         return filled(points, sizes, heights, widths)
     owner = np.repeat(np.arange(len(masks)), parts)
