@@ -3,10 +3,11 @@
 usage: python benchmarks/scale.py [--times 1 4] [--commands validate stats order convert eval] [--folder DIR]
 
 A block of 7,500 images of blobs (12.6 instances each, both masks as polygons; about two detections an instance, as run
-lengths) is written as often as asked for, with ids of its own each time. Each command runs once, in a process of its own
-and those it starts; their memory is sampled together, ten times a second, with shared pages counted once (PSS), so
-what lasts shorter may be missed. Printed: seconds, seconds a block, peak memory in MB, and that memory over the size of
-the files that are read. A time that grows in proportion has the same seconds a block in every column.
+lengths) is written as often as asked for, with ids of its own each time. Each command runs once, in a process of its
+own and those it starts; their memory is sampled together, ten times a second, with shared pages counted once (PSS), so
+what lasts shorter may be missed. Printed: seconds, seconds of processor time and those a block, peak memory in MB, and
+that memory over the size of the files that are read. Time that grows in proportion has the same seconds a block at
+every size.
 """
 
 from __future__ import annotations
@@ -99,8 +100,9 @@ def prepare(folder: Path, times: list[int], images: int) -> None:
         return
     truth, found = block(images)
     for n in wanted:
-        counts = write(folder / f"truth{n}.json", truth, n, "annotations"), write(
-            folder / f"found{n}.json", found, n, "predictions"
+        counts = (
+            write(folder / f"truth{n}.json", truth, n, "annotations"),
+            write(folder / f"found{n}.json", found, n, "predictions"),
         )
         print(f"{n * images} images, {counts[0]} instances, {counts[1]} detections", flush=True)
 
@@ -126,8 +128,8 @@ def memory(pid: int) -> float:
     return total / 1024
 
 
-def measured(command: list[str], log: Path) -> tuple[float, float]:
-    """Seconds and peak MB."""
+def measured(command: list[str], log: Path) -> tuple[float, float, float]:
+    """Seconds, seconds of processor time, and peak MB."""
     peak = 0.0
     start = time.perf_counter()
     with log.open("w") as out:
@@ -141,27 +143,29 @@ def measured(command: list[str], log: Path) -> tuple[float, float]:
 
         watcher = threading.Thread(target=watch)
         watcher.start()
-        code = process.wait()
+        _, status, usage = os.wait4(process.pid, 0)
+        code = process.returncode = os.waitstatus_to_exitcode(status)
         seconds = time.perf_counter() - start
         done.set()
         watcher.join()
     if code not in (0, 1):  # 1: kins validate finds faults, which the blobs have
         sys.exit(f"{' '.join(command)}: {log.read_text()[-2000:]}")
-    return seconds, peak
+    return seconds, usage.ru_utime + usage.ru_stime, peak
 
 
 def main(folder: Path, times: list[int], commands: list[str], images: int) -> None:
     prepare(folder, times, images)
-    print("command    times  seconds  s/block  peak MB  files MB  memory/files", flush=True)
+    print("command    times  seconds  CPU s  CPU s/block  peak MB  files MB  memory/files", flush=True)
     for name in commands:
         for n in times:
             names = {"truth": f"truth{n}.json", "found": f"found{n}.json", "small": "truth1.json"}
             names |= {"out": "out.json", "other": "other.json"}
             words = [word.format(**{key: folder / value for key, value in names.items()}) for word in COMMANDS[name]]
-            seconds, peak = measured([sys.executable, "-m", "kins", *words], folder / "log")
+            seconds, busy, peak = measured([sys.executable, "-m", "kins", *words], folder / "log")
             read = sum(Path(word).stat().st_size for word in words if Path(word).name in (*names.values(),)[:3]) / 1e6
             peak *= 1.048576
-            print(f"{name:10} {n:5} {seconds:8.1f} {seconds / n:8.2f} {peak:8.0f} {read:9.0f} {peak / read:13.2f}", flush=True)
+            taken = f"{seconds:8.1f} {busy:6.1f} {busy / n:12.2f}"
+            print(f"{name:10} {n:5} {taken} {peak:8.0f} {read:9.0f} {peak / read:13.2f}", flush=True)
             for output in ("out.json", "other.json"):
                 (folder / output).unlink(missing_ok=True)
 

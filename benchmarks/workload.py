@@ -43,9 +43,7 @@ def write_workload(path: Path, images: int, seed: int = 0) -> None:
     """Write `images` images as a KINS 2020 file."""
     names = [{"id": i, "file_name": f"{i:06d}.png", "width": WIDTH, "height": HEIGHT} for i in range(images)]
     categories = [{"id": i, "name": name} for i, name in CATEGORIES.items()]
-    path.write_text(
-        json.dumps({"images": names, "annotations": list(rows(images, seed)), "categories": categories})
-    )
+    path.write_text(json.dumps({"images": names, "annotations": list(rows(images, seed)), "categories": categories}))
 
 
 if __name__ == "__main__":

@@ -65,6 +65,22 @@ def test_a_protocol_prints_its_figures_alone(files: tuple[Path, Path]) -> None:
     assert "mIoU" in several["figures"]["objects"], "the same file twice is one run"
 
 
+def test_shards_give_the_figures_of_the_whole(files: tuple[Path, Path], tmp_path: Path) -> None:
+    _, predictions = workload(1)
+    ids = [s.image.id for s in predictions if len(s)]
+    paths = [tmp_path / f"{k}.json" for k in range(3)]
+    for k, path in enumerate(paths):
+        predictions.select(ids[k::3]).save(path, format="predictions")
+    value = json.loads(run(files[0], *paths, "--shards", "--json").stdout)
+    whole = json.loads(run(*files, "--json").stdout)
+    assert value.pop("predictions") == f"{paths[0]} and 2 more"
+    assert value == {name: part for name, part in whole.items() if name != "predictions"}
+    done = run(files[0], paths[0], files[1], "--shards")
+    assert done.returncode == 2
+    assert f"{files[1]}: image {min(ids[::3])} has detections in another shard" in done.stderr
+    assert "leave out --errors" in run(files[0], *paths, "--shards", "--errors").stderr
+
+
 def test_protocols_with_other_options_or_unusable_files(files: tuple[Path, Path], tmp_path: Path) -> None:
     done = run(*files, "--protocol", "vrsp", "--errors")
     assert done.returncode == 2

@@ -282,6 +282,20 @@ def test_real_samples(samples, tmp_path):
                 )
 
 
+@pytest.mark.parametrize("in_memory", [0, 10**9])
+def test_annotations_keep_their_sequence_across_images(tmp_path, monkeypatch, in_memory):
+    """COCO's files have them in any; what was added comes last. Many are kept in a temporary file meanwhile."""
+    monkeypatch.setattr("kins.formats.document.IN_MEMORY", in_memory)
+    rows = [{"id": n, "image_id": n % 3, "category_id": 1, "a_segm": [[0, 0, n, 0, n, n]]} for n in range(9, 0, -1)]
+    images = [{"id": n, "file_name": f"{n}.png", "height": 9, "width": 9} for n in range(3)]
+    value = {"images": images, "annotations": rows, "categories": [{"id": 1, "name": "car"}]}
+    dataset = kins.load(write(tmp_path / "in.json", value))
+    added = dataset.map(lambda s: s.replace(instances=(s[0].replace(id=100 + s.image.id, position=-1), *s)))
+    added.save(tmp_path / "out.json")
+    ids = [row["id"] for row in json.loads((tmp_path / "out.json").read_text())["annotations"]]
+    assert ids == [*range(9, 0, -1), 100, 101, 102]
+
+
 def test_annotations_without_an_image_are_reported(tmp_path):
     value = {
         "images": IMAGES,

@@ -3,7 +3,7 @@
 from kins.evaluation.analysis import analyse
 from kins.evaluation.completion import Completion, evaluate_completion
 from kins.evaluation.errors import Analysis
-from kins.evaluation.evaluator import Evaluator, evaluate
+from kins.evaluation.evaluator import Evaluator, evaluate, evaluate_shards
 from kins.evaluation.protocols import PROTOCOLS, evaluate_protocol
 from kins.evaluation.results import Precision, Results
 from kins.evaluation.slices import COCOA_SLICES, SLICES, Slice
@@ -22,4 +22,5 @@ __all__ = [
     "evaluate",
     "evaluate_completion",
     "evaluate_protocol",
+    "evaluate_shards",
 ]

@@ -78,10 +78,13 @@ class Columns:
         return Columns(**{f.name: getattr(self, f.name)[..., rows] for f in dataclasses.fields(self)})
 
     @classmethod
-    def joined(cls, parts: Sequence[Columns]) -> Columns:
-        """One after the other; the caller has made the images' indices differ."""
-        fields = dataclasses.fields(cls)
-        return cls(**{f.name: np.concatenate([getattr(part, f.name) for part in parts], axis=-1) for f in fields})
+    def joined(cls, parts: Sequence[Columns], order: Ints | None = None) -> Columns:
+        """One after the other, or these rows of that; field by field, so that no more than one is there twice."""
+        columns = {}
+        for name in (field.name for field in dataclasses.fields(cls)):
+            values = np.concatenate([getattr(part, name) for part in parts], axis=-1)
+            columns[name] = values if order is None else values[..., order]
+        return cls(**columns)
 
 
 @dataclasses.dataclass(slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -81,7 +82,8 @@ class Evaluator:
     def results(self) -> Results:
         """Every figure over the images so far."""
         self._flush()
-        return summarise(join(self._tables), self.categories, self.slices)
+        self._tables = [join(self._tables)]  # the parts need not stay
+        return summarise(self._tables[0], self.categories, self.slices)
 
     def _flush(self) -> None:
         if not self._waiting:
@@ -116,8 +118,51 @@ def evaluate(
     Raises:
         KinsError: a damaged mask, a score outside of 0 to 1, or masks that only some of the instances have.
     """
+    evaluator = Evaluator(dataset.categories, slices)
+    with _blamed_on(predictions, dataset):
+        _compare_all(evaluator, dataset, predictions, list(dataset.images), workers)
+        return evaluator.results()
+
+
+def evaluate_shards(
+    dataset: Dataset, shards: Iterable[Dataset], slices: Sequence[Slice] = SLICES, workers: int | None = 1
+) -> Results:
+    """As `evaluate`, of predictions in several parts, of which one at a time needs to be in memory: the same figures.
+
+    Example:
+        >>> from kins.demo.toys import write_shapes
+        >>> dataset = write_shapes("pictures", 6)
+        >>> found = dataset.map(lambda s: s.replace(instances=tuple(i.replace(score=0.9) for i in s)))
+        >>> shards = (found.select(ids) for ids in ([1, 2], [3, 4, 5]))  # image 0 has no detections
+        >>> results = kins.evaluation.evaluate_shards(dataset, shards)
+        >>> results.images, results.amodal["AR100"] < 100
+        (6, True)
+
+    Args:
+        shards: detections of different images; an image that is in none has no detections.
+
+    Raises:
+        KinsError: as `evaluate`, or two of them have detections of one image.
+    """
+    evaluator = Evaluator(dataset.categories, slices)
+    seen: set[int] = set()
+    for shard in shards:
+        mine = [image_id for image_id in dataset.images if image_id in shard.images and len(shard[image_id])]
+        with _blamed_on(shard, dataset):
+            if common := seen.intersection(mine):
+                raise KinsError(f"image {min(common)} has detections in another shard, too; each belongs into one")
+            _compare_all(evaluator, dataset, shard, mine, workers)
+        seen.update(mine)
+    nothing = Dataset({}, dataset.categories, {})
+    _compare_all(evaluator, dataset, nothing, [i for i in dataset.images if i not in seen], workers)
+    return evaluator.results()
+
+
+@contextmanager
+def _blamed_on(predictions: Dataset, dataset: Dataset) -> Iterator[None]:
+    """Errors in the block name the predictions' file, unless they name one already."""
     try:
-        return _evaluator(dataset, predictions, slices, workers).results()
+        yield
     except KinsError as error:
         places = f"{predictions.path}:", f"{dataset.path}:", "the ground truth"
         if predictions.path and not str(error).startswith(places):
@@ -125,15 +170,15 @@ def evaluate(
         raise
 
 
-def _evaluator(dataset: Dataset, predictions: Dataset, slices: Sequence[Slice], workers: int | None) -> Evaluator:
-    """With all images compared."""
-    evaluator = Evaluator(dataset.categories, slices)
+def _compare_all(
+    evaluator: Evaluator, dataset: Dataset, predictions: Dataset, ids: list[int], workers: int | None
+) -> None:
+    """Add these images."""
 
     def compared(ids: Sequence[int]) -> Table:
         return compare(*scenes_of(dataset, predictions, ids), dataset.categories)
 
-    evaluator.adopt(in_chunks(compared, list(dataset.images), "evaluating", workers, BATCH))
-    return evaluator
+    evaluator.adopt(in_chunks(compared, ids, "evaluating", workers, BATCH))
 
 
 def scenes_of(dataset: Dataset, predictions: Dataset, ids: Sequence[int]) -> tuple[list[Scene], list[Scene]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -47,37 +48,41 @@ def join(tables: Sequence[Table]) -> Table:
         raise KinsError("nothing to evaluate: no image came in")
     position = np.empty(len(ids), np.int64)
     position[np.argsort(ids, kind="stable")] = np.arange(len(ids))
-    parts: dict[str, list[Columns]] = {"truth": [], "found": []}
-    joined = []
-    offset = 0
-    rows = {"truth": 0, "found": 0}
-    for table in tables:
-        for side, start in list(rows.items()):
-            part: Columns = getattr(table, side)
-            parts[side].append(dataclasses.replace(part, image=position[part.image + offset]))
-            rows[side] = start + len(part)
-        joined.append((table.pairs, rows["truth"] - len(table.truth), rows["found"] - len(table.found)))
-        offset += len(table.images)
-    truth, found = Columns.joined(parts["truth"]), Columns.joined(parts["found"])
-    place = np.concatenate([table.place for table in tables])
-    order = {"truth": np.argsort(truth.image, kind="stable"), "found": np.argsort(found.image, kind="stable")}
-    inverse = {}
-    for side, sequence in order.items():
-        inverse[side] = np.empty_like(sequence)
-        inverse[side][sequence] = np.arange(sequence.size)
-    all_pairs = Pairs(
-        np.concatenate([inverse["found"][p.found + f] for p, _, f in joined]),
-        np.concatenate([inverse["truth"][p.truth + t] for p, t, _ in joined]),
-        np.concatenate([p.iou for p, _, _ in joined], axis=1),
-        np.concatenate([p.hidden for p, _, _ in joined]),
+    images = _starts([len(table.images) for table in tables])
+    (truth, truth_rows), (found, found_rows) = (
+        _joined([getattr(table, side) for table in tables], position, images) for side in ("truth", "found")
     )
-    sequence = np.lexsort((all_pairs.truth, all_pairs.found))
+    firsts = [_starts([len(getattr(table, side)) for table in tables]) for side in ("truth", "found")]
+    pairs = Pairs(
+        np.concatenate([found_rows[table.pairs.found + start] for table, start in zip(tables, firsts[1], strict=True)]),
+        np.concatenate([truth_rows[table.pairs.truth + start] for table, start in zip(tables, firsts[0], strict=True)]),
+        np.concatenate([table.pairs.iou for table in tables], axis=1),
+        np.concatenate([table.pairs.hidden for table in tables]),
+    )
+    sequence = np.lexsort((pairs.truth, pairs.found))
+    place = np.empty(len(found), np.int64)
+    place[found_rows] = np.concatenate([table.place for table in tables])
     return Table(
         sorted(ids),
-        truth.take(order["truth"]),
-        found.take(order["found"]),
-        place[order["found"]],
-        all_pairs.take(sequence),
+        truth,
+        found,
+        place,
+        pairs.take(sequence),
         np.concatenate([table.matched for table in tables])[sequence],
         Relations.joined([table.relations for table in tables]),
     )
+
+
+def _joined(parts: Sequence[Columns], position: Ints, images: Sequence[int]) -> tuple[Columns, Ints]:
+    """One side of all tables, by image; and the row there of each row in the sequence of the tables."""
+    image = np.concatenate([position[part.image + first] for part, first in zip(parts, images, strict=True)])
+    if (image[1:] >= image[:-1]).all():  # most often: then nothing is copied again
+        return dataclasses.replace(Columns.joined(parts), image=image), np.arange(image.size)
+    order = np.argsort(image, kind="stable")
+    rows = np.empty_like(order)
+    rows[order] = np.arange(order.size)
+    return dataclasses.replace(Columns.joined(parts, order), image=image[order]), rows
+
+
+def _starts(lengths: Sequence[int]) -> list[int]:
+    return list(itertools.accumulate(lengths, initial=0))[:-1]

@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 import msgspec
 
 from kins.errors import KinsError
-from kins.formats.document import MANY, Document, Place, Raw, parse_usual
+from kins.formats.document import MANY, Document, Place, Raw, kept_aside, parse_usual
 from kins.masks import Mask
 from kins.masks.runs import check_size
 from kins.records import Dataset, Image, Instance
@@ -299,20 +299,22 @@ class Losses:
 
 def write(dataset: Dataset, annotation: Callable[[Instance, Image], dict[str, Any]]) -> dict[str, Any]:
     """The file's JSON value, annotations in the sequence in which they were read."""
-    rows = []
-    for scene in dataset:
-        for instance in scene:
-            fields = annotation(instance, scene.image)
-            for name, value in instance.extra.items():
-                fields.setdefault(name, value)
-            rows.append((instance.position, msgspec.Raw(msgspec.json.encode(fields))))
-    rows.sort(key=lambda row: row[0] if row[0] >= 0 else len(rows))
+
+    def rows() -> Iterator[tuple[int, bytes]]:
+        for scene in dataset:
+            for instance in scene:
+                fields = annotation(instance, scene.image)
+                for name, value in instance.extra.items():
+                    fields.setdefault(name, value)
+                yield instance.position, msgspec.json.encode(fields)
+
+    annotations = kept_aside(rows())
     extra = {name: value for name, value in dataset.extra.items() if name != "categories"}
     known = {category["id"]: category for category in dataset.extra.get("categories", ())}
     return {
         **extra,
         "images": [image_entry(image) for image in dataset.images.values()],
-        "annotations": [row for _, row in rows],
+        "annotations": annotations,
         "categories": [
             {**known.get(category_id, {}), "id": category_id, "name": name}
             for category_id, name in dataset.categories.items()

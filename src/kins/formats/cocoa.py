@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from kins.files.pictures import SUFFIXES, picture_size
 from kins.formats import coco_layout
 from kins.formats.coco_layout import Losses, Number
 from kins.formats.cocoa_cls import visible_fields
-from kins.formats.document import Document, Raw
+from kins.formats.document import Document, Raw, kept_aside
 from kins.masks import Mask
 from kins.masks.runs import check_size
 from kins.occlusion import Occlusion, relations_of
@@ -115,9 +116,22 @@ def write(dataset: Dataset) -> tuple[Any, list[str]]:
     """
     losses = Losses()
     images: dict[int, dict[str, Any]] = {}
-    annotations = []
+    used: set[str] = set()
+    annotations = kept_aside(_entries(dataset, images, used, losses))
+    lines = losses.lines()
+    if dataset.categories != dict(enumerate(sorted(used), 1)) or "categories" in dataset.extra:
+        lines.append("category ids, and categories without instances (COCOA has names only)")
+    extra = {name: value for name, value in dataset.extra.items() if name != "categories"}
+    return {**extra, "images": list(images.values()), "annotations": annotations}, lines
+
+
+def _entries(
+    dataset: Dataset, images: dict[int, dict[str, Any]], used: set[str], losses: Losses
+) -> Iterator[tuple[int, bytes]]:
+    """An annotation for each scene, numbered; fills entries of images by id, and the names that are used."""
     for number, scene in enumerate(dataset, 1):
         image = scene.image
+        used.update(instance.category for instance in scene)
         cocoa = dict(image.extra.get("cocoa") or {})
         image_id = cocoa.pop("image_id", image.id)
         if type(image_id) is not int:
@@ -132,13 +146,7 @@ def write(dataset: Dataset) -> tuple[Any, list[str]]:
         orders = _front_to_back(scene, relations, losses)
         entry = {"id": number, "size": len(scene), **cocoa, "image_id": image_id}
         entry["depth_constraint"] = _constraint(scene, stated, relations)
-        annotations.append(entry | {"regions": _regions(scene, orders, losses)})
-    lines = losses.lines()
-    used = sorted({instance.category for scene in dataset for instance in scene})
-    if dataset.categories != dict(enumerate(used, 1)) or "categories" in dataset.extra:
-        lines.append("category ids, and categories without instances (COCOA has names only)")
-    extra = {name: value for name, value in dataset.extra.items() if name != "categories"}
-    return {**extra, "images": list(images.values()), "annotations": annotations}, lines
+        yield number, msgspec.json.encode(entry | {"regions": _regions(scene, orders, losses)})
 
 
 def _raw_entries(document: Document) -> list[tuple[str, Raw]]:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import codecs
 import dataclasses
 import re
-from collections.abc import Collection, Iterator, Sequence
+import tempfile
+from array import array
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from kins.errors import KinsError
 from kins.files import read_bytes
@@ -17,7 +21,10 @@ from kins.formats.foreign import describe_file, refuse_folder
 from kins.limits import NESTING
 
 Raw = msgspec.Raw
+Ints = npt.NDArray[np.int64]
 
+IN_MEMORY = 2**26
+"""Bytes of values to write that need no temporary file."""
 MANY = 1000
 """Annotations that are looked at to recognise a format."""
 
@@ -237,6 +244,32 @@ def places(content: bytes, offsets: Sequence[int]) -> Iterator[str]:
             elif path and isinstance(path[-1], int):
                 path[-1] += mark.count(b",")
         yield "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+
+
+def kept_aside(rows: Iterable[tuple[int, bytes]]) -> Iterator[Raw]:
+    """JSON values in the sequence of their numbers, those without one (-1) last; not all of them are in memory.
+
+    All are made now, into a temporary file where they are many (in the folder that TMPDIR names), and read from it when
+    they are needed.
+    """
+    spool = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115  # until the last value is read
+    numbers, sizes = array("q"), array("q")
+    for number, row in rows:
+        numbers.append(number)
+        sizes.append(spool.write(row))
+    return _in_sequence(spool, np.array(numbers, np.int64), np.array(sizes, np.int64))
+
+
+def _in_sequence(spool: IO[bytes], numbers: Ints, sizes: Ints) -> Iterator[Raw]:
+    starts = np.cumsum(sizes) - sizes
+    order = np.argsort(np.where(numbers < 0, np.iinfo(np.int64).max, numbers), kind="stable")
+    with spool:
+        spool.seek(at := 0)
+        for start, size in zip(starts[order].tolist(), sizes[order].tolist(), strict=True):
+            if at != start:
+                spool.seek(start)
+            at = start + size
+            yield Raw(spool.read(size))
 
 
 def encode(value: Any) -> Iterator[bytes]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from kins.errors import KinsError
-from kins.occlusion import ROUNDING, Cycle, Occlusion, Slivers, occlusion, occlusion_from_depth, with_order
+from kins.occlusion import ROUNDING, Cycle, Occlusion, Slivers, occlusion, occlusion_from_depth
 from kins.records import Dataset, Instance, Scene
 
 
@@ -40,7 +44,7 @@ class Summary:
 def derive_order(
     dataset: Dataset, depth_field: str | None = None, slivers: Slivers = ROUNDING, workers: int | None = None
 ) -> tuple[Dataset, Summary]:
-    """The data set with cluster and order of every instance set, in memory, and what was found.
+    """The data set with cluster and order of every instance set, when a scene is asked for, and what was found.
 
     Args:
         depth_field: name of an annotation field with the distance from the camera, to order by it instead of by the
@@ -51,26 +55,47 @@ def derive_order(
         KinsError: an instance lacks a mask or the field, or a mask is damaged.
     """
 
-    def relate(scene: Scene) -> Occlusion:
+    def relate(scene: Scene) -> _Found:
         if depth_field is None:
             relations = occlusion(scene, slivers)
         else:
             depths = [_depth(dataset, scene, instance, depth_field) for instance in scene]
             relations = occlusion_from_depth(scene, depths, slivers)
-        return dataclasses.replace(relations, instances=())  # the masks need not travel between processes
+        return _found(relations)
 
-    summary, scenes = Summary(), []
-    for scene, relations in zip(dataset, dataset.each(relate, workers, "order"), strict=True):
-        pairs = {(edge.occluder, edge.occluded) for edge in relations.edges}
+    summary, places = Summary(), {}
+    for image_id, found in zip(dataset.images, dataset.each(relate, workers, "order"), strict=True):
+        places[image_id] = found.places
         summary.images += 1
-        summary.instances += len(scene)
-        summary.clusters += len(set(relations.clusters.tolist()))
-        summary.edges += len(pairs)
-        summary.both_ways += sum(i < j and (j, i) in pairs for i, j in pairs)
-        summary.cycles += [(scene, cycle) for cycle in relations.cycles]
-        scenes.append(with_order(scene, relations))
-    ordered = Dataset.from_scenes(scenes, dataset.categories, extra=dataset.extra, images_dir=dataset.images_dir)
-    return ordered, summary
+        summary.instances += found.places.shape[1]
+        summary.clusters += len(set(found.places[0].tolist()))
+        summary.edges += found.edges
+        summary.both_ways += found.both_ways
+        if found.cycles:
+            scene = dataset[image_id]
+            summary.cycles += [(scene, cycle) for cycle in found.cycles]
+
+    def ordered(scene: Scene) -> Scene:
+        pairs = zip(scene, *places[scene.image.id].tolist(), strict=True)
+        return scene.replace(instances=tuple(i.replace(cluster=cluster, order=order) for i, cluster, order in pairs))
+
+    return dataset.map(ordered), summary
+
+
+class _Found(NamedTuple):
+    """What is kept of an image: clusters and orders (2, n), and what the summary counts."""
+
+    places: npt.NDArray[np.int32]
+    edges: int
+    both_ways: int
+    cycles: tuple[Cycle, ...]
+
+
+def _found(relations: Occlusion) -> _Found:
+    pairs = {(edge.occluder, edge.occluded) for edge in relations.edges}
+    both_ways = sum(i < j and (j, i) in pairs for i, j in pairs)
+    places = np.stack([relations.clusters, relations.order]).astype(np.int32)
+    return _Found(places, len(pairs), both_ways, relations.cycles)
 
 
 def pair_masks(amodal: Dataset, inmodal: Dataset) -> Dataset:
@@ -79,8 +104,8 @@ def pair_masks(amodal: Dataset, inmodal: Dataset) -> Dataset:
     Raises:
         KinsError: an annotation of `amodal` has no partner in the same image of `inmodal`.
     """
-    scenes = []
-    for scene in amodal:
+
+    def paired(scene: Scene) -> Scene:
         others = inmodal[scene.image.id].instances if scene.image.id in inmodal.images else ()
         visible = {other.id: other.inmodal for other in others}
         for instance in scene:
@@ -89,8 +114,11 @@ def pair_masks(amodal: Dataset, inmodal: Dataset) -> Dataset:
                     f"{inmodal.path}: has no annotation {instance.id} in image {scene.image.id}, as {amodal.path} has; "
                     "the two are joined by annotation id"
                 )
-        scenes.append(scene.replace(instances=tuple(i.replace(inmodal=visible[i.id]) for i in scene)))
-    return Dataset.from_scenes(scenes, amodal.categories, extra=amodal.extra, images_dir=amodal.images_dir)
+        return scene.replace(instances=tuple(i.replace(inmodal=visible[i.id]) for i in scene))
+
+    for scene in amodal:
+        paired(scene)  # what is missing tells so now
+    return amodal.map(paired)
 
 
 def _depth(dataset: Dataset, scene: Scene, instance: Instance, field: str) -> float:
