@@ -16,10 +16,12 @@ from kins.errors import KinsError
 from kins.masks import Mask
 from kins.models import stages
 from kins.models.heads import Kept
+from kins.models.regions import rescored
 from kins.models.stages import mask_stage
 from kins.models.stages.bcnet import contour
 from kins.models.stages.stage import MaskStage, Regions
 from kins.models.stages.uoais import balanced
+from kins.models.stages.vrsp import means
 from kins.models.targets import Drawn, flat_segments
 
 HEIGHT, WIDTH = 60, 90
@@ -195,6 +197,78 @@ def test_uoais_guides_from_the_visible_to_the_whole_to_occlusion() -> None:
         assert losses[f"loss_mask_{name}"].item() == pytest.approx(value, rel=1e-5)
 
 
+def test_vrsps_finer_masks_come_from_coarse_ones_and_shapes() -> None:
+    """With shapes drawn by hand in the memory, and everything written again step by step."""
+    stage, given, targets = started("vrsp", options={"memory": 20}), regions(), drawn()
+    stage.shapes.learn(torch.tensor([1, 3] * 9), torch.rand(18, 28, 28), steps=2)
+    assert stage.shapes.filled.tolist() == [0, 9, 0, 9]  # class 2 has no shapes
+    x, labels, losses, logits = given.features, given.labels, stage.losses(given, targets), stage(given)
+    whole, seen = stage.amodal(x, labels)[0], stage.inmodal(x, labels)[0]
+    codes = stage.shapes.encode(whole.sigmoid())
+    priors = []
+    for code, label in zip(codes, labels.tolist(), strict=True):
+        known = stage.shapes.codes[label, : int(stage.shapes.filled[label])]
+        order = ((known - code) ** 2).sum(1).argsort()
+        rows = [known[k] for k in order] if len(known) else [code]
+        priors.append(torch.stack((rows + [rows[0]] * 16)[:16]))
+    shapes = stage.shapes.decode(torch.cat(priors)).sigmoid().view(5, 16, 14, 2, 14, 2).mean((3, 5))
+
+    def shrunk(mask: Tensor) -> Tensor:
+        return mask.view(-1, 1, 14, 2, 14, 2).mean((3, 5))
+
+    finer_seen = stage.inmodal(x * shrunk(whole).sigmoid(), labels)[0]
+    finer = stage.amodal(stage.fuse(torch.cat([x * shrunk(finer_seen).sigmoid(), shapes], 1)), labels)[0]
+    torch.testing.assert_close(logits["amodal"], finer, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(logits["inmodal"], finer_seen, rtol=1e-4, atol=1e-5)
+    true, true_seen = targets("amodal"), targets("inmodal")
+    told_seen = stage.inmodal(x * shrunk(true), labels)[0]
+    told = stage.amodal(stage.fuse(torch.cat([x * shrunk(true_seen), shapes], 1)), labels)[0]
+
+    def right(mask: Tensor, wanted: Tensor) -> np.ndarray:
+        a, b = mask.detach().numpy() > 0, wanted.numpy() >= 0.5
+        return np.array([(p & q).sum() / (p | q).sum() for p, q in zip(a, b, strict=True)])
+
+    expected = {
+        "mask_amodal": entropy(whole, true),
+        "mask_inmodal": entropy(seen, true_seen),
+        "finer_amodal": right(seen, true_seen) * entropy(finer, true),
+        "finer_inmodal": right(whole, true) * entropy(finer_seen, true_seen),
+        "told_amodal": entropy(told, true),
+        "told_inmodal": entropy(told_seen, true_seen),
+    }
+    assert losses.keys() == {f"loss_{name}" for name in expected} | {"loss_maps"}
+    for name, value in expected.items():
+        assert losses[f"loss_{name}"].item() == pytest.approx(over_images(value), rel=1e-4), name
+
+
+def test_masks_that_fit_a_known_shape_keep_their_score() -> None:
+    """A class whose shapes are boxes, which the auto-encoder learns by heart."""
+    stage, given = started("vrsp", options={"memory": 16}), regions()
+    shape = torch.zeros(28, 28)
+    shape[6:20, 4:24] = 1
+    stage.shapes.learn(torch.ones(4, dtype=torch.int64), shape.repeat(4, 1, 1), steps=120, batch=2)
+    near = stage.shapes.near(torch.stack([shape, torch.rand(28, 28)]), torch.tensor([1, 1]), 2)
+    assert (near - shape).abs().mean() < 0.05
+    found = stage.predict(given)
+    whole = (found["mask_amodal"] >= 0.5).float()
+    nearest = stage.shapes.near(whole, given.labels, 1)[:, 0]
+    expected = np.log(3 - (whole - nearest).abs().mean((1, 2)).numpy()) / np.log(3)
+    np.testing.assert_allclose(found["fit"].numpy(), expected, rtol=1e-5)
+    scores = torch.tensor([0.5, 0.6, 0.4])
+    order = rescored({"scores": scores, "fit": torch.tensor([1.0, 0.7, 0.9]), "labels": torch.tensor([1, 2, 3])})
+    assert order["labels"].tolist() == [1, 2, 3]
+    torch.testing.assert_close(order["scores"], torch.tensor([0.5, 0.42, 0.36]).sqrt())
+
+
+def test_more_shapes_than_the_memory_holds_become_means_of_groups() -> None:
+    chance = torch.Generator().manual_seed(0)
+    groups = torch.arange(3.0).repeat_interleave(20)[:, None] * 10 + torch.rand(60, 4, generator=chance)
+    found = means(groups, 12, chance)
+    assert found.shape == (12, 4)
+    assert (torch.cdist(groups, found).min(1).values < 1.5).all()
+    assert torch.equal(means(groups, 60, chance), groups)
+
+
 def test_an_image_of_one_class_counts_like_the_others() -> None:
     values, classes = torch.tensor([1.0, 2, 3, 10]), torch.tensor([1, 1, 1, 0])
     assert balanced(values, classes, [3, 1]).item() == pytest.approx((2 + 10) / 2)
@@ -234,6 +308,8 @@ def test_masks_may_be_one_for_all_classes(name: str) -> None:
         ("orcnn", {"agnostic": 3}, r"model\.options: agnostic: .*boolean"),
         ("bcnet", {"occluder": "all"}, r"model\.options: occluder: .*'neighbours' or 'true'"),
         ("aisformer", {"agnostic": False}, r"model\.options: agnostic: unknown key"),
+        ("vrsp", {"agnostic": True}, r"model\.options: agnostic: vrsp looks shapes up by class"),
+        ("vrsp", {"memory": 3}, r"model\.options: memory: .*greater than or equal to 16"),
         ("uoais", {"guide": 0}, r"model\.options: guide: .*greater than or equal to 1"),
     ],
 )

@@ -54,6 +54,7 @@ NETWORKS = {
     "uoais": Parts(method="uoais"),
     "bcnet": Parts(method="bcnet"),
     "aisformer": Parts(method="aisformer"),
+    "vrsp": Parts(method="vrsp"),
 }
 """The paper's networks (coding without an occlusion head takes the box head's map alone), and its successors."""
 

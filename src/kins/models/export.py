@@ -21,6 +21,7 @@ from kins.files import ONNX_PRODUCER, PROGRAM_MARK, temporary_name
 from kins.models import cpu
 from kins.models.images import network_ratio
 from kins.models.network import AmodalRCNN
+from kins.models.regions import rescored
 from kins.models.weights import load_model
 
 KITTI = (375, 1242)
@@ -65,7 +66,8 @@ class FixedSize(nn.Module):
             proposals = self._proposals(list(features.values()))
             class_logits, deltas = heads.classify(features, [proposals])
             boxes, labels, scores = self._detections(class_logits, deltas, proposals)
-            return {"boxes": boxes, "labels": labels, "scores": scores, **heads.describe(features, [boxes], labels)}
+            described = heads.describe(features, [boxes], labels)
+            return rescored({"boxes": boxes, "labels": labels, "scores": scores, **described})
 
     def _proposals(self, features: list[Tensor]) -> Tensor:
         rpn = self.network.rpn

@@ -158,7 +158,7 @@ class AmodalRoIHeads(RoIHeads):
         boxes, scores, labels = self.postprocess_detections(
             *self.classify(features, proposals), proposals, image_shapes
         )
-        return self._described(features, boxes, torch.cat(labels), torch.cat(scores))
+        return [rescored(found) for found in self._described(features, boxes, torch.cat(labels), torch.cat(scores))]
 
     def on_boxes(
         self,
@@ -221,6 +221,15 @@ class AmodalRoIHeads(RoIHeads):
             kept = Kept(self.box_head.kept(pooled), occlusion_map) if coded else None
         regions = Regions(self.mask_pool(features, boxes), labels, [len(b) for b in boxes], kept)
         return found | self.mask_heads.predict(regions)
+
+
+def rescored(found: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Detections of an image whose masks fit what is known more or less: root of score times fit, best first again."""
+    if "fit" not in found:
+        return found
+    scores = (found["scores"] * found["fit"]).sqrt()
+    order = scores.argsort(descending=True, stable=True)
+    return {name: value[order] for name, value in {**found, "scores": scores}.items() if name != "fit"}
 
 
 def occlusion_labels(target: Target, matched: Tensor, labels: Tensor, boxes: Tensor, rule: str) -> Tensor:

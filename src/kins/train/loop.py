@@ -38,6 +38,7 @@ from kins.train.optimise import freeze, is_scaler, learning_rate, load_optimizer
 from kins.train.processes import gather, launch, stop_if, together
 from kins.train.resume import check_same, fingerprint, remove_leftovers
 from kins.train.samples import Batches, arriving, collate, training_set
+from kins.train.shapes import prepare
 from kins.train.validation import completion_figures, evaluate_together, named_figures
 
 Part = tuple[list[Tensor], list[dict[str, Tensor]]]
@@ -136,6 +137,7 @@ class Run:
         if not last.is_file():
             if init is not None:
                 self._start_from(init)
+            prepare(self.network, self.samples, self.config.train.seed)
             return {}
         tensors, facts = weights.load(last, weights.RUN_STATE)
         check_same(facts, self.config, self.categories, self.data, self.out)

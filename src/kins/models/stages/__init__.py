@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from kins.config import NETWORKS, ModelConfig
 from kins.errors import KinsError
-from kins.models.stages import aisformer, bcnet, orcnn, separate, uoais
+from kins.models.stages import aisformer, bcnet, orcnn, separate, uoais, vrsp
 from kins.models.stages.stage import MaskStage
 from kins.models.targets import SOURCES
 
@@ -18,6 +18,7 @@ METHODS: Mapping[str, Callable[[ModelConfig, int], MaskStage]] = {
     "uoais": uoais.stage,
     "bcnet": bcnet.stage,
     "aisformer": aisformer.stage,
+    "vrsp": vrsp.stage,
 }
 """By the names in `kins.config.Parts.method`: from the configuration and the number of classes to the stage."""
 

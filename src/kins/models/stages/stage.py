@@ -48,12 +48,22 @@ class MaskStage(nn.Module):
             makes what these are drawn from.
         weights: of their losses; 1 if not stated.
         coded: whether `Regions.kept` is needed.
+        wants_shapes: whether `prepare` is to be called.
     """
 
     masks: tuple[str, ...] = ("amodal", "inmodal")
     targets: Mapping[str, str] = MappingProxyType({"amodal": "amodal", "inmodal": "inmodal"})
     weights: Mapping[str, float] = MappingProxyType({})
     coded: bool = False
+    wants_shapes: bool = False
+
+    def prepare(self, labels: Tensor, masks: Tensor) -> None:
+        """Called once before a training begins, if the stage wants shapes.
+
+        Args:
+            labels: (N,) int64, from 1, of instances of the training data.
+            masks: (N, 28, 28) float32, 0 to 1: their amodal masks in their boxes.
+        """
 
     def forward(self, regions: Regions) -> dict[str, Tensor]:
         """Logits by name, each (R, 28, 28)."""
@@ -69,7 +79,8 @@ class MaskStage(nn.Module):
 
     def predict(self, regions: Regions) -> dict[str, Tensor]:
         """mask_<name> (R, 28, 28) float32, probabilities over the box, for each of `masks`; others by their names:
-        occlusion (R,), the probability of being occluded, and fit (R,), which the scores are multiplied by."""
+        occlusion (R,), the probability of being occluded, and fit (R,), 0 to 1, how well a mask fits what
+        is known, which changes the scores."""
         return self.mask_probabilities(self(regions))
 
     def mask_losses(self, logits: Mapping[str, Tensor], regions: Regions, drawn: Drawn) -> dict[str, Tensor]:
