@@ -43,6 +43,7 @@ USES = [
     ("jinja2", "report", ["eval", "train.json", "pred.json", "--report", "report"]),
     ("matplotlib", "report", ["eval", "train.json", "pred.json", "--report", "report"]),
     ("matplotlib", "report", ["stats", "train.json", "--no-shapes", "--plots", "plots"]),
+    ("starlette", "annotate", ["annotate", "."]),
 ]
 
 

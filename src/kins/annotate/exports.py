@@ -14,7 +14,7 @@ from kins.annotate import tables
 from kins.annotate.calls import Shop
 from kins.annotate.collected import Kept, dataset_of, kept, names_of
 from kins.errors import KinsError
-from kins.files import temporary_name
+from kins.files import check_output, temporary_name
 from kins.files.terminal import shown
 from kins.formats.tools import TOOLS
 
@@ -105,6 +105,7 @@ def _write(shop: Shop, connection: sa.Connection, project_id: int, wanted: Wante
     if not found:
         raise KinsError("there is nothing to export: no image has such a state and such a layer")
     root = connection.scalar(sa.select(tables.project.c.root).where(tables.project.c.id == project_id))
+    check_output(path)
     dataset = dataset_of(found, names, Path(root or ""), occluders)
     masks = wanted.masks if wanted.format == "coco" else None
     losses = dataset.save(path, wanted.format, masks, wanted.polygons)
