@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -51,8 +51,9 @@ INPUTS: dict[str, Disturb] = {
 
 
 def blind(scene: Scene) -> Scene:
-    """Without amodal masks and order."""
-    return scene.replace(instances=tuple(i.replace(amodal=None, order=None, cluster=None) for i in scene))
+    """Without amodal masks and boxes, and without order."""
+    unknown = dict.fromkeys(("amodal", "amodal_box", "amodal_area", "order", "cluster"))
+    return scene.replace(instances=tuple(i.replace(**unknown) for i in scene))
 
 
 def without_a_third(scene: Scene, kept: Instance) -> Scene:
@@ -61,20 +62,27 @@ def without_a_third(scene: Scene, kept: Instance) -> Scene:
     return scene.replace(instances=tuple(chosen))
 
 
-def figures(scenes: list[Scene], completer: Completer, disturb: Disturb, missing: bool) -> tuple[float, float, int]:
-    """Mean IoU of the whole objects and of the hidden parts, and how many objects."""
+def scores(scenes: Sequence[Scene], completer: Completer, disturb: Disturb, missing: bool) -> list[tuple[float, float]]:
+    """IoU of each object, whole, and of its hidden part."""
     found = []
     for scene in scenes:
-        counted = [i for i in scene if i.occlusion_rate >= 0.01 and i.amodal.area >= 300]
+        counted = [i for i in scene if i.occlusion_rate >= 0.01 and i.require("amodal").area >= 300]
         given = blind(disturb(scene))
-        done = {i.id: i for i in completer(None, given)} if not missing else {}
+        done = {i.id: i for i in completer.scene(given)} if not missing else {}
         for truth in counted:
             if missing:
                 own = next(i for i in given if i.id == truth.id)
-                done = {i.id: i for i in completer(None, without_a_third(given, own))}
-            guess = done[truth.id].amodal
-            found.append((truth.amodal.iou(guess), truth.hidden.iou(guess - truth.inmodal)))
-    return *np.mean(found, axis=0).tolist(), len(found)
+                done = {i.id: i for i in completer.scene(without_a_third(given, own))}
+            guess = done[truth.id].require("amodal")
+            found.append((truth.require("amodal").iou(guess), truth.hidden.iou(guess - truth.require("inmodal"))))
+    return found
+
+
+def figures(scenes: Sequence[Scene], completer: Completer, disturb: Disturb, missing: bool) -> tuple[float, float, int]:
+    """Mean IoU of the whole objects and of the hidden parts, and how many objects."""
+    found = scores(scenes, completer, disturb, missing)
+    whole, hidden = np.mean(found, axis=0).tolist()
+    return whole, hidden, len(found)
 
 
 def main() -> None:
