@@ -1,5 +1,6 @@
 """One person's way through the server: pictures, outlines, order, masks, done, export."""
 
+import io
 import json
 import time
 from collections.abc import Iterator
@@ -222,13 +223,15 @@ def test_pictures_come_upright_and_are_known_again(tmp_path: Path) -> None:
         }
         for name, image in listed.items():
             answer = me.get(f"/images/{image['id']}/file")
-            (tmp_path / "got.png").write_bytes(answer.content)
-            with PIL.Image.open(tmp_path / "got.png") as got:
+            with PIL.Image.open(io.BytesIO(answer.content)) as got:
                 assert got.getexif().get(274, 1) == 1
                 pixels = np.asarray(got.convert("RGB"))
             assert np.array_equal(pixels, kins.files.pictures.read_picture(tmp_path / name))
             again = me.get(f"/images/{image['id']}/file", headers={"if-none-match": answer.headers["etag"]})
             assert again.status_code == 304
+        picture.save(tmp_path / "new.png")
+        assert me.post("/projects/1/images").json()["added"] == 1
+        assert me.post("/projects/1/images").json()["added"] == 0
         (tmp_path / "plain.png").unlink()
         assert me.get(f"/images/{listed['plain.png']['id']}/file").status_code == 422
 
@@ -267,3 +270,17 @@ def test_what_was_sent_is_in_the_database_when_it_is_answered(alone: tuple[str, 
     with served(other) as address, Person(address, token="t") as again:
         assert json.dumps(again.get("/layers/1/operations").json()) == sent
     other.shop.store.close()
+
+
+def test_a_folder_can_be_moved_with_its_database(tmp_path: Path) -> None:
+    opened = open_folder(pictures(tmp_path / "before"))
+    opened.shop.store.close()
+    (tmp_path / "before").rename(tmp_path / "after")
+    opened = open_folder(tmp_path / "after")
+    assert opened.project == 1
+    opened.shop.token = "t"
+    with served(opened) as address, Person(address, token="t") as me:
+        assert me.get("/images/1/file").status_code == 200
+        assert len(me.get("/projects").json()) == 1
+    elsewhere = open_folder(pictures(tmp_path / "other"), f"sqlite:///{tmp_path}/after/annotations.sqlite")
+    assert elsewhere.project == 2

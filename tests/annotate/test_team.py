@@ -59,6 +59,7 @@ LEAST = {
     ("GET", "/projects/{project}/categories"): "viewer",
     ("POST", "/projects/{project}/categories"): "annotator",
     ("GET", "/projects/{project}/images"): "viewer",
+    ("POST", "/projects/{project}/images"): "owner",
     ("GET", "/projects/{project}/next"): "annotator",
     ("PATCH", "/projects/{project}"): "owner",
     ("GET", "/projects/{project}/members"): "reviewer",
@@ -182,7 +183,7 @@ def test_every_answer_carries_the_headers(place: tuple[str, Opened, People]) -> 
 def test_the_session_is_a_cookie_that_scripts_do_not_see_and_ends(place: tuple[str, Opened, People]) -> None:
     address, opened, _ = place
     with Person(address) as guest:
-        assert guest.get("/me").json() == {"user": None, "csrf": "", "accounts": True}
+        assert guest.get("/me").json() == {"user": None, "csrf": "", "accounts": True, "store": None}
         answer = guest.post("/login", json={"name": "viewer", "password": PASSWORD})
         cookie = answer.headers["set-cookie"].lower()
         assert "httponly" in cookie

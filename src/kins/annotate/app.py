@@ -30,6 +30,7 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("GET", "/projects/{project}/categories"): projects.list_categories,
     ("POST", "/projects/{project}/categories"): projects.add_category,
     ("GET", "/projects/{project}/images"): projects.images,
+    ("POST", "/projects/{project}/images"): projects.look_again,
     ("GET", "/projects/{project}/next"): projects.following,
     ("PATCH", "/projects/{project}"): admin.change_project,
     ("GET", "/projects/{project}/members"): admin.members,

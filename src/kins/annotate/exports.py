@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from kins.annotate import tables
 from kins.annotate.calls import Shop
 from kins.annotate.collected import Kept, dataset_of, kept, names_of
+from kins.annotate.folders import folder_of
 from kins.errors import KinsError
 from kins.files import check_output, temporary_name
 from kins.files.terminal import shown
@@ -104,9 +105,8 @@ def _write(shop: Shop, connection: sa.Connection, project_id: int, wanted: Wante
         hiding += sum(one.painted.occluders)
     if not found:
         raise KinsError("there is nothing to export: no image has such a state and such a layer")
-    root = connection.scalar(sa.select(tables.project.c.root).where(tables.project.c.id == project_id))
     check_output(path)
-    dataset = dataset_of(found, names, Path(root or ""), occluders)
+    dataset = dataset_of(found, names, folder_of(shop.store, connection, project_id), occluders)
     masks = wanted.masks if wanted.format == "coco" else None
     losses = dataset.save(path, wanted.format, masks, wanted.polygons)
     if hiding and not occluders:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,6 +10,7 @@ from starlette.responses import Response
 from kins.annotate import tables
 from kins.annotate.calls import Call
 from kins.annotate.contents import frame_of, hiding_only, layer_json, settings_of
+from kins.annotate.folders import folder_of
 from kins.annotate.painting import pairs_of
 from kins.annotate.pictures import for_browser
 from kins.files import inside
@@ -33,10 +33,10 @@ def file(call: Call) -> Response:
     """The picture."""
     with call.store.read() as connection:
         row, _ = call.image(connection, call.path("image"))
-        root = connection.scalar(sa.select(tables.project.c.root).where(tables.project.c.id == row.project))
+        folder = folder_of(call.store, connection, row.project)
     if row.sha256 and call.request.headers.get("if-none-match") == f'"{row.sha256}"':
         return Response(None, 304, {"etag": f'"{row.sha256}"'})
-    content, kind, name = for_browser(inside(Path(root or ""), row.file))
+    content, kind, name = for_browser(inside(folder, row.file))
     if row.sha256 != name:
         with call.store.write() as connection:
             connection.execute(sa.update(tables.image).where(tables.image.c.id == row.id).values(sha256=name))

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from kins.annotate import tables
 from kins.annotate.calls import AnswerError, Call
 from kins.annotate.contents import STATES, categories
+from kins.annotate.folders import find_new, folder_of
 
 MOST_CATEGORIES = 1000
 PAGE = 100
@@ -118,6 +119,16 @@ def images(call: Call) -> dict[str, Any]:
     names = ("id", "file", "width", "height", "state", "objects", "layer")
     found = [{name: row._mapping[name] for name in names} for row in rows[:limit]]
     return {"images": found, "next": found[-1]["id"] if len(rows) > limit else None}
+
+
+def look_again(call: Call) -> dict[str, Any]:
+    """Take in the pictures that came into the folder since."""
+    project_id = call.path("project")
+    with call.store.read() as connection:
+        call.role(connection, project_id, "owner")
+        folder = folder_of(call.store, connection, project_id)
+    fresh, left_out = find_new(call.store, project_id, folder)
+    return {"added": fresh, "left_out": left_out}
 
 
 def _narrowed(call: Call, query: sa.Select[Any]) -> sa.Select[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import combinations
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -14,6 +13,7 @@ from kins.annotate import tables
 from kins.annotate.calls import AnswerError, Call, missing_as, not_found
 from kins.annotate.collected import Kept, dataset_of, kept, names_of, person_layers
 from kins.annotate.contents import set_image_state, update_image_state
+from kins.annotate.folders import folder_of
 from kins.annotate.imports import payload_of
 from kins.annotate.routes.images import told_layer
 from kins.annotate.routes.layers import require_finished
@@ -137,8 +137,8 @@ def _majority(call: Call, connection: sa.Connection, image: Any) -> dict[str, An
     if sum(one.layer.state == "done" for one in found) < 2:
         raise AnswerError(422, "too-few", "a consensus takes at least two annotators who are done")
     names = names_of(connection, image.project)
-    root = connection.scalar(sa.select(tables.project.c.root).where(tables.project.c.id == image.project))
-    scene = majority([dataset_of([one.scene], names, Path(root or "")) for one in found])[image.file]
+    folder = folder_of(call.store, connection, image.project)
+    scene = majority([dataset_of([one.scene], names, folder) for one in found])[image.file]
     return payload_of(connection, image.project, scene, {name: key for key, name in names.names.items()})
 
 
