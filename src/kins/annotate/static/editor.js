@@ -235,6 +235,8 @@ export class Editor {
       [this.stale, this.moved] = [false, false];
       paintOver(this.view, this);
       if (whole) measured(begin);
+      if (this.placed && !this.seen) performance.mark("kins first paint");
+      this.seen ||= this.placed;
     });
   }
 

@@ -16,7 +16,7 @@ function hatch(context, colour, ratio) {
     const size = Math.round(8 * ratio);
     const tile = new OffscreenCanvas(size, size);
     const pen = tile.getContext("2d");
-    for (const [style, width] of [["#ffffffa0", 3 * ratio], [colour, 1.6 * ratio]]) {
+    for (const [style, width] of [["#ffffff", 2.6 * ratio], [colour, 1.4 * ratio]]) {
       pen.strokeStyle = style;
       pen.lineWidth = width;
       pen.beginPath();
@@ -112,16 +112,22 @@ function frontOf(object, seen, byId, picture) {
 
 function hatchHidden(view, object, front, reversed, picture) {
   const context = view.objects;
-  const colour = dimmed(object, picture) ? "#808080" : object.colour;
+  const pattern = hatch(context, dimmed(object, picture) ? "#808080" : object.colour, view.ratio);
+  pattern.setTransform(context.getTransform().inverse()); // as wide at each zoom
+  const plain = front.filter(([other, nearer]) => nearer && !reversed.has(pairKey(object.id, other.id)));
+  if (plain.length) {
+    context.save();
+    context.clip(pathOf(object.rings));
+    context.fillStyle = pattern;
+    for (const [other] of plain) context.fill(pathOf(other.rings));
+    context.restore();
+  }
   for (const [other, nearer] of front) {
     const regions = reversed.get(pairKey(object.id, other.id)) ?? [];
-    if (nearer) {
-      hatchWhere(view, [pathOf(object.rings), pathOf(other.rings)], regions.map((region) => outside(view, region)), colour);
-    } else {
-      for (const region of regions) hatchWhere(view, [pathOf(object.rings), pathOf(other.rings), pathOf(regionOf(region))], [], colour);
-    }
+    const both = [pathOf(object.rings), pathOf(other.rings)];
+    if (nearer && regions.length) hatchWhere(view, both, regions.map((region) => outside(view, region)), pattern);
+    if (!nearer) for (const region of regions) hatchWhere(view, [...both, pathOf(regionOf(region))], [], pattern);
   }
-  context.globalAlpha = 1;
 }
 
 /** All but an exception's region, to be clipped by the even-odd rule. */
@@ -131,14 +137,13 @@ function outside(view, region) {
   return path;
 }
 
-function hatchWhere(view, inside, holes, colour) {
+function hatchWhere(view, inside, holes, pattern) {
   const context = view.objects;
   context.save();
-  for (const path of inside) context.clip(path);
+  for (const path of inside.slice(1)) context.clip(path);
   for (const path of holes) context.clip(path, "evenodd");
-  context.setTransform(1, 0, 0, 1, 0, 0);
-  context.fillStyle = hatch(context, colour, view.ratio);
-  context.fillRect(0, 0, context.canvas.width, context.canvas.height);
+  context.fillStyle = pattern;
+  context.fill(inside[0]);
   context.restore();
 }
 
