@@ -239,3 +239,16 @@ def test_the_order_of_three_by_list_and_keys(person: Person) -> None:
     assert wait_for(lambda: "circle" in person.text(".side"))
     person.press("Shift+C")
     assert wait_for(lambda: all(pair["confirmed"] for pair in person.saved()["pairs"]))
+
+
+def test_a_key_is_changed(person: Person) -> None:
+    person.press("F1")
+    person.page.click("dialog .key:text-is('A')")
+    person.press("W")
+    person.page.click("dialog .answers button")
+    person.press("W")
+    assert "Click along" in wait_for(lambda: person.text(".hint"))
+    person.press("Escape", "F1")
+    person.page.click("text=All as they were")
+    person.press("W")
+    assert wait_for(lambda: "A draws an object" in person.text(".hint"))

@@ -39,8 +39,11 @@ async function load(id, layer) {
     outbox.kept(here(made.id)).catch(() => []),
   ]);
   const project = projects.find((other) => other.id === image.project);
-  return { image, project, categories, proposals, picture: shown, layer: new Layer(made, log.operations, pending) };
+  return { image, project, categories, proposals: proposals.map(outlined).filter((one) => one.rings.length), picture: shown, layer: new Layer(made, log.operations, pending) };
 }
+
+/** A proposal by its whole outline, or where there is none by what is seen. */
+const outlined = (proposal) => (proposal.rings.length ? proposal : { ...proposal, rings: proposal.visible ?? [] });
 
 /** Shows the page of an image in `main`; returns a function that leaves it. */
 export async function annotatePage(main, id, app, layer) {
@@ -249,7 +252,7 @@ class Page {
   }
 
   async go(step) {
-    const { images } = await this.app.imagesOf(this.image.project);
+    const { images } = await this.app.imagesOf(this.image.project, true);
     const at = images.findIndex((other) => other.id === this.image.id);
     const next = images[at + step];
     if (next) this.app.go(`image/${next.id}`);

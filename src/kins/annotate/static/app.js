@@ -92,8 +92,9 @@ class App {
     ]);
   }
 
-  /** All images of a project, as the list has them. */
-  async imagesOf(project) {
+  /** All images of a project, as the list has them; as they were lately where that is enough. */
+  async imagesOf(project, lately = false) {
+    if (lately && this.listed?.project === project) return this.listed;
     const images = [];
     let after = "";
     do {
@@ -101,7 +102,8 @@ class App {
       images.push(...part.images);
       after = part.next === null ? "" : `&after=${encodeURIComponent(part.next)}`;
     } while (after);
-    return { images };
+    this.listed = { project, images };
+    return this.listed;
   }
 
   async signOut() {

@@ -5,7 +5,7 @@ import { ask, button, el, field, fill, table, toast } from "./dom.js";
 import { counted } from "./projects.js";
 
 const STATES = ["to do", "in work", "done", "reviewed", "set aside"];
-const FORMATS = ["kins2020", "kins2019", "cocoa", "cocoa-cls", "d2sa", "coco"];
+const FORMATS = ["kins2020", "kins2019", "cocoa", "cocoa-cls", "d2sa", "aistron", "coco", "labelme", "isat", "cvat", "datumaro", "label-studio"];
 
 /** The page of a project. */
 export async function imagesPage(main, id, app) {
