@@ -11,10 +11,12 @@ import httpx
 import numpy as np
 import PIL.Image
 import pytest
+import sqlalchemy as sa
 from tests.annotate.helpers import Person, add, new, operation, pictures, rectangle, served
 
 import kins
-from kins.annotate.exports import suffix_of
+from kins.annotate import tables
+from kins.annotate.exports import give_up, suffix_of
 from kins.annotate.routes.exports import WRITTEN
 from kins.annotate.server import Opened, open_folder
 from kins.masks import Mask
@@ -115,6 +117,11 @@ def test_every_format_is_written(alone: tuple[str, Opened, Person], name: str, t
 
 
 def test_an_export_of_nothing_says_so(alone: tuple[str, Opened, Person]) -> None:
+    with alone[1].shop.store.write() as connection:
+        row = {"project": 1, "user": 1, "format": "coco", "options": {"layers": "mine"}, "state": "working"}
+        left = connection.execute(sa.insert(tables.export), row).inserted_primary_key[0]  # type: ignore[index]
+    give_up(alone[1].shop.store)
+    assert alone[2].get(f"/exports/{left}").json()["state"] == "failed"
     begun = alone[2].post("/projects/1/exports", json={"format": "kins2020", "layers": "consensus"}).json()
     while (state := alone[2].get(f"/exports/{begun['id']}").json())["state"] == "working":
         time.sleep(0.02)

@@ -89,7 +89,7 @@ LEAST = {
     ("POST", "/layers/{layer}/operations"): "its own",
     ("GET", "/layers/{layer}/masks"): "its",
     ("POST", "/layers/{layer}/state"): "its own",
-    ("POST", "/layers/{layer}/complete"): "its",
+    ("POST", "/layers/{layer}/complete"): "its own",
 }
 RANK = {"viewer": 0, "annotator": 1, "other": 1, "reviewer": 2, "owner": 3}
 

@@ -14,6 +14,7 @@ from kins.annotate import tables
 from kins.annotate.calls import Shop
 from kins.annotate.collected import Kept, dataset_of, kept, names_of
 from kins.annotate.folders import folder_of
+from kins.annotate.store import Store
 from kins.errors import KinsError
 from kins.files import check_output, temporary_name
 from kins.files.terminal import shown
@@ -55,6 +56,14 @@ def make(shop: Shop, export_id: int, project_id: int, wanted: Wanted) -> None:
         values = {"state": "failed", "error": "this is a fault of kins; the server's output says more"}
     with shop.store.write() as connection:
         connection.execute(sa.update(tables.export).where(tables.export.c.id == export_id).values(**values))
+
+
+def give_up(store: Store) -> None:
+    """Exports that a server was making when it ended will never be done."""
+    table = tables.export
+    values = {"state": "failed", "error": "the server ended before this was written; begin it again"}
+    with store.write() as connection:
+        connection.execute(sa.update(table).where(table.c.state == "working").values(**values))
 
 
 def write(shop: Shop, project_id: int, wanted: Wanted, stem: Path) -> tuple[Path, list[str]]:

@@ -20,6 +20,7 @@ from kins.annotate import tables
 from kins.annotate.accounts import has_accounts
 from kins.annotate.app import application
 from kins.annotate.calls import Shop
+from kins.annotate.exports import give_up
 from kins.annotate.folders import only_user, open_project
 from kins.annotate.imports import frame_dataset, import_layers, import_proposals, read_proposals
 from kins.annotate.store import Store, in_folder
@@ -179,6 +180,7 @@ def serve(
         say(f"{folder}: open {address} (Ctrl-C ends)")
         if browser:
             threading.Timer(1.0, webbrowser.open, [address]).start()
+        give_up(shop.store)
         threading.Thread(target=_back_up_daily, args=(shop,), daemon=True).start()
         app = application(shop, [*LOOPBACK, listening.host, *listening.names])
         config = uvicorn.Config(app, **_options(listening))

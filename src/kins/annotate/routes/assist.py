@@ -65,7 +65,9 @@ def complete(call: Call) -> dict[str, Any]:
     """The whole of an object by what is seen of it: the given rings, and others for what lies under other objects."""
     given = call.read(_Rings)
     with call.store.read() as connection:
-        row, image, _ = call.layer(connection, call.path("layer"))
+        row, image, role = call.layer(connection, call.path("layer"))
+        if not call.may_change(row, role):
+            raise AnswerError(403, "forbidden", "only its annotator completes objects of a layer")
         frame = frame_of(connection, image)
         check_rings(given.rings, frame)
         history = call.shop.layers.history(connection, row.id)
