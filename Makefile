@@ -2,13 +2,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install demo test test-slow lint format wheel clean
+.PHONY: help install demo test test-slow lint format docs wheel clean
 
 help:
 	@echo "make install    the environment in .venv, with the kins command"
 	@echo "make demo       the whole way, from pictures to a report"
 	@echo "make test       lint and all tests but the slow ones"
 	@echo "make test-slow  the tests that take minutes"
+	@echo "make docs       the documentation as a site, in build/site"
 	@echo "make wheel      what is handed out, in dist: a wheel that an index takes, and a source archive"
 	@echo "make lint       formatting, lint and types"
 
@@ -37,6 +38,9 @@ lint: install
 format: install
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: install
+	$(BIN)/mkdocs build --strict
 
 # The library in the wheel is linked to libc alone; auditwheel checks that and names the oldest Linux it runs on.
 DIST ?= dist

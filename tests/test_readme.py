@@ -1,28 +1,38 @@
-"""The README's lines run as they stand, in the sequence in which they stand there."""
+"""The README's lines run as they stand, in the sequence in which they stand there; then those of the guides."""
 
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def run(text, folder):
+    """Every block of shell or Python in a page; returns the languages."""
+    blocks = re.findall(r"```(sh|python)\n(.*?)```", text, re.DOTALL)
+    blocks = [(language, block) for language, block in blocks if "make " not in block]
+    kins = str(Path(sys.executable).parent / "kins")
+    for language, block in blocks:
+        lines = (
+            [[sys.executable, "-c", block]] if language == "python" else [line.split() for line in block.splitlines()]
+        )
+        for line in lines:
+            command = [kins, *line[1:]] if line[0] == "kins" else line
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
+            assert done.returncode == 0, f"{line}: {done.stderr or done.stdout}"
+    return [language for language, _ in blocks]
 
 
 def test_lines_of_the_readme_run(tmp_path):
-    blocks = re.findall(r"```(sh|python)\n(.*?)```", README, re.DOTALL)
-    blocks = [(language, text) for language, text in blocks if "make " not in text]
-    assert [language for language, _ in blocks] == ["sh", "sh", "sh", "python"]
-    kins = str(Path(sys.executable).parent / "kins")
-    for language, text in blocks:
-        lines = [[sys.executable, "-c", text]] if language == "python" else [line.split() for line in text.splitlines()]
-        for line in lines:
-            command = [kins, *line[1:]] if line[0] == "kins" else line
-            done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
-            assert done.returncode == 0, f"{line}: {done.stderr}"
+    assert run(README, tmp_path) == ["sh", "sh", "sh", "python"]
     for name in ("street.png", "ordered.json", "found.json", "report/index.html", "pictures/000000.png", "out.json"):
         assert (tmp_path / name).is_file(), name
+    guides = {path.stem: run(path.read_text(), tmp_path) for path in sorted((ROOT / "docs" / "guides").glob("*.md"))}
+    assert {name: len(blocks) for name, blocks in guides.items()} == {"annotator": 2, "engineer": 3, "researcher": 3}
 
 
 def test_pictures_and_pages_of_the_readme_exist():
     for target in re.findall(r"\]\(((?!http)[^)#]+)", README):
-        assert (Path(__file__).parents[1] / target).is_file(), target
+        assert (ROOT / target).is_file(), target
