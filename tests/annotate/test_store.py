@@ -158,6 +158,14 @@ def test_the_whole_server_runs_on_it(database: str, tmp_path: Path) -> None:
             assert owner.post("/projects/1/assign", json={"users": [3]}).json()["assigned"] == 2
             assert len(annotator.get("/projects/1/images").json()["images"]) == 3
             assert owner.get("/projects/1/statistics").json()["annotators"][0]["objects"] == 2
+            for number in (2**31, 2**63, 10**30):
+                found = owner.post("/projects/1/members", json={"user": number, "role": "viewer"})
+                assert found.status_code == 422
+                found = owner.post("/images/1/review", json={"layer": number, "verdict": "accept"})
+                assert found.status_code in (404, 422)
+                assert owner.post("/projects/1/assign", json={"users": [3], "images": [number]}).status_code == 404
+            assert owner.post("/images/1/comments", json={"text": "a\0b"}).status_code in (200, 422)
+            assert owner.post("/login", json={"name": "a\0b", "password": "c\0d"}).status_code in (403, 422)
         opened.shop.store.close()
 
 

@@ -241,7 +241,7 @@ def _answer(call: Call, handler: Handler, public: bool) -> Response:
         return json({"which": which, "error": refused.code, "detail": str(refused)}, 422)
     except KinsError as error:
         return said(AnswerError(422, "unusable", str(error)))
-    except sa.exc.DataError:
+    except (sa.exc.DataError, OverflowError):
         return said(AnswerError(422, "malformed", "the database can't hold this text or number"))
     except sa.exc.OperationalError as error:
         log.error("the database can't be used: %s", error.orig)

@@ -65,7 +65,7 @@ for name, command in COMMANDS.items():
     app.command(name, short_help=(command.__doc__ or "").partition("\n")[0])(command)
 
 GOES_ON = "the same command goes on where it stopped"
-KEPT = {"complete": GOES_ON, "predict": GOES_ON, "synth": GOES_ON, "train": GOES_ON}
+KEPT = dict.fromkeys(("complete", "predict", "synth", "train"), GOES_ON) | {"annotate": "what was drawn is saved"}
 """What is said after Ctrl-C; of the other commands, that no file is half written."""
 
 
