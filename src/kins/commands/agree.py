@@ -12,6 +12,20 @@ Consensus = Annotated[
     typer.Option("-o", "--out", metavar="OUT", help="Also write the annotators' consensus, a KINS 2020 file."),
 ]
 
+ROWS = {
+    "images": "images in common",
+    "instances": "instances",
+    "matched": "matched instances",
+    "matched_share": "share of all that is matched",
+    "same_category_share": "of the same category",
+    "amodal_iou": "amodal IoU",
+    "inmodal_iou": "inmodal IoU",
+    "hidden_iou": "hidden-region IoU, where one has any",
+    "related_pairs": "pairs in an order for both",
+    "order_agreement": "same direction",
+    "related_for_one_only": "pairs in an order for one only",
+}
+
 
 def agree(
     annotations: Annotated[
@@ -35,7 +49,7 @@ def agree(
     from itertools import combinations
 
     from kins.files import check_output
-    from kins.files.terminal import console, say, shown
+    from kins.files.terminal import say
     from kins.formats import load
     from kins.formats.tools import input_files
     from kins.statistics import distinct_names
@@ -58,10 +72,18 @@ def agree(
     if json_:
         typer.echo(json.dumps({"pairs": [one.as_json() for one in found], "consensus": written}))
         return
+    _print_table([one.as_json() for one in found])
+    if written:
+        say(f"{out}: consensus, {written['images']} images, {written['instances']} instances")
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    """A column for each pair of annotators."""
     from rich import box
     from rich.table import Table
 
-    rows = [one.as_json() for one in found]
+    from kins.files.terminal import console, shown
+
     table = Table(
         title="Agreement",
         caption="IoU: mean over matched instances; in an order: one hides the other",
@@ -73,23 +95,9 @@ def agree(
     table.add_column("")
     for row in rows:
         table.add_column(f"{shown(row['first'])}\n{shown(row['second'])}", justify="right")
-    for key, label in (
-        ("images", "images in common"),
-        ("instances", "instances"),
-        ("matched", "matched instances"),
-        ("matched_share", "share of all that is matched"),
-        ("same_category_share", "of the same category"),
-        ("amodal_iou", "amodal IoU"),
-        ("inmodal_iou", "inmodal IoU"),
-        ("hidden_iou", "hidden-region IoU, where one has any"),
-        ("related_pairs", "pairs in an order for both"),
-        ("order_agreement", "same direction"),
-        ("related_for_one_only", "pairs in an order for one only"),
-    ):
+    for key, label in ROWS.items():
         table.add_row(label, *(_cell(row[key], key.endswith(("share", "agreement"))) for row in rows))
     console(max(100, 40 + 24 * len(rows))).print(table)
-    if written:
-        say(f"{out}: consensus, {written['images']} images, {written['instances']} instances")
 
 
 def _cell(value: Any, as_percent: bool) -> str:

@@ -224,58 +224,37 @@ def _roof(rng: Generator, width: float, depth: float, top: float, roof: int, wal
     if flat:
         edge = box((-0.1, -0.15, top), (width + 0.1, depth, top + 0.35), (0.4, 0.39, 0.37))
         return [edge]
-    over, rise = 0.45, depth / 2 * rng.uniform(0.6, 1.1)
+    over, rise, mid = 0.45, depth / 2 * rng.uniform(0.6, 1.1), depth / 2
     ridge = top + rise
-    drop = rise * over / (depth / 2)
-    mid = depth / 2
+    eaves = top - rise * over / mid
+    left, right, back = -0.1, width + 0.1, depth + over
     slopes = [
-        [(-0.1, -over, top - drop), (width + 0.1, -over, top - drop), (width + 0.1, mid, ridge), (-0.1, mid, ridge)],
-        [
-            (width + 0.1, depth + over, top - drop),
-            (-0.1, depth + over, top - drop),
-            (-0.1, mid, ridge),
-            (width + 0.1, mid, ridge),
-        ],
+        [(left, -over, eaves), (right, -over, eaves), (right, mid, ridge), (left, mid, ridge)],
+        [(right, back, eaves), (left, back, eaves), (left, mid, ridge), (right, mid, ridge)],
     ]
-    parts = [quads(slopes, (0.5, 0.5, 0.5), TEXTURED + roof, 4.0)]
-    parts.append(
-        quads(
-            [
-                [
-                    (-0.1, -over, top - drop - 0.15),
-                    (width + 0.1, -over, top - drop - 0.15),
-                    (width + 0.1, -over, top - drop),
-                    (-0.1, -over, top - drop),
-                ]
-            ],
-            (0.3, 0.3, 0.3),
-            MATTE,
-        )
-    )
+    board = [(left, -over, eaves - 0.15), (right, -over, eaves - 0.15), (right, -over, eaves), (left, -over, eaves)]
     gables: list[list[tuple[float, float, float]]] = [
         [(0, depth, top), (0, 0, top), (0, mid, ridge), (0, mid, ridge)],
         [(width, 0, top), (width, depth, top), (width, mid, ridge), (width, mid, ridge)],
     ]
-    parts.append(quads(gables, (0.5, 0.5, 0.5), wall, 3.0))
-    slope = rise / mid
+    parts = [
+        quads(slopes, (0.5, 0.5, 0.5), TEXTURED + roof, 4.0),
+        quads([board], (0.3, 0.3, 0.3), MATTE),
+        quads(gables, (0.5, 0.5, 0.5), wall, 3.0),
+    ]
     for x in np.arange(1.5, width - 2, 3.2):
         if rng.random() < 0.45:
-            y0 = mid * 0.25
-            z0 = top + slope * y0
-            parts.append(box((x, y0, z0 - 0.3), (x + 1.2, mid * 0.9, z0 + 1.3), (0.3, 0.28, 0.26)))
-            parts.append(
-                panel(
-                    [
-                        (x + 0.15, y0 - 0.01, z0 + 0.15),
-                        (x + 1.05, y0 - 0.01, z0 + 0.15),
-                        (x + 1.05, y0 - 0.01, z0 + 1.1),
-                        (x + 0.15, y0 - 0.01, z0 + 1.1),
-                    ],
-                    (0.015, 0.015, 0.018),
-                    GLASS,
-                )
-            )
+            parts += _dormer(x, mid * 0.25, mid * 0.9, top + rise / mid * (mid * 0.25))
     if rng.random() < 0.7:
         x = rng.uniform(0.5, width - 1.2)
         parts.append(box((x, mid - 0.3, ridge - 0.8), (x + 0.7, mid + 0.3, ridge + 0.9), (0.25, 0.12, 0.08)))
     return parts
+
+
+def _dormer(x: float, front: float, back: float, z: float) -> list[Mesh]:
+    y, low, high = front - 0.01, z + 0.15, z + 1.1
+    pane = [(x + 0.15, y, low), (x + 1.05, y, low), (x + 1.05, y, high), (x + 0.15, y, high)]
+    return [
+        box((x, front, z - 0.3), (x + 1.2, back, z + 1.3), (0.3, 0.28, 0.26)),
+        panel(pane, (0.015, 0.015, 0.018), GLASS),
+    ]

@@ -220,6 +220,7 @@ def person(site: Site, s: float, t: float, turn: float, z: float, walking: bool 
 
 
 def walk(site: Site) -> None:
+    """People on pavements, alone and in groups, and on the road; and cyclists."""
     rng, k = site.rng, site.kind
     busy = rng.gamma(1.2, site.traffic.walkers * (1.3 if k.town else 0.7))
     for sign, i in ((1, 0), (-1, 1)):
@@ -256,6 +257,12 @@ def walk(site: Site) -> None:
             0.0,
             True,
         )
+    ride(site)
+
+
+def ride(site: Site) -> None:
+    """Cyclists on the road, on pavements and across the junction."""
+    rng, k = site.rng, site.kind
     for _ in range(rng.poisson(site.traffic.cyclists)):
         sign = -1 if rng.random() < 0.6 else 1
         if rng.random() < 0.75:
