@@ -32,7 +32,7 @@ def check_drawn(dataset: Dataset, report: Report, workers: int | None) -> Report
     sound = dataset.select(image_id for image_id in dataset.images if image_id not in damaged)
     value, _ = kins2020.write(sound)
     images, categories = ([Raw(msgspec.json.encode(v)) for v in value[name]] for name in ("images", "categories"))
-    document = Document(Path(report.path), images, value["annotations"], categories)
+    document = Document(Path(report.path), images, [*value["annotations"]], categories)
     part = Report(report.path, "kins2020")
     Checker(document, part, dataset.images_dir, False, workers).run()
     for code, problem in _renamed(part, sound).items():
