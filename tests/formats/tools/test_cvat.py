@@ -136,6 +136,11 @@ def test_what_is_written(tmp_path, monkeypatch):
     assert [a["name"] for a in labels[0]["attributes"]] == ["part", "kins"]
 
 
+def test_the_declared_encoding_is_not_looked_for(load):
+    for name in ("no-such", "utf-7", "idna", "utf-8"):
+        assert len(load(text(polygon("é", SQUARE)).replace('"utf-8"', f'"{name}"'))[0]) == 1
+
+
 BOMB = '<!DOCTYPE a [<!ENTITY x "ha"><!ENTITY y "&x;&x;&x;">]>'
 BAD = {
     "entities": (

@@ -134,9 +134,14 @@ class _BegunError(Exception):
 
 
 def check_xml(document: Document) -> bytes:
-    """The XML text, if it defines neither a document type nor entities. Raises KinsError for one that does."""
+    """The XML text without its declaration, if it defines neither a document type nor entities.
+
+    The text is known to be UTF-8, so that whatever encoding the declaration names must not be looked for.
+
+    Raises KinsError where it does, or where it is not XML.
+    """
     assert document.content is not None
-    content = bytes(document.content)
+    content = re.sub(rb"\A\s*<\?xml\b[^>]*\?>", lambda found: b"\n" * found[0].count(b"\n"), bytes(document.content))
     parser = xml.parsers.expat.ParserCreate()
 
     def refuse(*_: object) -> None:
