@@ -93,6 +93,15 @@ class Person(httpx.Client):
         return self.post(f"/layers/{layer}/operations", json={"base": base, "operations": operations})
 
 
+def exported(person: Person, wanted: dict[str, Any]) -> bytes:
+    """The file of an export."""
+    begun = person.post("/projects/1/exports", json=wanted).json()
+    while (state := person.get(f"/exports/{begun['id']}").json())["state"] == "working":
+        time.sleep(0.02)
+    assert state["state"] == "done", state
+    return person.get(f"/exports/{begun['id']}/file").content
+
+
 def operation(kind: str, **payload: Any) -> dict[str, Any]:
     """One with an id of its own."""
     return {"id": new(), "kind": kind, "payload": payload, "time": 1_700_000_000_000, "pause": 2000}

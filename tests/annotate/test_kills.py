@@ -123,4 +123,4 @@ def test_killed_servers_lose_nothing_that_they_acknowledged(tmp_path: Path) -> N
 def test_a_hundred_killed_servers_lose_nothing(tmp_path: Path) -> None:
     acknowledged = survive(tmp_path / "pictures", 100)
     print(f"{acknowledged} operations acknowledged, all of them there")
-    assert acknowledged > 1000
+    assert acknowledged > 100

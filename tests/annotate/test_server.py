@@ -5,14 +5,13 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import numpy as np
 import PIL.Image
 import pytest
 import sqlalchemy as sa
-from tests.annotate.helpers import Person, add, new, operation, pictures, rectangle, served
+from tests.annotate.helpers import Person, add, exported, new, operation, pictures, rectangle, served
 
 import kins
 from kins.annotate import tables
@@ -95,15 +94,6 @@ def test_from_outlines_to_a_kins_file(alone: tuple[str, Opened, Person], car: in
         assert np.array_equal(instance.inmodal.to_array(), inmodal)
     assert [i.order for i in scene] == [0, 1]
     assert kins.validate.validate(tmp_path / "out.json").valid
-
-
-def exported(person: Person, wanted: dict[str, Any]) -> bytes:
-    """The file."""
-    begun = person.post("/projects/1/exports", json=wanted).json()
-    while (state := person.get(f"/exports/{begun['id']}").json())["state"] == "working":
-        time.sleep(0.02)
-    assert state["state"] == "done", state
-    return person.get(f"/exports/{begun['id']}/file").content
 
 
 @pytest.mark.parametrize("name", WRITTEN)

@@ -1,7 +1,6 @@
 """Several people: roles, assignments, layers of their own, agreement, consensus, review."""
 
 import io
-import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from tests.annotate.helpers import PASSWORD, ROLES, Person, add, new, operation, team
+from tests.annotate.helpers import PASSWORD, ROLES, Person, add, exported, new, operation, team
 
 import kins
 from kins.annotate.app import API, PUBLIC, ROUTES
@@ -300,15 +299,6 @@ def test_three_annotators_to_a_consensus_that_is_reviewed(place: tuple[str, Open
     objects = {row["name"]: row["objects"] for row in told["annotators"] if row["objects"]}
     assert objects == {"annotator": 2, "other": 1, "reviewer": 1}
     assert [(one["first"], one["amodal_iou"]) for one in told["agreement"]] == [("reviewer", 30 / 32)]
-
-
-def exported(person: Person, wanted: dict[str, Any]) -> bytes:
-    """The file."""
-    begun = person.post("/projects/1/exports", json=wanted).json()
-    while (state := person.get(f"/exports/{begun['id']}").json())["state"] == "working":
-        time.sleep(0.02)
-    assert state["state"] == "done", state
-    return person.get(f"/exports/{begun['id']}/file").content
 
 
 def test_images_are_shared_out_evenly(place: tuple[str, Opened, People]) -> None:

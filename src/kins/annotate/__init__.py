@@ -3,5 +3,6 @@
 Needs the extra `annotate`.
 """
 
+from kins.annotate.server import Listening as Listening
 from kins.annotate.server import create_app as create_app
 from kins.annotate.server import serve as serve
