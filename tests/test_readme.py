@@ -5,6 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+import torch
+
+from kins.commands.cli import main
+from kins.demo.toys import write_shapes
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
@@ -31,6 +37,28 @@ def test_lines_of_the_readme_run(tmp_path):
         assert (tmp_path / name).is_file(), name
     guides = {path.stem: run(path.read_text(), tmp_path) for path in sorted((ROOT / "docs" / "guides").glob("*.md"))}
     assert {name: len(blocks) for name, blocks in guides.items()} == {"annotator": 2, "engineer": 3, "researcher": 3}
+
+
+def test_the_line_that_needs_a_network_is_there_and_says_what_to_do_without_one(tmp_path, monkeypatch, capsys):
+    """Its detector is fetched: nothing is run here but the message."""
+    (line,) = re.findall(r"^    kins (predict coco .*)$", README, re.MULTILINE)
+    write_shapes(tmp_path / "PHOTOS", 1)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+
+    def refuse(*args, **options):
+        raise OSError("no network")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
+    monkeypatch.setattr(sys, "argv", ["kins", *line.split()])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth is not on disk" in err
+    assert str(tmp_path / "torch" / "hub" / "checkpoints") in err
+    assert not (tmp_path / "found.json").exists()
 
 
 def test_pictures_and_pages_of_the_readme_exist():

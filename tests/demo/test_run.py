@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from kins.demo.photos import photo_targets, show_photos
 from kins.demo.run import (
     by_heart,
     check_outputs,
@@ -16,16 +17,23 @@ from kins.demo.run import (
     predicted,
     what_training_added,
 )
+from kins.demo.toys import write_shapes
 from kins.errors import KinsError
 from kins.evaluation import evaluate
+from kins.files.pictures import read_picture
 from kins.formats import load
-from kins.demo.toys import write_shapes
 
 
 def test_shapes_from_pictures_to_report(tmp_path):
     lines = []
-    figures = demo(tmp_path, "shapes", minutes=0.1, say=lines.append)
+    (toy,) = write_shapes(tmp_path / "photos in", 1)
+    figures = demo(tmp_path, "shapes", minutes=0.1, say=lines.append, photos=tmp_path / "photos in")
     assert [line[0] for line in lines[:5]] == list("12345")
+    assert lines[-2].startswith("6. show what the weights 'street'")
+    assert lines[-1].startswith(f"{toy.image.file_name}: ")
+    drawn = read_picture(tmp_path / "photos" / "000000.png")
+    assert drawn.shape[0] != drawn.shape[1]
+    assert drawn.std() > 1
     rows = (tmp_path / "run" / "log.csv").read_text().splitlines()
     count = rows[-1].split(",")[0]
     assert lines[2].startswith(f"3. after {count} step{'s' if count != '1' else ''}, predict")
@@ -33,7 +41,9 @@ def test_shapes_from_pictures_to_report(tmp_path):
     assert figures.keys() == {"box AP50", "amodal AP50", "inmodal AP50"}
     assert all(0 <= value <= 100 for value in figures.values())
     assert len(list((tmp_path / "pictures").glob("*.png"))) == len(load(tmp_path / "shapes.json")) == 6
-    assert {"a_segm", "i_segm", "occlusion_score"} <= json.loads((tmp_path / "predictions.json").read_text())["predictions"][0].keys()
+    assert {"a_segm", "i_segm", "occlusion_score"} <= json.loads((tmp_path / "predictions.json").read_text())[
+        "predictions"
+    ][0].keys()
     assert "<html" in (tmp_path / "report" / "index.html").read_text()
     check_outputs(tmp_path, "shapes")  # all of it may be made anew
 
@@ -77,6 +87,18 @@ def test_a_folder_of_annotated_pictures(tmp_path):
     assert {image.file_name for image in dataset.images.values()} == {"a.png", "b.png"}
     assert dataset.categories == {1: "disc", 2: "box", 3: "triangle"}
     assert all(scene.read_image().shape == (160, 240, 3) and len(scene) >= 3 for scene in dataset)
+
+
+def test_photographs_that_are_none_are_told(tmp_path):
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(b"nothing")
+    lines = []
+    show_photos(photo_targets(tmp_path, tmp_path / "out"), lines.append)
+    assert [line.startswith(str(tmp_path)) for line in lines] == [True, True]
+    assert photo_targets(None, tmp_path) == {}
+    with pytest.raises(KinsError, match="nowhere"):
+        demo(tmp_path / "demo", "shapes", minutes=0.1, photos=tmp_path / "nowhere.png")
+    assert not (tmp_path / "demo").exists()
 
 
 def test_a_folder_without_annotations(tmp_path):

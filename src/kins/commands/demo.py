@@ -30,6 +30,16 @@ def demo(
             help="A folder of annotated pictures to learn by heart, in place of street scenes.",
         ),
     ] = None,
+    photos: Annotated[
+        Path | None,
+        typer.Option(
+            "--photos",
+            metavar="PATH",
+            envvar="KINS_PHOTOS",
+            exists=True,
+            help="A photograph of a street, or a folder of them, to show the shipped weights and completion on.",
+        ),
+    ] = None,
     shapes: Annotated[
         bool, typer.Option("--shapes", help="Take simple overlapping shapes in place of street scenes.")
     ] = False,
@@ -42,4 +52,5 @@ def demo(
     from kins.files.terminal import say
 
     by_heart = shapes or samples is not None
-    run(out, "shapes" if shapes else samples or "streets", minutes or (7 if by_heart else 10), say=say)
+    material = "shapes" if shapes else samples or "streets"
+    run(out, material, minutes or (7 if by_heart else 10), say=say, photos=photos)

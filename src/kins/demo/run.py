@@ -47,7 +47,11 @@ class Material:
 
 
 def demo(
-    out: str | Path, material: str | Path = "streets", minutes: float = 10.0, say: Say = print
+    out: str | Path,
+    material: str | Path = "streets",
+    minutes: float = 10.0,
+    say: Say = print,
+    photos: str | Path | None = None,
 ) -> dict[str, float]:
     """Make or take pictures, train on them, predict, evaluate, and draw.
 
@@ -57,15 +61,23 @@ def demo(
             folder of annotated pictures of your own, which are learnt by heart.
         minutes: about how long all of it takes on a laptop with 2 cores.
         say: is called with each line of the story.
+        photos: a photograph, or a folder of them, on which the weights that come with kins are shown at the end.
 
     Returns:
         The figures that were printed, by name, in percent.
     """
+    from kins.demo.photos import DETECTOR, photo_targets, show_photos
+
     out = Path(out)
     check_outputs(out, material)
+    targets = photo_targets(photos, out / "photos")
     begun = time.monotonic()
     made = _material(out, material, minutes, say)
-    return learn_and_show(out, made, minutes, begun, say)
+    figures = learn_and_show(out, made, minutes, begun, say)
+    if targets:
+        say(f"6. show what the weights '{DETECTOR}' that come with kins find on photographs: {out / 'photos'}")
+        show_photos(targets, say)
+    return figures
 
 
 def learn_and_show(out: Path, made: Material, minutes: float, begun: float, say: Say) -> dict[str, float]:
