@@ -312,6 +312,19 @@ def test_images_are_shared_out_evenly(place: tuple[str, Opened, People]) -> None
     assert owner.post("/projects/1/assign", json={"users": users, "images": [99]}).status_code == 404
 
 
+def test_more_annotators_reopen_what_was_done(place: tuple[str, Opened, People]) -> None:
+    owner = place[2]["owner"]
+    owner.patch("/projects/1", json={"settings": {"annotators": 1}}).raise_for_status()
+    owner.post("/projects/1/assign", json={"users": [IDS["annotator"]], "images": [5], "each": 1}).raise_for_status()
+    for name in ("annotator", "other"):
+        car(place[2][name], 5, 10, 10, 30, 30)
+    assert owner.get("/images/5").json()["state"] == "done"
+    owner.patch("/projects/1", json={"settings": {"annotators": 3}}).raise_for_status()
+    assert owner.get("/images/5").json()["state"] == "in work"
+    owner.patch("/projects/1", json={"settings": {"annotators": 2}}).raise_for_status()
+    assert owner.get("/images/5").json()["state"] == "done"
+
+
 def test_two_tabs_of_one_person_never_write_over_each_other(place: tuple[str, Opened, People]) -> None:
     address, _, people = place
     with Person(address, "other") as tab:

@@ -140,8 +140,18 @@ def change_project(call: Call) -> dict[str, Any]:
             values["settings"] = msgspec.to_builtins(given.settings)
         if values:
             connection.execute(sa.update(project).where(project.c.id == project_id).values(**values))
+        if given.settings is not None:
+            _count_again(connection, project_id)
         row = connection.execute(sa.select(project).where(project.c.id == project_id)).one()
     return {"id": row.id, "name": row.name, "guidelines": row.guidelines, "settings": row.settings}
+
+
+def _count_again(connection: sa.Connection, project_id: int) -> None:
+    """States of the images that someone is done with, since the project may ask for more or fewer annotators now."""
+    image, layer = tables.image, tables.layer
+    done = sa.select(layer.c.image).where(layer.c.kind == "person", layer.c.state == "done")
+    for row in connection.execute(sa.select(image).where(image.c.project == project_id, image.c.id.in_(done))).all():
+        update_image_state(connection, row)
 
 
 def assign(call: Call) -> dict[str, Any]:
@@ -172,8 +182,10 @@ def assign(call: Call) -> dict[str, Any]:
         made = _shared_out(holders, list(dict.fromkeys(given.users)), each)
         if made:
             connection.execute(sa.insert(assignment), made)
+        given_out = {row["image"] for row in made}
         for row in rows:
-            update_image_state(connection, row)
+            if row.id in given_out:
+                update_image_state(connection, row)
         call.note(connection, "assigned", f"{len(made)} in project {project_id}")
     return {"assigned": len(made)}
 
