@@ -21,6 +21,7 @@ from kins.commands.agree import agree
 from kins.commands.annotate import annotate
 from kins.commands.complete import complete
 from kins.commands.convert import convert
+from kins.commands.data import app as data
 from kins.commands.demo import demo
 from kins.commands.doctor import doctor
 from kins.commands.eval import evaluate
@@ -63,6 +64,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
 }
 for name, command in COMMANDS.items():
     app.command(name, short_help=(command.__doc__ or "").partition("\n")[0])(command)
+
+app.add_typer(data, name="data")
 
 GOES_ON = "the same command goes on where it stopped"
 KEPT = dict.fromkeys(("complete", "predict", "synth", "train"), GOES_ON) | {"annotate": "what was drawn is saved"}

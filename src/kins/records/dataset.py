@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import escape
@@ -14,7 +13,9 @@ import numpy as np
 from kins.errors import KinsError
 from kins.files import inside
 from kins.limits import INSTANCES
+from kins.records.cropping import cropped, cropped_image
 from kins.records.instance import Image, Instance
+from kins.records.merging import Merged
 from kins.records.scene import Scene
 from kins.records.sheet import html_picture, sheet
 from kins.work import in_chunks
@@ -178,6 +179,25 @@ class Dataset:
         second = [image_id for index, image_id in enumerate(ids) if index not in chosen]
         return self.select(first), self.select(second)
 
+    def crop(self, window: tuple[int, int, int, int], least: int = 1, suffix: str | None = None) -> Dataset:
+        """What a window (x, y, width, height in pixels) shows of each image; images that it misses are left out.
+
+        Amodal masks end at the window, too. Instances with fewer than `least` pixels of their amodal mask there (of the
+        inmodal one, where that is the only one) are left out; boxes and areas are those of the pixels. Pictures must be
+        cut in the same way (kins.records.cropping.window_in says where).
+
+        Args:
+            suffix: of the file names, if they get another one, as ".png".
+
+        Example:
+            >>> from kins.demo.toys import write_shapes
+            >>> write_shapes("pictures", 1).crop((100, 0, 60, 80))[0]
+            Scene(000000.png, 60 x 80 pixels, 1 box, 1 triangle)
+        """
+        cut = {key: cropped_image(image, window, suffix) for key, image in self.images.items()}
+        images = {key: image for key, image in cut.items() if image is not None}
+        return self._with(images, _Mapped(self, lambda scene: cropped(scene, window, least)))
+
     def map(self, change: Callable[[Scene], Scene]) -> Dataset:
         """Every scene changed by a function, applied when a scene is asked for. The image itself must stay the same."""
         return self._with(instances=_Mapped(self, change))
@@ -210,44 +230,39 @@ class Dataset:
                 raise
             raise KinsError(f"{self.path}: {error}") from None
 
-    def merge(self, other: Dataset) -> Dataset:
-        """Both together. Categories are joined by name; clashing image or instance ids of `other` get new ones.
+    def merge(self, *others: Dataset, clashes: list[str] | None = None) -> Dataset:
+        """All together. Categories are joined by name; ids of images and instances that an earlier one has are new.
 
-        Both must have the same image folder, or none.
+        All must have the same image folder, or none.
+
+        Args:
+            clashes: gets a line for each kind of clash.
+
+        Example:
+            >>> from kins.demo.toys import write_shapes
+            >>> dataset, clashes = write_shapes("pictures", 3), []
+            >>> len(dataset.merge(dataset, clashes=clashes))
+            6
+            >>> clashes[1]
+            '3 ids of images occur in several files; the later ones are new'
         """
-        if self.images_dir != other.images_dir:
-            raise KinsError(
-                f"can't merge data sets with different image folders, {self.images_dir} and {other.images_dir}"
-            )
-        categories = dict(self.categories)
-        renumbered = {}
-        ids = {name: category_id for category_id, name in categories.items()}
-        for category_id, name in other.categories.items():
-            free = category_id if category_id not in categories else max(categories) + 1
-            renumbered[category_id] = ids.setdefault(name, free)
-            categories.setdefault(ids[name], name)
-        scenes = list(self)
-        next_image = 1 + max([*self.images, *other.images], default=0)
-        used = {instance.id for scene in scenes for instance in scene}
-        next_id = 1 + max(used | {instance.id for scene in other for instance in scene}, default=0)
-        for scene in other:
-            image, instances = scene.image, []
-            if image.id in self.images:
-                image, next_image = dataclasses.replace(image, id=next_image), next_image + 1
-            for instance in scene:
-                changes = {
-                    "category_id": renumbered.get(instance.category_id, instance.category_id),
-                    "position": -1,
-                }
-                if instance.id in used:
-                    changes["id"], next_id = next_id, next_id + 1
-                instances.append(instance.replace(**changes))
-            if image.extra.get("depth_constraint"):
-                ids_now = {old.id: new.id for old, new in zip(scene, instances, strict=True)}
-                pairs = [[ids_now.get(side, side) for side in pair] for pair in image.extra["depth_constraint"]]
-                image = dataclasses.replace(image, extra={**image.extra, "depth_constraint": pairs})
-            scenes.append(scene.replace(image=image, instances=tuple(instances)))
-        return Dataset.from_scenes(scenes, categories, extra={**other.extra, **self.extra}, images_dir=self.images_dir)
+        for other in others:
+            if self.images_dir != other.images_dir:
+                raise KinsError(
+                    f"can't merge data sets with different image folders, {self.images_dir} and {other.images_dir}"
+                )
+        merged = Merged([self, *others])
+        if clashes is not None:
+            clashes += merged.clashes
+        left_out = (line for part in (self, *others) for line in part.left_out)
+        return Dataset(
+            merged.images,
+            merged.categories,
+            merged,
+            extra=merged.extra,
+            images_dir=self.images_dir,
+            left_out=left_out,
+        )
 
     def save(
         self,
