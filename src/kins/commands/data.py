@@ -61,10 +61,10 @@ def split(
             "--shares", metavar="NUMBERS", help="In which proportion, such as 8,1,1; equal parts if not given."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Another number chooses other images.")] = 0,
     balanced: Annotated[
         bool, typer.Option("--balanced", help="Give each part about its share of every class, rare ones first.")
     ] = False,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Another number chooses other images.")] = 0,
     to: To = None,
     from_: From = None,
     as_: As = None,

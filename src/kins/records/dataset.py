@@ -192,7 +192,7 @@ class Dataset:
         Example:
             >>> from kins.demo.toys import write_shapes
             >>> write_shapes("pictures", 1).crop((100, 0, 60, 80))[0]
-            Scene(000000.png, 60 x 80 pixels, 1 box, 1 triangle)
+            Scene(000000.png, 60 x 80 pixels, 2 disc, 1 box)
         """
         cut = {key: cropped_image(image, window, suffix) for key, image in self.images.items()}
         images = {key: image for key, image in cut.items() if image is not None}
