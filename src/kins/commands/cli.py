@@ -28,6 +28,7 @@ from kins.commands.eval import evaluate
 from kins.commands.export import export
 from kins.commands.order import order
 from kins.commands.predict import predict
+from kins.commands.results import results
 from kins.commands.show import show
 from kins.commands.stats import stats
 from kins.commands.synth import synth
@@ -55,6 +56,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "export": export,
     "order": order,
     "predict": predict,
+    "results": results,
     "show": show,
     "stats": stats,
     "synth": synth,

@@ -1,0 +1,206 @@
+"""Runs side by side: what each one finds on its test pictures, kept in a file together with its conditions."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kins import __version__
+from kins.config import Config
+from kins.errors import KinsError
+from kins.evaluation import Evaluator
+from kins.evaluation.protocols import evaluate_protocol
+from kins.evaluation.results import without_nan
+from kins.files import read_bytes, write_json
+from kins.models import weights
+from kins.predict.predictor import Predictor, with_categories
+from kins.records import Dataset, Scene
+from kins.train.resume import fingerprint
+from kins.train.samples import find_data
+from kins.work import progress
+
+COLUMNS = ("box AP", "amodal AP", "inmodal AP", "heavily hidden", "hidden IoU", "order right")
+PROTOCOLS = ("vrsp", "c2f-seg", "instaorder", "uoais")
+"""Whose figures are kept, too, where the data has what they need."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A run's figures.
+
+    Attributes:
+        method: the network's name, with its options.
+        seed: of the run.
+        conditions: what has to be equal for figures to be comparable, but for the seed: data, schedule, sizes, start.
+        figures: in percent, by COLUMNS.
+        protocols: figures under papers' names; see kins.evaluation.protocols.
+        weights: digest of the weights that were measured.
+    """
+
+    method: str
+    seed: int
+    conditions: Mapping[str, Any]
+    figures: Mapping[str, float]
+    protocols: Mapping[str, Mapping[str, Mapping[str, float]]]
+    weights: str
+
+
+def measured(run: str | Path, data: str | Path | None = None, device: str = "auto") -> Entry:
+    """Predict the test pictures of a run's data and compare.
+
+    Args:
+        run: a run folder or a weights file.
+        data: the data folder, if it is not where it was.
+
+    Raises:
+        KinsError: no such run or data, or data without test pictures.
+    """
+    path = weights.find(run)
+    facts = weights.read_header(path).facts
+    predictor = Predictor.load(path, device=device)
+    config = predictor.config
+    place = config.data if data is None else config.data.model_copy(update={"root": str(data)})
+    _, test = find_data(place)
+    if test is None:
+        raise KinsError(f"{place.root}: has no test pictures to measure {run} on")
+    scenes = []
+    for scene in progress(test, "predicting"):
+        prediction = predictor(scene.read_image()).replace(image=scene.image)
+        scenes.append(with_categories(prediction, test.categories))
+    return Entry(
+        method(config),
+        config.train.seed,
+        conditions(config, facts, test),
+        figures(test, scenes),
+        protocols(test, Dataset.from_scenes(scenes, test.categories)),
+        hashlib.sha256(read_bytes(path)).hexdigest()[:16],
+    )
+
+
+def method(config: Config) -> str:
+    """The network's name, with what is set of its options.
+
+    Example:
+        >>> from kins.config import load_config
+        >>> method(load_config("bcnet_r50", ["model.options.occluder='true'"]))
+        'bcnet (occluder true)'
+    """
+    options = ", ".join(f"{name} {value}" for name, value in config.model.options.items())
+    return f"{config.model.name} ({options})" if options else config.model.name
+
+
+def conditions(config: Config, facts: Mapping[str, Any], test: Dataset) -> dict[str, Any]:
+    """What figures depend on beside the method and the seed."""
+    model, train, data = config.model, config.train, config.data
+    held = facts.get("data") or {}
+    return {
+        "train": {"images": held.get("images"), "objects": held.get("objects"), "digest": short(held.get("digest"))},
+        "test": {"images": len(test), "digest": short(fingerprint(test)["digest"])},
+        "backbone": model.backbone,
+        "weights": model.weights,
+        "start": train.init,
+        "frozen": list(train.frozen),
+        "steps": facts.get("step"),
+        "batch": train.batch,
+        "regions": model.regions,
+        "short side": data.short_side,
+        "targets": "binary" if model.binary_targets else "exact",
+        "kins": __version__,
+    }
+
+
+def short(digest: object) -> str | None:
+    """Enough of a digest to tell two apart."""
+    return digest[:12] if isinstance(digest, str) else None
+
+
+def figures(test: Dataset, found: Iterable[Scene]) -> dict[str, float]:
+    """By COLUMNS, in percent; what is not defined is left out."""
+    evaluator = Evaluator(test.categories)
+    for scene, prediction in zip(test, found, strict=True):
+        evaluator.update(scene, prediction)
+    results = evaluator.results()
+    values = {f"{kind} AP": precision["AP"] for kind, precision in results.kinds.items()}
+    values["heavily hidden"] = results.amodal.slices.get("heavy", {}).get("AP", math.nan)
+    if "inmodal" in results.kinds:
+        values["hidden IoU"] = results.regions.get("hidden", math.nan)
+        values["order right"] = results.order.get("accuracy", math.nan)
+    return {name: values[name] for name in COLUMNS if not math.isnan(values.get(name, math.nan))}
+
+
+def protocols(test: Dataset, found: Dataset) -> dict[str, Any]:
+    """The figures of PROTOCOLS, without those whose needs are not met."""
+    kept = {}
+    for name in PROTOCOLS:
+        try:
+            kept[name] = without_nan(evaluate_protocol(name, test, found))
+        except KinsError:  # inmodal masks that are not there, for example
+            continue
+    return kept
+
+
+def read(path: str | Path) -> list[Entry]:
+    """The entries of a file of results; none if there is no such file.
+
+    Raises:
+        KinsError: another kind of file.
+    """
+    if not Path(path).exists():
+        return []
+    try:
+        values = json.loads(read_bytes(path))["results"]
+        return [Entry(**value) for value in values]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise KinsError(f"{path}: no file of results; kins results add makes one") from None
+
+
+def add(entries: Iterable[Entry], path: str | Path) -> list[Entry]:
+    """Write entries to a file of results; those of the same weights are replaced.
+
+    Returns:
+        All that the file holds now.
+    """
+    kept = {entry.weights: entry for entry in [*read(path), *entries]}
+    text = json.dumps({"results": [dataclasses.asdict(entry) for entry in kept.values()]}, indent=1)
+    write_json(path, text + "\n")
+    return list(kept.values())
+
+
+def table(entries: Sequence[Entry]) -> str:
+    """Markdown: a table for each set of conditions; mean and half the range over the seeds."""
+    groups: dict[str, list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault(json.dumps(entry.conditions, sort_keys=True), []).append(entry)
+    return "\n\n".join(_group(group) for group in groups.values()) + "\n"
+
+
+def _group(entries: Sequence[Entry]) -> str:
+    told = ", ".join(
+        f"{name} {_told(value)}" for name, value in entries[0].conditions.items() if value not in (None, [])
+    )
+    methods: dict[str, list[Entry]] = {}
+    for entry in entries:
+        methods.setdefault(entry.method, []).append(entry)
+    lines = [f"{told}:", "", f"| method | seeds | {' | '.join(COLUMNS)} |", f"|---|---|{'---|' * len(COLUMNS)}"]
+    for name, runs in methods.items():
+        cells = [_cell([run.figures[column] for run in runs if column in run.figures]) for column in COLUMNS]
+        lines.append(f"| {name} | {len(runs)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _told(value: object) -> str:
+    if isinstance(value, Mapping):
+        return " ".join(f"{part} {name}" for name, part in value.items() if part is not None)
+    return " and ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _cell(values: Sequence[float]) -> str:
+    if not values:
+        return ""
+    middle, spread = sum(values) / len(values), (max(values) - min(values)) / 2
+    return f"{middle:.1f} ± {spread:.1f}" if len(values) > 1 else f"{middle:.1f}"
