@@ -70,8 +70,8 @@ def _database(call: Call) -> str:
     """A name of this database: one address serves many in the course of time, and what a browser keeps is of one."""
     with call.store.read() as connection:
         project = tables.project
-        first = connection.execute(sa.select(project.c.root, project.c.created).order_by(project.c.id)).first()
-    return hashlib.sha256(repr(tuple(first or ())).encode()).hexdigest()[:16]
+        made = connection.scalar(sa.select(project.c.created).order_by(project.c.id))
+    return hashlib.sha256(repr(made).encode()).hexdigest()[:16]
 
 
 def login(call: Call) -> Response:

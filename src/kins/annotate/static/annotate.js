@@ -179,7 +179,7 @@ class Page {
       const { editor, parts } = this;
       showLists(parts.side, editor);
       for (const [made, action] of this.buttons) made.disabled = !possible(action, editor);
-      parts.hint.textContent = editor.tool?.hint ?? (offer(editor) || "A draws an object. A click selects. F1 shows all keys.");
+      parts.hint.textContent = editor.tool?.hint ?? (offer(editor) || HINTS[Number(editor.categories.length > 0)]);
       this.showPlace();
     });
   }
@@ -276,6 +276,11 @@ class Page {
     stops[(at + 1) % stops.length]?.focus();
   }
 }
+
+const HINTS = [
+  "Press / and type a name: the first class. Then A draws an object.",
+  "A draws an object. A click selects. F1 shows all keys.",
+];
 
 const offer = (editor) => {
   if (editor.suggestion) return "Enter takes the completed outline, Backspace puts it away.";
