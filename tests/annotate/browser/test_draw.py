@@ -22,7 +22,7 @@ def test_outlines_and_order_give_both_masks(person: Person) -> None:
     person.draw(CAR)
     person.draw(PERSON)
     person.press("2")
-    assert "in front of car 1 ?" in wait_for(lambda: person.text(".pairs"))
+    assert wait_for(lambda: "in front of car 1 ?" in person.text(".side"))
     layer = person.saved()
     assert [pair["confirmed"] for pair in layer["pairs"]] == [False]
     (car, hidden), (whole, visible) = person.masks()
@@ -73,7 +73,7 @@ def test_an_occluder_hides_all_behind_it_and_is_no_object(person: Person) -> Non
     person.saved()
     wait_for(lambda: len(person.saved()["objects"]) == 2)
     np.testing.assert_array_equal(person.masks()[0][1], WHOLE_CAR & ~pole)
-    assert "Occluders" in person.text(".side")
+    assert wait_for(lambda: "Occluders" in person.text(".side"))
     assert person.saved()["pairs"] == []
 
 
@@ -168,7 +168,7 @@ def test_undo_to_empty_and_redo_also_across_reloads(person: Person) -> None:
     again = person.saved()
     for name in ("objects", "pairs", "exceptions"):
         assert again[name] == full[name], name
-    assert person.page.is_disabled("[data-action=redo]")
+    assert wait_for(lambda: person.page.is_disabled("[data-action=redo]"))
 
 
 def test_freehand_and_closing_at_the_first_point(person: Person) -> None:
@@ -193,7 +193,7 @@ def test_names_are_text(person: Person, name: str) -> None:
     person.press("Enter")
     person.draw(CAR)
     person.saved()
-    assert name in person.text(".side")
+    assert wait_for(lambda: name in person.text(".side"))
     assert person.page.query_selector(".side img") is None
     assert person.page.evaluate("window.hurt") is None
 
@@ -220,7 +220,7 @@ def test_the_order_of_three_by_list_and_keys(person: Person) -> None:
     person.draw(rectangle(100, 80, 160, 120))
     person.draw(rectangle(140, 80, 200, 124))
     person.draw(rectangle(100, 100, 200, 128))
-    assert "Cluster 1" in person.text(".side")
+    assert wait_for(lambda: "Cluster 1" in person.text(".side"))
     first, second, third = (thing["id"] for thing in person.saved()["objects"])
 
     def order() -> set[tuple[str, str]]:
@@ -247,7 +247,7 @@ def test_a_key_is_changed(person: Person) -> None:
     person.press("W")
     person.page.click("dialog .answers button")
     person.press("W")
-    assert "Click along" in wait_for(lambda: person.text(".hint"))
+    assert wait_for(lambda: "Click along" in person.text(".hint"))
     person.press("Escape", "F1")
     person.page.click("text=All as they were")
     person.press("W")

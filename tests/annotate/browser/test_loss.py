@@ -204,7 +204,7 @@ def test_work_goes_on_without_a_network(person: Person) -> None:
     person.context.set_offline(True)
     person.draw(rectangle(200, 80, 240, 120))
     assert wait_for(lambda: "offline, 1 not saved yet" in person.text(".saved"))
-    assert "kept in this browser" in person.text(".banner")
+    assert wait_for(lambda: "kept in this browser" in person.text(".banner"))
     person.context.set_offline(False)
     assert len(person.saved()["objects"]) == 2
 
@@ -213,7 +213,7 @@ def test_of_two_tabs_one_writes(person: Person) -> None:
     person.draw(rectangle(100, 80, 140, 120))
     person.saved()
     other = Person(person.context.new_page(), person.image)
-    assert "Another tab writes" in other.text(".banner")
+    assert wait_for(lambda: "Another tab writes" in other.text(".banner"))
     other.press("N", "G")
     other.toast("can only read")
     other.page.click("text=Take over")

@@ -66,7 +66,7 @@ def test_two_annotators_a_consensus_and_a_review(chromium: Any, shared: str) -> 
     page.click("button:text-is('Consensus')")
     page.wait_for_url("**/layer/*")
     page.click("[data-id=next-step]")
-    assert "1 of 2" in wait_for(lambda: page.inner_text("[aria-label=Disagreements]"))
+    page.wait_for_selector("[aria-label=Disagreements]:has-text('1 of 2')")
     page.click("text=Take other: car")
     page.click("a:text-is('Review')")
     page.click("figure:has-text('consensus') >> text=Accept")

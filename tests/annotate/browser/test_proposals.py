@@ -46,7 +46,7 @@ def test_proposals_are_taken_by_one_key_and_put_away_by_another(assisted: Person
     np.testing.assert_array_equal(first[0], expected)
     assisted.press("Backspace", "Enter")  # not the second one; the third one
     assert wait_for(lambda: len(assisted.saved()["objects"]) == 2)
-    assert assisted.page.is_disabled("[data-action=next-proposal]")
+    assert wait_for(lambda: assisted.page.is_disabled("[data-action=next-proposal]"))
     assisted.press("Control+z", "Control+z")
     assert wait_for(lambda: assisted.page.is_enabled("[data-action=next-proposal]"))
     assert len(assisted.saved()["objects"]) == 1
