@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 
 from kins import Dataset, Image, Instance, KinsError, Mask, Scene
 from kins.complete import Completer
-from kins.complete.learned import Learned
+from kins.complete.learned import Learned, method_of
 from kins.complete.samples import CompletionSet, disturbed
-from kins.complete.window import resampled, window, windows
+from kins.complete.window import pictured, resampled, window, windows
+from kins.config import load_config
 from kins.models.completion import SIZE, CompletionNetwork
+from kins.models.network import make
 
 RNG = np.random.default_rng(0)
 
@@ -105,7 +107,7 @@ def test_it_learns_to_complete_discs():
 class Everything(CompletionNetwork):
     """Says that all of the window belongs to the object."""
 
-    def _logits(self, x):
+    def logits(self, x):
         return torch.full((len(x), SIZE, SIZE), 9.0)
 
 
@@ -128,3 +130,31 @@ def test_probabilities_and_sizes():
         found = network([torch.rand(2, SIZE, SIZE)] * 3)
     assert found.shape == (3, SIZE, SIZE)
     assert ((found >= 0) & (found <= 1)).all()
+
+
+def test_windows_show_the_picture_in_its_place():
+    image = np.zeros((40, 60, 3), np.uint8)
+    image[10:20, 30:50] = (255, 0, 51)
+    shown = pictured(image, (20.0, 0.0, 40.0), 40)  # a cell is a pixel here
+    assert shown.shape == (3, 40, 40)
+    assert shown[:, 10:20, 10:30].reshape(3, -1).T.tolist() == [pytest.approx([1, 0, 0.2])] * 200
+    assert shown[0].sum() == 200
+    assert not pictured(image, (-90.0, -90.0, 40.0), 16).any()
+
+
+def test_a_network_with_an_encoder_looks_at_the_picture():
+    torch.manual_seed(0)
+    config = load_config("completion_rgb", ["model.backbone=tiny", "model.weights=null", "model.channels=8"])
+    network = make(config.model, 1).eval()
+    method = method_of(network)
+    assert method.needs_image
+    assert not method_of(CompletionNetwork(8)).needs_image
+    masks = torch.rand(2, SIZE, SIZE)
+    with torch.no_grad():
+        dark, bright = network([torch.cat([masks, torch.full((3, SIZE, SIZE), grey)]) for grey in (0.0, 1.0)])
+    assert (dark - bright).abs().max() > 1e-4
+    scene = Scene(Image(1, "a.png", 40, 60), (Instance(1, 1, "x", inmodal=Mask.from_box((3, 4, 20, 9), 40, 60)),))
+    completer = Completer(method)
+    assert len(completer(np.zeros((40, 60, 3), np.uint8), scene)) == 1
+    with pytest.raises(KinsError, match=r"image a\.png: the picture is needed"):
+        completer(None, scene)

@@ -81,10 +81,15 @@ class Completer:
 
         network, config, categories = load_network(name if Path(name).exists() else LEARNED[str(name)])
         if isinstance(network, MaskCompletion):
-            return cls(method_of(network), needs_image=False)
+            method = method_of(network)
+            return cls(method, method.needs_image)
         assert isinstance(network, AmodalRCNN)
         quicken(network.to(memory_format=torch.channels_last))
         return cls(OnBoxes(network, config, categories))
+
+    def scene(self, scene: Scene) -> Scene:
+        """As a call, with the scene's own picture. Raises KinsError, too, where that is needed and can't be read."""
+        return self(scene.read_image() if self.needs_image else None, scene)
 
     def __call__(self, image: Pixels | None, scene: Scene) -> Scene:
         """The scene with amodal masks, occlusion scores, clusters and order.

@@ -102,8 +102,7 @@ def complete_files(
 def _complete(dataset: Dataset, image_id: int, completer: Completer) -> Scene:
     scene = dataset[image_id]
     try:
-        pixels = scene.read_image() if completer.needs_image else None
-        done = completer(pixels, scene)
+        done = completer.scene(scene)
     except KinsError as error:
         if dataset.path is None or str(dataset.path) in str(error):
             raise

@@ -33,6 +33,8 @@ GAINS, COMPLETES = 0.1, 0.2
 class Ordered:
     """The method (see `kins.complete.completer.Method`) of a PCNet; it does not look at the picture."""
 
+    needs_image = False
+
     def __init__(self, network: PCNet) -> None:
         self.network = network.eval()
 

@@ -116,7 +116,7 @@ def covered(rng: Rng, thing: Callable[[Rng, tuple[float, float, float, float]], 
         others = (front | (back & ~whole)) & ~visible
         if rng.random() < 0.06:  # part of what hides is no instance
             others = others & thing(rng, (0, 0, SIZE, SIZE))
-        place = _shaken(rng, window(Mask.from_array(visible).box))
+        place = shaken(rng, window(Mask.from_array(visible).box))
         visible, others, whole = (resampled(mask, place, SIZE) > 0.5 for mask in (visible, others, whole))
         if visible.sum() < LEAST_SEEN:
             continue
@@ -142,7 +142,8 @@ def _neighbours(
     return layers[0], layers[1]
 
 
-def _shaken(rng: Rng, place: Place) -> Place:
+def shaken(rng: Rng, place: Place) -> Place:
+    """A little moved, and of another size."""
     x, y, side = place
     new = side * rng.uniform(0.85, 1.2)
     shift = (side - new) / 2 + rng.normal(0, 0.03, 2) * new

@@ -60,7 +60,7 @@ NETWORKS = {
 
 COMPLETION, PCNET = "completion", "pcnet"
 """The networks that complete given masks (kins.models.completion, kins.models.pcnet): of the model's settings they have
-`channels`, and pcnet has `window`."""
+`channels`; pcnet has `window`, and completion with `rgb` all that backbones have."""
 
 
 BackboneName = Literal[
@@ -142,6 +142,9 @@ class ModelConfig(Section):
     score_threshold: float = Field(0.05, ge=0, lt=1)
     nms_threshold: float = Field(0.5, gt=0, le=1)
     detections: int = Field(100, ge=1, le=65536, description="Detections per image.")
+    rgb: bool = Field(
+        False, description="completion: whether it looks at the picture, by a backbone, and not at masks alone."
+    )
     window: int = Field(128, ge=32, le=1024, multiple_of=16, description="pcnet: cells along a side of what goes in.")
 
     @model_validator(mode="after")

@@ -1,7 +1,9 @@
 """A network that completes masks: from what is seen of an object and of the others around it to the whole object.
 
-It looks at masks alone, as PCNet-M does (Zhan et al., Self-Supervised Scene De-occlusion, CVPR 2020); unlike that one
-it gets all neighbours at once and has to tell itself which of them lie in front. Structure and training are kins's own.
+It looks at masks, as PCNet-M does (Zhan et al., Self-Supervised Scene De-occlusion, CVPR 2020), and, if it has an
+encoder for it, at the picture, as C2F-Seg does (Gao et al., Coarse-to-Fine Amodal Segmentation with Shape Prior, ICCV
+2023). Unlike the first it gets all neighbours at once and has to tell itself which of them lie in front. Structure and
+training are kins's own.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of ImageNet's pictures, 0 to 1."""
 SIZE = 128
 """Side of the window that goes in and comes out, in cells."""
 
@@ -31,7 +35,8 @@ class MaskCompletion(nn.Module):
         """Losses in training mode, else probabilities.
 
         Args:
-            windows: each (2, S, S) float, 0 to 1: what is seen of the object, and of what may cover it.
+            windows: each (2, S, S) float, 0 to 1: what is seen of the object, and of what may cover it; three channels
+                more for a network that looks at the picture, RGB.
             targets: `whole` (S, S) float, 0 to 1, of each; in training only.
 
         Returns:
@@ -58,11 +63,22 @@ class CompletionNetwork(MaskCompletion):
 
     Args:
         channels: of the first level; the levels at strides 2 to 32 have 1 to 5 times as many.
+        encoder: of the picture in the window (see `kins.models.backbone.Backbone`); its maps are added to those of the
+            masks, stride by stride. None looks at masks alone.
         covered_weight: as for MaskCompletion; the others are what may cover.
     """
 
-    def __init__(self, channels: int = 32, covered_weight: float = 5.0) -> None:
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, channels: int = 32, encoder: nn.Module | None = None, covered_weight: float = 5.0) -> None:
         super().__init__(covered_weight)
+        self.encoder = encoder
+        if encoder is not None:
+            inputs: int = encoder.out_channels  # type: ignore[assignment]
+            self.beside = nn.ModuleList(nn.Conv2d(inputs, channels * level, 1) for level in range(2, 6))
+            self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
+            self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
         widths = [channels * level for level in range(1, 6)]
         self.down = nn.ModuleList(block(a, b, 2) for a, b in zip([2, *widths[:-1]], widths, strict=True))
         pairs = zip(widths[:0:-1], widths[-2::-1], strict=True)
@@ -70,10 +86,13 @@ class CompletionNetwork(MaskCompletion):
         self.out = nn.Conv2d(channels, 1, 3, padding=1)
 
     def logits(self, x: Tensor) -> Tensor:
-        """(N, 2, SIZE, SIZE) to (N, SIZE, SIZE)."""
-        maps = []
-        for layer in self.down:
+        """(N, 2 or 5, SIZE, SIZE) to (N, SIZE, SIZE)."""
+        shown = self._pictured(x[:, 2:])
+        x, maps = x[:, :2], []
+        for level, layer in enumerate(self.down):
             x = layer(x)
+            if shown and level:
+                x = x + shown[level - 1]
             maps.append(x)
         maps.pop()
         for layer in self.up:
@@ -82,6 +101,13 @@ class CompletionNetwork(MaskCompletion):
             x = layer(torch.cat([x, beside], dim=1))
         fine: Tensor = self.out(x)
         return F.interpolate(fine.float(), scale_factor=2, mode="bilinear", align_corners=False)[:, 0]
+
+    def _pictured(self, pictures: Tensor) -> list[Tensor]:
+        """Maps of the picture at strides 4 to 32, as wide as those of the masks; none without an encoder."""
+        if self.encoder is None:
+            return []
+        levels = self.encoder((pictures - self.mean) / self.std)
+        return [layer(levels[str(level)]) for level, layer in enumerate(self.beside)]
 
 
 def block(inputs: int, outputs: int, stride: int) -> nn.Sequential:

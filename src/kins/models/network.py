@@ -11,9 +11,9 @@ from torchvision.models.detection.image_list import ImageList
 
 from kins.config import COMPLETION, NETWORKS, PCNET, ModelConfig
 from kins.models import cpu
-from kins.models.backbone import backbone, freeze_stages
-from kins.models.checkpoints import checkpoint
-from kins.models.completion import CompletionNetwork
+from kins.models.backbone import Backbone, backbone, freeze_stages
+from kins.models.checkpoints import Checkpoint, checkpoint
+from kins.models.completion import MEAN, STD, CompletionNetwork
 from kins.models.heads import AllLevels, BoxPredictor, RegionHead, conv
 from kins.models.pcnet import PCNet
 from kins.models.pooling import RegionPooling
@@ -22,9 +22,6 @@ from kins.models.regions import AmodalRoIHeads, Target
 from kins.models.stages import mask_stage
 from kins.models.stages.panet import AdaptivePooling, PathAugmentation
 from kins.models.targets import SOURCES
-
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
 
 
 class AmodalRCNN(GeneralizedRCNN):
@@ -108,21 +105,17 @@ class Normalisation(nn.Module):
 def make(config: ModelConfig, num_classes: int) -> nn.Module:
     """The network that a configuration describes, of whichever kind: a detector, or one that completes masks."""
     if config.name == COMPLETION:
-        return CompletionNetwork(config.channels)
+        return CompletionNetwork(config.channels, pretrained(config)[0] if config.rgb else None)
     return PCNet(config.channels, config.window) if config.name == PCNET else assemble(config, num_classes)
 
 
 def assemble(config: ModelConfig, num_classes: int) -> AmodalRCNN:
     """The network that a configuration describes; see `kins.models.build`."""
     parts = NETWORKS[config.name]
-    start = checkpoint(config.backbone, config.weights) if config.weights else None
-    path = PathAugmentation(config.channels) if parts.panet else None
-    body = backbone(config.backbone, channels=config.channels, norm=normalisation(config), path=path)
+    body, start = pretrained(config, PathAugmentation(config.channels) if parts.panet else None)
     rpn = region_proposals(config)
     if start is not None:
-        start.load_backbone(body)
         start.load_proposals(rpn)
-        freeze_stages(body.body, config.trainable_layers)
 
     def pool(size: int) -> nn.Module:
         if parts.panet:
@@ -166,6 +159,16 @@ def begin_as_the_paper(boxes: BoxPredictor, occlusion: nn.Linear | None) -> None
     for layer, deviation in layers:
         nn.init.normal_(layer.weight, std=deviation)
         nn.init.zeros_(layer.bias)
+
+
+def pretrained(config: ModelConfig, path: nn.Module | None = None) -> tuple[Backbone, Checkpoint | None]:
+    """The backbone of a configuration, with its pretrained weights and frozen stages, and what these weights are."""
+    start = checkpoint(config.backbone, config.weights) if config.weights else None
+    body = backbone(config.backbone, channels=config.channels, norm=normalisation(config), path=path)
+    if start is not None:
+        start.load_backbone(body)
+        freeze_stages(body.body, config.trainable_layers)
+    return body, start
 
 
 def normalisation(config: ModelConfig) -> str:

@@ -23,6 +23,7 @@ from kins.models.targets import flat_segments
 from kins.records import Dataset, Instance, Scene
 from kins.train.augment import augment, photographed, random_window
 from kins.train.occluders import neighbours, occluders
+from kins.train.pictures import PictureSet
 from kins.work import interrupts_held
 
 T = TypeVar("T")
@@ -35,8 +36,12 @@ TRAIN_NAMES = ("train.json", "update_train_2020.json", "instances_train.json")
 TEST_NAMES = ("test.json", "update_test_2020.json", "instances_val.json")
 
 
-def training_set(network: torch.nn.Module, config: Config, dataset: Dataset) -> TrainingSet | CompletionSet | PairSet:
+def training_set(
+    network: torch.nn.Module, config: Config, dataset: Dataset
+) -> TrainingSet | CompletionSet | PictureSet | PairSet:
     """The samples that a network learns from, out of a data set."""
+    if isinstance(network, CompletionNetwork) and network.encoder is not None:
+        return PictureSet(dataset, config.augment, config.train.seed)
     if isinstance(network, CompletionNetwork):
         return CompletionSet(dataset, config.augment.shapes, config.train.seed)
     if isinstance(network, PCNet):

@@ -102,6 +102,7 @@ def completion_figures(network: MaskCompletion, test: Dataset, most: int | None 
     first = test.select(itertools.islice(test.images, most))
     if all(instance.amodal is None for scene in first for instance in scene):
         return None
-    completer = Completer(method_of(network), needs_image=False)
-    found = evaluate_completion(first, first.map(lambda scene: completer(None, scene)))
+    method = method_of(network)
+    completer = Completer(method, method.needs_image)
+    found = evaluate_completion(first, first.map(completer.scene))
     return {"full": found.full, "hidden": found.hidden, "score": 0.0 if math.isnan(found.hidden) else found.hidden}
