@@ -1,6 +1,8 @@
 """The report, error shares, confusion and bootstrap intervals."""
 
+import csv
 import json
+import math
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,15 +14,17 @@ import numpy as np
 import pytest
 from tests.evaluation.workloads import CATEGORIES, coco_truth, workload
 
-from kins import Dataset, Image, Instance, Mask, Scene
+from kins import Dataset, Image, Instance, KinsError, Mask, Scene
 from kins.evaluation import Analysis, analyse, evaluate
 from kins.evaluation.bootstrap import bootstrap, interval
 from kins.evaluation.errors import ERRORS
 from kins.evaluation.evaluator import matched_instances
 from kins.evaluation.precision import RECALLS
-from kins.evaluation.report import write_report
+from kins.evaluation.report import report_paths, write_report
 from kins.evaluation.report.charts import bars_chart, curves_chart
+from kins.evaluation.report.papers import PaperTable, as_latex
 from kins.evaluation.report.pictures import draw_pair
+from kins.files import check_output
 
 
 def changed(dataset: Dataset, change) -> Dataset:  # type: ignore[no-untyped-def]
@@ -259,8 +263,8 @@ def test_every_run_is_in_the_legend() -> None:
     """Also one whose name starts as what matplotlib leaves out, or is mathematics to it."""
     names = ["_first", "$x^2$", "<b>"]
     for svg in (
-        bars_chart(["a"], {name: [50.0] for name in names}, "AP", "AP"),
-        curves_chart([(name, np.linspace(1, 0, 101)) for name in names], RECALLS, "recall", "precision", "AP"),
+        bars_chart(["a"], {name: [50.0] for name in names}, "AP", "AP").svg,
+        curves_chart([(name, np.linspace(1, 0, 101)) for name in names], RECALLS, "recall", "precision", "AP").svg,
     ):
         texts = [element.text.strip() for element in ElementTree.fromstring(svg).iter() if element.tag.endswith("text")]
         assert [text for text in texts if text in names] == names
@@ -271,3 +275,50 @@ def test_report_without_masks_or_detections(tmp_path: Path) -> None:
     nothing = predictions.map(lambda scene: scene.replace(instances=()))
     page = write_report(tmp_path, dataset, {"none": (nothing, evaluate(dataset, nothing))}, samples=5)
     assert "there is no detection at all" in page.read_text()
+
+
+def test_tables_for_papers_hold_the_figures(truth: Dataset, tmp_path: Path) -> None:
+    found = changed(truth, lambda i: [] if i.id % 4 == 0 else [i])
+    results = evaluate(truth, found)
+    write_report(tmp_path, truth, {"a_b": (found, results), "all": (changed(truth, lambda i: [i]), results)}, samples=5)
+    with (tmp_path / "tables" / "overall.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["run"], row["mask"]) for row in rows] == [
+        (run, kind) for run in ("a_b", "all") for kind in results.kinds
+    ]
+    for row in rows:
+        for name in ("AP", "APs", "AR100"):
+            value = results.kinds[row["mask"]].overall[name]
+            assert row[name] == "" if math.isnan(value) else float(row[name]) == value
+        assert float(row["AP low"]) <= float(row["AP high"])
+    with (tmp_path / "tables" / "confusion.csv").open(newline="") as file:
+        counts = list(csv.reader(file))
+    names = list(truth.categories.values())
+    assert counts[0] == ["run", "ground truth", *names, "missed"]
+    analysis = analysed(truth, found)
+    assert [list(map(int, row[2:])) for row in counts[1 : len(names) + 2]] == analysis.confusion
+    latex = (tmp_path / "tables" / "classes.tex").read_text()
+    assert latex.count(r"\\") == 1 + 2 * len(results.kinds) * len(names)
+    assert r"a\_b" in latex
+    assert (tmp_path / "figures" / "overall.pdf").read_bytes().startswith(b"%PDF")
+    names = {path.stem for path in (tmp_path / "figures").glob("*.svg")}
+    assert names == {path.stem for path in (tmp_path / "figures").glob("*.pdf")}
+
+
+def test_latex_gets_no_command_from_a_name() -> None:
+    hostile = PaperTable("50% of {it}", ["na&me", "n"], [["\\input{/etc/passwd}\n%x", math.nan], ["~^#$_", 3]])
+    latex = as_latex(hostile)
+    assert r"\textbackslash{}input\{/etc/passwd\} \%x & -- \\" in latex
+    assert r"\textasciitilde{}\textasciicircum{}\#\$\_ & 3 \\" in latex
+    assert r"\begin{tabular}{lr}" in latex
+
+
+def test_a_report_replaces_itself_and_no_foreign_table(truth: Dataset, tmp_path: Path) -> None:
+    found = changed(truth, lambda i: [i])
+    results = evaluate(truth, found)
+    write_report(tmp_path / "report", truth, {"a": (found, results)}, samples=2)
+    check_output(report_paths(tmp_path / "report"))
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "overall.csv").write_text("mine")
+    with pytest.raises(KinsError, match="was not written by kins"):
+        check_output(report_paths(tmp_path))

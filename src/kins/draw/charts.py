@@ -44,6 +44,7 @@ def chart_style(font_size: float = 10) -> Iterator[None]:
             "grid.color": GRID,
             "legend.frameon": False,
             "svg.fonttype": "none",
+            "pdf.fonttype": 42,
             "svg.hashsalt": "kins",
             "text.parse_math": False,
             "figure.constrained_layout.use": True,

@@ -173,10 +173,12 @@ def check_output(paths: Name | Iterable[Name], inputs: Iterable[Name | None] = (
 
 
 def made_by_kins(path: Name) -> bool:
-    """Whether the file has kins's mark, or belongs to a run of kins. Reads only a little of it."""
+    """Whether the file has kins's mark, or belongs to a run or a report of kins. Reads only a little of it."""
     path = Path(path)
     if _marked(path):
         return True
+    if path.parent.name in ("tables", "figures") and path.suffix in (".csv", ".tex", ".pdf"):  # of a report
+        return _marked(path.parent.with_name("figures.json"))
     if path.name not in ("config.json", "log.csv", "evaluations.csv"):
         return False
     return any(_marked(path.with_name(name)) for name in ("config.json", "last.safetensors"))

@@ -1,4 +1,5 @@
-"""The report: one HTML page that opens without a network, its figures as SVG files, and all numbers as JSON."""
+"""The report: one HTML page that opens without a network, its figures as SVG and PDF, tables as CSV and LaTeX, all
+numbers as JSON."""
 
 from __future__ import annotations
 
@@ -19,10 +20,11 @@ from kins.evaluation.analysis import SURE, analyse, main_categories
 from kins.evaluation.bootstrap import bootstrap, interval
 from kins.evaluation.errors import ERRORS, LEVELS, Analysis
 from kins.evaluation.precision import RECALLS
-from kins.evaluation.report.charts import bars_chart, confusion_chart, curves_chart, standalone
+from kins.evaluation.report.charts import Chart, bars_chart, confusion_chart, curves_chart
+from kins.evaluation.report.papers import TABLES, as_csv, as_latex, paper_tables
 from kins.evaluation.report.pictures import choose, image_quality, shown
 from kins.evaluation.results import Results, without_nan
-from kins.files import write_json, write_markup
+from kins.files import write_atomic, write_json, write_markup
 from kins.records import Dataset
 from kins.statistics.numbers import difference, number
 
@@ -45,7 +47,7 @@ def write_report(
     most_pictures: int = 4,
     samples: int = 200,
 ) -> Path:
-    """Write FOLDER/index.html, FOLDER/figures.json and FOLDER/figures/*.svg.
+    """Write FOLDER/index.html, figures.json, figures/*.svg and *.pdf, tables/*.csv and *.tex in it.
 
     Example:
         >>> from kins.demo.toys import write_shapes
@@ -54,7 +56,7 @@ def write_report(
         >>> found = dataset.map(lambda s: s.replace(instances=tuple(i.replace(score=0.9) for i in s)))
         >>> page = write_report("report", dataset, {"perfect": (found, kins.evaluate(dataset, found))}, samples=10)
         >>> page.name, sorted(path.name for path in page.parent.iterdir())
-        ('index.html', ['figures', 'figures.json', 'index.html'])
+        ('index.html', ['figures', 'figures.json', 'index.html', 'tables'])
 
     Args:
         runs: by name the predictions and their results; the first is what others are compared with.
@@ -89,7 +91,7 @@ def write_report(
         "errors": ERRORS,
         "error_levels": LEVELS,
         **_class_names(results[labels[0]]),
-        "charts": charts,
+        "charts": {name: chart.svg for name, chart in charts.items()},
         "version": kins.__version__,
         "samples": samples,
     }
@@ -98,9 +100,13 @@ def write_report(
     template = resources.files(__package__).joinpath("page.html.jinja").read_text()
     page = folder / "index.html"
     write_markup(page, environment.from_string(template).render(context) + "\n")
-    for name, svg in charts.items():
-        write_markup(folder / "figures" / f"{name}.svg", standalone(svg))
     write_json(folder / "figures.json", json.dumps(_as_json(results, intervals, analysis), indent=1) + "\n")
+    for name, chart in charts.items():
+        write_markup(folder / "figures" / f"{name}.svg", chart.standalone())
+        write_atomic(folder / "figures" / f"{name}.pdf", chart.pdf)
+    for name, table in paper_tables(results, intervals, analysis).items():
+        write_atomic(folder / "tables" / f"{name}.csv", as_csv(table))
+        write_atomic(folder / "tables" / f"{name}.tex", as_latex(table))
     return page
 
 
@@ -131,7 +137,9 @@ def report_paths(folder: str | Path, runs: int = 1) -> list[Path]:
     names = [f"{chart}-{kind}" for chart in ("precision-recall", "occlusion") for kind in KIND_NAMES]
     names += ["occlusion", "overall", "confusion", *(f"confusion-{number + 1}" for number in range(runs))]
     folder = Path(folder)
-    return [folder / "index.html", folder / "figures.json", *(folder / "figures" / f"{name}.svg" for name in names)]
+    charts = [folder / "figures" / f"{name}.{suffix}" for name in names for suffix in ("svg", "pdf")]
+    tables = [folder / "tables" / f"{name}.{suffix}" for name in TABLES for suffix in ("csv", "tex")]
+    return [folder / "index.html", folder / "figures.json", *charts, *tables]
 
 
 def _labels(names: list[str]) -> list[str]:
@@ -165,9 +173,9 @@ def _intervals(results: Mapping[str, Results], samples: int) -> dict[str, Any]:
 
 def _charts(
     results: Mapping[str, Results], intervals: Mapping[str, Any], analysis: Mapping[str, Analysis | None]
-) -> dict[str, str]:
-    """Every figure by name, as SVG."""
-    charts: dict[str, str] = {}
+) -> dict[str, Chart]:
+    """Every figure by name."""
+    charts: dict[str, Chart] = {}
     several = len(results) > 1
     first = next(iter(results.values()))
     for kind, part in first.kinds.items():
@@ -198,7 +206,7 @@ def _charts(
     for run, found in enumerate(analysis.values(), 1):
         if found:
             suffix = f"-{run}" if several else ""
-            title = "Ground truth (row) detected as (column), %"
+            title = "Ground truth (row) detected as (column): % of the row, and count"
             charts[f"confusion{suffix}"] = confusion_chart(found.classes, found.confusion, title)
     return charts
 

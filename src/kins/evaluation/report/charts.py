@@ -1,4 +1,4 @@
-"""The report's charts as SVG text: on the page its style variables give them the page's colours, light or dark."""
+"""The report's charts, as SVG and PDF; on the page its style variables give them the page's colours, light or dark."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -27,14 +27,20 @@ HEIGHT, FONT_SIZE = 300, 12
 """In pixels of the page."""
 
 
-def standalone(svg: str) -> str:
-    """The chart as a file of its own: fixed colours instead of style variables, which drawing programs don't know."""
-    return re.sub(r"var\(--[a-z0-9-]+, (#[0-9a-f]+)\)", r"\1", svg) + "\n"
+class Chart(NamedTuple):
+    """A chart for the page, and for a paper."""
+
+    svg: str
+    pdf: bytes
+
+    def standalone(self) -> str:
+        """The SVG as a file of its own: fixed colours instead of style variables, which drawing programs don't know."""
+        return re.sub(r"var\(--[a-z0-9-]+, (#[0-9a-f]+)\)", r"\1", self.svg) + "\n"
 
 
 def curves_chart(
     series: Sequence[tuple[str, Floats]], x: Floats, x_name: str, y_name: str, title: str, width: int = 360
-) -> str:
+) -> Chart:
     """Lines over x; x and values from 0 to 1, shown in percent."""
     with chart_style(FONT_SIZE):
         figure, axes = _chart(title, width, HEIGHT, [name for name, _ in series])
@@ -45,7 +51,7 @@ def curves_chart(
             )
         axes.set(xlim=(0, 100), ylim=(0, 100), xlabel=x_name, ylabel=y_name)
         _legend(figure, width)
-        return _svg(figure, title)
+        return _finished(figure, title)
 
 
 def bars_chart(
@@ -55,7 +61,7 @@ def bars_chart(
     y_name: str,
     spans: Mapping[str, Sequence[tuple[float, float]]] | None = None,
     width: int = 560,
-) -> str:
+) -> Chart:
     """Bars of 0 to 100 in groups, their values above them; `spans` are intervals drawn over them."""
     with chart_style(FONT_SIZE):
         figure, axes = _chart(title, width, HEIGHT, list(series))
@@ -72,11 +78,11 @@ def bars_chart(
                     axes.text(place, above + 1.5, text, ha="center", va="bottom", color=SOFT, fontsize=11)
         axes.set(ylim=(0, 105), ylabel=y_name, yticks=range(0, 101, 20), xlim=(-0.5, max(len(groups), 1) - 0.5))
         _legend(figure, width)
-        return _svg(figure, title)
+        return _finished(figure, title)
 
 
-def confusion_chart(names: Sequence[str], counts: Sequence[Sequence[int]], title: str) -> str:
-    """Ground truth by row, detection by column; shade and number are the share of the row in percent."""
+def confusion_chart(names: Sequence[str], counts: Sequence[Sequence[int]], title: str) -> Chart:
+    """Ground truth by row, detection by column: the share of the row in percent, as shade too, above the count."""
     from matplotlib.collections import PatchCollection
     from matplotlib.patches import Rectangle
 
@@ -97,14 +103,16 @@ def confusion_chart(names: Sequence[str], counts: Sequence[Sequence[int]], title
                     color = SERIES[0] if r == c else SERIES[1]
                     axes.add_patch(Rectangle((c, r), 0.95, 0.95, facecolor=color, alpha=0.9 * share))
                     fill = "#ffffff" if share > 0.55 else INK
-                    axes.text(c + 0.48, r + 0.5, number(100 * share, 0), ha="center", va="center", color=fill)
+                    axes.text(c + 0.48, r + 0.4, number(100 * share, 0), ha="center", va="center", color=fill)
+                    ink = SOFT if fill == INK else fill
+                    axes.text(c + 0.48, r + 0.74, f"{value:,}", ha="center", va="center", color=ink, fontsize=7)
         axes.set(xlim=(0, count + 1), ylim=(count + 1, 0), aspect="equal")
         axes.xaxis.tick_top()
         middles = np.arange(count + 1) + 0.48
         axes.set_xticks(middles, [*names, "missed"], rotation=45, ha="left", rotation_mode="anchor")
         axes.set_yticks(middles, [*names, "nothing"])
         axes.tick_params(length=0)
-        return _svg(figure, title)
+        return _finished(figure, title)
 
 
 def _chart(title: str, width: float, height: float, names: Sequence[str] = ()) -> tuple[Figure, Axes]:
@@ -128,9 +136,10 @@ def _columns(names: Sequence[str], width: float) -> int:
     return max(1, min(len(names), int(width / (45 + 6.5 * max(map(len, names), default=1)))))
 
 
-def _svg(figure: Figure, title: str) -> str:
-    """In pixels, without head and names of parts; colours of the style are variables of the page."""
-    buffer = io.StringIO()
+def _finished(figure: Figure, title: str) -> Chart:
+    """SVG in pixels, without head and names of parts; colours of the style are variables of the page."""
+    buffer, pdf = io.StringIO(), io.BytesIO()
+    figure.savefig(pdf, format="pdf", metadata={"CreationDate": None, "Title": title})
     figure.savefig(buffer, format="svg", transparent=True)
     text = buffer.getvalue()
     text = text[text.index("<svg") :].strip()
@@ -142,4 +151,4 @@ def _svg(figure: Figure, title: str) -> str:
     text = text.replace("<svg", f"<svg {label}", 1)
     for color, variable in VARIABLES.items():
         text = text.replace(color, f"var({variable}, {color})")
-    return text
+    return Chart(text, pdf.getvalue())
