@@ -38,7 +38,7 @@ def served(opened: Opened) -> Iterator[str]:
     bound = socket.socket()
     bound.bind(("127.0.0.1", 0))
     app = application(opened.shop, LOOPBACK)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
     thread.start()
     try:
@@ -51,13 +51,18 @@ def served(opened: Opened) -> Iterator[str]:
         bound.close()
 
 
+def quick_passwords() -> None:
+    """Hash passwords in less time than is safe."""
+    security._hasher = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
 @contextmanager
 def team(folder: Path, database: str | None = None, count: int = 3) -> Iterator[tuple[str, Opened]]:
     """A server with accounts for ROLES, and `stranger`, who is no member."""
     pictures(folder, count)
     opened = open_folder(folder, database)
     store = opened.shop.store
-    security._hasher = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # the real one takes its time
+    quick_passwords()
     with store.write() as connection:
         accounts.add_first_user(connection, "owner", PASSWORD)
         for name in (*ROLES[1:], "stranger"):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from tests.annotate.helpers import pictures
+from tests.annotate.helpers import pictures, quick_passwords
 from typer.testing import CliRunner
 
 from kins.annotate import security, tables
@@ -20,6 +20,12 @@ def run(*words: object, password: str = "") -> str:
     if done.exception and not isinstance(done.exception, SystemExit):
         raise done.exception
     return done.output
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick() -> None:
+    """Passwords take no time."""
+    quick_passwords()
 
 
 def test_accounts_and_rebuilding_by_command(tmp_path: Path) -> None:

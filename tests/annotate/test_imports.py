@@ -73,7 +73,7 @@ def test_real_annotations_open_as_they_are(samples: Path, tmp_path: Path) -> Non
         shutil.copy(path, tmp_path)
     for number in (1, 2, 4):
         opened = open_folder(tmp_path, annotations=samples / f"{number}.json")
-        truth = kins.load(samples / f"{number}.json", images=tmp_path)[0]
+        truth = next(iter(kins.load(samples / f"{number}.json", images=tmp_path)))
         with opened.shop.store.read() as connection:
             layer = connection.scalar(sa.select(sa.func.max(tables.layer.c.id)))
         _, painted = layer_of(opened, layer)
