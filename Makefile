@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install demo test test-slow lint format docs wheel clean
+.PHONY: help install demo test test-slow lint format docs wheel clean fuzz sanitize
 
 help:
 	@echo "make install    the environment in .venv, with the kins command"
@@ -11,6 +11,8 @@ help:
 	@echo "make test-slow  the tests that take minutes"
 	@echo "make docs       the documentation as a site, in build/site"
 	@echo "make wheel      what is handed out, in dist: a wheel that an index takes, and a source archive"
+	@echo "make fuzz       damaged files through every reader, for hours"
+	@echo "make sanitize   the compiled part under sanitizers"
 	@echo "make lint       formatting, lint and types"
 
 .venv/installed: pyproject.toml constraints.txt hatch_build.py src/kins/masks/spans.c
@@ -29,6 +31,16 @@ test: lint
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
+
+# Damaged files through every reader: EXAMPLES of each kind, other ones each time.
+EXAMPLES ?= 20000
+fuzz: install
+	KINS_FUZZ=$(EXAMPLES) $(BIN)/python -m pytest -n 2 tests/fuzz/test_readers.py
+
+# The compiled part under address and undefined-behaviour sanitizers; needs gcc.
+CALLS ?= 1000000
+sanitize: install
+	$(BIN)/python -m tests.fuzz.sanitized --calls $(CALLS)
 
 lint: install
 	$(BIN)/ruff format --check .

@@ -87,6 +87,10 @@ COMMANDS = [
     ["order", "set.json", "out.json"],
     ["convert", "set.json", "out.json", "--to", "cocoa"],
     ["convert", "set.json", "out.json", "--to", "kins2019"],
+    ["convert", "set.json", "out", "--to", "labelme", "--images", "pictures"],
+    ["convert", "set.json", "out.xml", "--to", "cvat", "--images", "pictures"],
+    ["doctor", "."],
+    ["synth-occlude", "set.json", "out", "--images", "pictures"],
     ["complete", "set.json", "-o", "out.json", "--images", "pictures", "--show", "drawn"],
     ["predict", "street", "pictures", "-o", "out.json", "--annotations", "set.json"],
 ]
@@ -250,7 +254,9 @@ def test_drawings_and_pages_hold_hostile_names(kins):
     assert kins("stats", "set.json", "--no-shapes", "--plots", "out")[0] == 0
     assert kins("show", "set.json", "--image", "0", "--graph", "out/graph.svg")[0] == 0
     assert kins("eval", "set.json", "pred.json", "--report", "out/report", "--images", "pictures")[0] == 0
+    assert all(safe(page.read_text()) for page in Path("out").rglob("*.html"))
     pictures = list(Path("out").rglob("*.svg"))
+    assert all(safe(picture.read_text()) for picture in pictures)
     assert len(pictures) > 8
     for path in pictures:
         ET.parse(path)

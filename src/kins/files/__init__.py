@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kins.errors import KinsError
+from kins.files.terminal import shown
 from kins.limits import HEADER
 
 try:
@@ -128,8 +129,11 @@ def write_json(path: str | Path, content: bytes | str | Iterable[bytes]) -> None
 
 
 def write_markup(path: str | Path, content: str) -> None:
-    """`write_atomic` for HTML or SVG that ends with a line break, with kins's mark."""
-    write_atomic(path, content.encode() + MARKUP_MARK)
+    """`write_atomic` for HTML or SVG that ends with a line break, with kins's mark.
+
+    Characters that turn the direction of writing, or that viewers may act on, are spelled out.
+    """
+    write_atomic(path, "\n".join(map(shown, content.split("\n"))).encode() + MARKUP_MARK)
 
 
 def write_archive(path: str | Path, files: Mapping[str, bytes]) -> None:

@@ -38,6 +38,7 @@ NAMES = {
     "cocoa-cls": Names(("segmentation", "bbox", "area"), ("visible_mask", None, None), invisible="invisible_mask"),
     "d2sa": Names(("segmentation", "bbox", "area"), ("visible_mask", None, None), invisible="invisible_mask"),
     "cocoa": Names(("segmentation", None, "area"), ("visible_mask", None, None), invisible="invisible_mask"),
+    "aistron": Names(("amodal_segm", "amodal_bbox", None), ("visible_segm", None, None)),  # others are of another mask
     "coco": Names(("segmentation", "bbox", "area")),
 }
 
