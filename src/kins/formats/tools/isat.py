@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -21,12 +21,15 @@ from kins.formats.document import Document, Raw
 from kins.formats.tools import drawing, shapes
 from kins.formats.tools.drawing import Drawn
 from kins.formats.tools.parts import Kind, Part, Picture, Reading, dataset_of, marks_in
-from kins.formats.tools.sources import decoded, picture_name, size_of, split_name
+from kins.formats.tools.sources import decoded, decoded_files, entry_of, picture_name, size_of, split_name
 from kins.masks import Mask
 from kins.masks.trace import rings
 from kins.records import Dataset, Scene
 
 BACKGROUND = "__background__"
+
+
+T = TypeVar("T")
 
 
 class _Info(msgspec.Struct, gc=False):
@@ -52,30 +55,17 @@ class _Known(_Ring, forbid_unknown_fields=True, gc=False):
     """A ring without fields of other programs."""
 
 
-class _File(msgspec.Struct, gc=False):
+class _File(msgspec.Struct, Generic[T], gc=False):
     info: Raw = Raw()
-    objects: list[Any] | msgspec.UnsetType = msgspec.UNSET
-
-
-class _Raws(_File, gc=False):
-    """A file whose rings are left as they are."""
-
-    objects: list[Raw] | msgspec.UnsetType = msgspec.UNSET
-
-
-class _Usual(_File, gc=False):
-    """A file whose rings have ISAT's fields alone: decoded in one pass."""
-
-    objects: list[_Known] | msgspec.UnsetType = msgspec.UNSET
+    objects: list[T] | msgspec.UnsetType = msgspec.UNSET
 
 
 _decode_points = msgspec.json.Decoder(list[tuple[float, float]]).decode
-_decode_usual = msgspec.json.Decoder(_Usual).decode
 
 
 def matches(document: Document) -> bool:
     """Recognised by `info.description`, which is ISAT, and the list `objects`."""
-    file = decoded(document.content, _Raws)
+    file = decoded(document.content, _File[Raw])
     info = None if file is None else decoded(file.info, _Info)
     return info is not None and info.description == "ISAT" and file.objects is not msgspec.UNSET
 
@@ -84,20 +74,12 @@ def read(documents: Iterable[tuple[str, Document]], reading: Reading, path: Path
     """A data set of files, each with its name relative to `path`."""
     left_out: Counter[str] = Counter()
     pictures = []
-    for name, document in documents:
-        assert document.content is not None
-        try:
-            file: _File = _decode_usual(document.content)
-        except (msgspec.DecodeError, RecursionError):
-            file = document.decode(document.content, _Raws, "")
-        if file.objects is msgspec.UNSET or not len(file.info):
-            left_out["JSON files that are not ISAT's"] += 1
-            continue
+    for name, document, file in decoded_files(documents, _File, _Known, "objects", left_out, "ISAT's"):
         pictures.append(_picture(name, document, file, reading, left_out))
     return dataset_of(pictures, reading, path, left_out)
 
 
-def _picture(name: str, document: Document, file: _File, reading: Reading, left_out: Counter[str]) -> Picture:
+def _picture(name: str, document: Document, file: _File[Any], reading: Reading, left_out: Counter[str]) -> Picture:
     info = document.decode(file.info, _Info, "info")
     folder, stem = split_name(name)
     file_name = picture_name(info.name, folder, reading.images_dir, stem)
@@ -106,12 +88,8 @@ def _picture(name: str, document: Document, file: _File, reading: Reading, left_
     number, _, note = marks_in(info.note or "")
     picture = Picture(file_name, height, width, [], number, {"note": note} if note else {})
     for index, raw in enumerate(file.objects):  # type: ignore[arg-type]
-        where, extra = f"objects[{index}]", {}
-        if isinstance(raw, _Ring):
-            ring = raw
-        else:
-            ring = document.decode(raw, _Ring, where)
-            extra = document.unknown_fields(raw, _Ring.__struct_fields__, where)
+        where = f"objects[{index}]"
+        ring, extra = entry_of(document, raw, _Ring, where)
         group = _group(ring.group, f"{path}: {where}.group")
         number, visible, note = marks_in(ring.note or "")
         if note:

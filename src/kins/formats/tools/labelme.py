@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -23,7 +23,7 @@ from kins.formats.document import Document, Raw
 from kins.formats.tools import drawing, shapes
 from kins.formats.tools.drawing import Drawn
 from kins.formats.tools.parts import Kind, Part, Picture, Reading, dataset_of, marks_in
-from kins.formats.tools.sources import decoded, picture_name, size_of, split_name
+from kins.formats.tools.sources import decoded, decoded_files, entry_of, picture_name, size_of, split_name
 from kins.masks import Mask
 from kins.records import Dataset, Scene
 
@@ -32,6 +32,9 @@ POINTS = {"rectangle": 2, "circle": 2, "mask": 2, "oriented_rectangle": 4}
 MOST_DATA = 2**26
 """Characters of a picture within a file whose size is looked at, where nothing else states it."""
 VERSION = "5.3.0"
+
+
+T = TypeVar("T")
 
 
 class _Shape(msgspec.Struct, gc=False):
@@ -44,8 +47,8 @@ class _Shape(msgspec.Struct, gc=False):
     mask: str | None = None
 
 
-class _File(msgspec.Struct, gc=False):
-    shapes: list[Any] | msgspec.UnsetType = msgspec.UNSET
+class _File(msgspec.Struct, Generic[T], gc=False):
+    shapes: list[T] | msgspec.UnsetType = msgspec.UNSET
     imagePath: str = ""
     imageHeight: int | None = None
     imageWidth: int | None = None
@@ -58,25 +61,12 @@ class _Known(_Shape, forbid_unknown_fields=True, gc=False):
     """A shape without fields of other programs."""
 
 
-class _Raws(_File, gc=False):
-    """A file whose shapes are left as they are."""
-
-    shapes: list[Raw] | msgspec.UnsetType = msgspec.UNSET
-
-
-class _Usual(_File, gc=False):
-    """A file whose shapes have labelme's fields alone: decoded in one pass."""
-
-    shapes: list[_Known] | msgspec.UnsetType = msgspec.UNSET
-
-
 _decode_points = msgspec.json.Decoder(list[tuple[float, float]]).decode
-_decode_usual = msgspec.json.Decoder(_Usual).decode
 
 
 def matches(document: Document) -> bool:
     """Recognised by the list `shapes` of an object."""
-    file = decoded(document.content, _Raws)
+    file = decoded(document.content, _File[Raw])
     return file is not None and file.shapes is not msgspec.UNSET
 
 
@@ -84,15 +74,7 @@ def read(documents: Iterable[tuple[str, Document]], reading: Reading, path: Path
     """A data set of files, each with its name relative to `path`."""
     left_out: Counter[str] = Counter()
     pictures, shown = [], []
-    for name, document in documents:
-        assert document.content is not None
-        try:
-            file: _File = _decode_usual(document.content)
-        except (msgspec.DecodeError, RecursionError):
-            file = document.decode(document.content, _Raws, "")
-        if file.shapes is msgspec.UNSET:
-            left_out["JSON files that are not labelme's"] += 1
-            continue
+    for name, document, file in decoded_files(documents, _File, _Known, "shapes", left_out, "labelme's"):
         picture, found = _picture(name, document, file, reading, left_out)
         pictures.append(picture)
         shown.append(found)
@@ -101,7 +83,7 @@ def read(documents: Iterable[tuple[str, Document]], reading: Reading, path: Path
 
 
 def _picture(
-    name: str, document: Document, file: _File, reading: Reading, left_out: Counter[str]
+    name: str, document: Document, file: _File[Any], reading: Reading, left_out: Counter[str]
 ) -> tuple[Picture, list[_Shape]]:
     """A picture whose parts have their labels as categories still, and the shapes of these."""
     folder, stem = split_name(name)
@@ -116,12 +98,8 @@ def _picture(
         picture.id = number
     found = []
     for index, raw in enumerate(file.shapes):  # type: ignore[arg-type]
-        where, extra = f"shapes[{index}]", {}
-        if isinstance(raw, _Shape):
-            shape = raw
-        else:
-            shape = document.decode(raw, _Shape, where)
-            extra = document.unknown_fields(raw, _Shape.__struct_fields__, where)
+        where = f"shapes[{index}]"
+        shape, extra = entry_of(document, raw, _Shape, where)
         kind = shape.shape_type or "polygon"
         if kind in OF_NO_AREA:
             left_out["points and lines, which have no area"] += 1

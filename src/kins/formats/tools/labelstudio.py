@@ -225,20 +225,20 @@ class _Polygon(msgspec.Struct, gc=False):
     points: list[tuple[Percent, Percent]]
 
 
-class _Rectangle(msgspec.Struct, gc=False):
+class _Placed(msgspec.Struct, gc=False):
     x: Percent
     y: Percent
+    rotation: float = 0.0
+
+
+class _Rectangle(_Placed, kw_only=True, gc=False):
     width: Percent
     height: Percent
-    rotation: float = 0.0
 
 
-class _Ellipse(msgspec.Struct, gc=False):
-    x: Percent
-    y: Percent
+class _Ellipse(_Placed, kw_only=True, gc=False):
     radiusX: Percent
     radiusY: Percent
-    rotation: float = 0.0
 
 
 class _Brush(msgspec.Struct, gc=False):

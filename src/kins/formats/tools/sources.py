@@ -7,7 +7,8 @@ import re
 import xml.parsers.expat
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -127,6 +128,36 @@ def decoded(raw: Raw | None, type: Any) -> Any:
         return None if raw is None else msgspec.json.decode(raw, type=type)
     except (msgspec.DecodeError, RecursionError):
         return None
+
+
+def decoded_files(
+    documents: Iterable[tuple[str, Document]], file: Any, usual: Any, entries: str, left_out: Counter[str], of: str
+) -> Iterator[tuple[str, Document, Any]]:
+    """The JSON files of a set, each with its name: in one pass where all entries are the usual ones, else these raw.
+
+    Args:
+        file: the struct of a file, generic in that of its entries.
+        entries: the name of their list; a file without it is another program's, and counted.
+        of: whose files these are.
+    """
+    decode = msgspec.json.Decoder(file[usual]).decode
+    for name, document in documents:
+        content = document.content or Raw()
+        try:
+            found = decode(content)
+        except (msgspec.DecodeError, RecursionError):
+            found = document.decode(content, file[Raw], "")
+        if getattr(found, entries) is msgspec.UNSET:
+            left_out[f"JSON files that are not {of}"] += 1
+        else:
+            yield name, document, found
+
+
+def entry_of(document: Document, entry: Any, struct: Any, where: str) -> tuple[Any, dict[str, Any]]:
+    """An entry of `decoded_files`, and its fields that the struct has no name for."""
+    if isinstance(entry, struct):
+        return entry, {}
+    return document.decode(entry, struct, where), document.unknown_fields(entry, struct.__struct_fields__, where)
 
 
 class _BegunError(Exception):
