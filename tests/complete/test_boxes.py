@@ -13,6 +13,7 @@ from kins.complete import Completer, completer
 from kins.complete.boxes import OnBoxes
 from kins.complete.files import complete_files, open_masks
 from kins.config import load_config
+from kins.demo.toys import write_shapes
 from kins.models.network import assemble
 from kins.models.weights import SHIPPED, ship
 
@@ -84,7 +85,7 @@ def test_what_can_not_be_used_is_one_line(boxes):
 
 
 def test_a_file_of_boxes_is_completed_with_the_pictures(boxes, tmp_path):
-    dataset = kins.demo.toys.write_shapes(tmp_path / "pictures", 2)
+    dataset = write_shapes(tmp_path / "pictures", 2)
     rows = [
         {"image_id": scene.image.id, "category_id": i.category_id, "score": 0.9, "bbox": list(i.inmodal.box)}
         for scene in dataset
@@ -114,3 +115,10 @@ def test_a_run_of_ones_own(tmp_path):
     ship(tmp_path, tmp_path / "shipped.safetensors")
     scene, picture = painted(3)
     assert len(Completer.load(tmp_path / "shipped.safetensors")(picture, boxes_alone(scene, "amodal"))) == len(scene)
+
+
+def test_an_empty_mask_beside_a_box_counts_as_none(boxes):
+    scene, picture = painted(3)
+    alone = boxes_alone(scene, "inmodal")
+    empty = alone.replace(instances=tuple(i.replace(inmodal=Mask.empty(HEIGHT, WIDTH)) for i in alone))
+    assert [i.amodal for i in boxes(picture, empty)] == [i.amodal for i in boxes(picture, alone)]

@@ -104,6 +104,12 @@ def test_hulls_hold_the_pixels_that_a_reference_finds(seed):
         assert (found.ravel() == inside).all()
 
 
+def test_a_thin_hull_that_misses_a_column_is_the_mask_that_its_pixels_make():
+    array = np.zeros((3, 3), bool)
+    array[0, 0] = array[1, 2] = True
+    assert hull(Mask.from_array(array)) == Mask.from_array(array)
+
+
 def test_real_masks_grow_towards_the_truth(samples):
     figures = {}
     for method in METHODS:

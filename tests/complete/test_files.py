@@ -143,3 +143,49 @@ def test_a_single_entry_of_cocoa(samples, tmp_path):
     code, _, err = run("complete", samples / "2.json", "--images", samples, "-o", whole, "--show", tmp_path / "shown")
     assert (code, err) == (0, "")
     assert len(kins.load(whole)) == len(list((tmp_path / "shown").glob("*.png"))) == 1
+
+
+SEEN = {"size": [160, 240], "counts": [5, 20, 38375]}
+BAD = {
+    "another size": ({"segmentation": {"size": [10, 10], "counts": [3, 4, 93]}}, "is of size 10 x 10, the image 240"),
+    "too many pixels": ({"segmentation": {"size": [160, 240], "counts": [0, 10**9]}}, "run"),
+    "negative run": ({"segmentation": {"size": [160, 240], "counts": [0, -5, 38405]}}, "run"),
+    "polygon outside": ({"segmentation": [[500, 50, 600, 50, 600, 90]]}, "lies outside of 000000.png, which has 240 x"),
+    "polygon far away": ({"segmentation": [[1e9, 1, 2e9, 1, 2e9, 9]]}, "far outside of any image"),
+    "no mask": ({"segmentation": None}, "neither a mask nor a box"),
+    "no polygons": ({"segmentation": []}, "neither a mask nor a box"),
+    "text": ({"segmentation": "abc"}, "neither a list of polygons nor an RLE"),
+    "unknown number": ({"image_id": 99}, "no picture is named after 99"),
+    "unknown name": ({"image_id": "zebra"}, "no picture is named after 'zebra'"),
+    "no name": ({"image_id": [1]}, "no image_id"),
+    "score of NaN": ({"score": float("nan")}, "NaN is not JSON"),
+    "score of two": ({"score": 2}, "score 2 is not between 0 and 1"),
+    "no score": ({"score": None}, "score None is not between 0 and 1"),
+    "box of NaN": ({"bbox": [1, 2, float("nan"), 4]}, "NaN is not JSON"),
+    "box inside out": ({"bbox": [1, 2, -3, 4]}, "is no x, y, width, height"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_results_that_can_not_be_used_are_one_line_with_their_place(shapes, case):
+    changes, match = BAD[case]
+    row = {"image_id": 0, "category_id": 1, "score": 0.9, "segmentation": SEEN}
+    (shapes / "results.json").write_text(json.dumps([row, {**row, **changes}]))
+
+    def complete():
+        dataset = open_masks(shapes / "results.json", shapes / "pictures")
+        complete_files(dataset, shapes / "whole.json", Completer.load("convex-order"))
+
+    with pytest.raises(KinsError) as caught:
+        complete()
+    assert match in str(caught.value)
+    assert f"{shapes / 'results.json'}: [1]" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (shapes / "whole.json").exists()
+
+
+@pytest.mark.parametrize("name", ["found.pkl", "found.pth", "found.npz", "FOUND.PKL"])
+def test_pickles_are_not_opened(shapes, name):
+    (shapes / name).write_bytes(b"cos\nsystem\n(S'touch opened'\ntR.")
+    with pytest.raises(KinsError, match="can run code when it is read; write the results as JSON"):
+        open_masks(shapes / name, shapes / "pictures")

@@ -8,7 +8,7 @@ import torch
 
 from kins.config import Config
 from kins.errors import KinsError
-from kins.masks import Box, union
+from kins.masks import Box, Mask, union
 from kins.masks.grid import draw_masks
 from kins.models.images import to_network
 from kins.models.network import AmodalRCNN
@@ -58,19 +58,26 @@ class OnBoxes:
         whole, seen = (
             draw_masks(found[name].float().numpy(), places, *size) for name in ("mask_amodal", "mask_inmodal")
         )
-        given = union([i.inmodal for i in scene if i.inmodal is not None], *size)
+        given = union([mask for i in scene if (mask := _mask(i)) is not None], *size)
         instances = []
         for instance, amodal, inmodal in zip(scene, whole, seen, strict=True):
-            mask = instance.inmodal
+            mask = _mask(instance)
             if mask is not None:
                 amodal, inmodal = mask | (amodal & (given - mask)), mask
             instances.append(instance.replace(amodal=amodal | inmodal, inmodal=inmodal))
         return scene.replace(instances=tuple(instances))
 
 
+def _mask(instance: Instance) -> Mask | None:
+    """The visible mask; None for an empty one beside a box, which is how some files say that there is none."""
+    if not instance.inmodal and (instance.amodal_box or instance.inmodal_box):
+        return None
+    return instance.inmodal
+
+
 def _box(instance: Instance, scene: Scene) -> tuple[Box, bool]:
     """x, y, width, height of an instance in pixels, and whether it may be too small for the whole object."""
-    mask = instance.inmodal
+    mask = _mask(instance)
     box = instance.amodal_box or instance.inmodal_box if mask is None else mask.box
     where = f"image {scene.image.file_name}: annotation {instance.id}"
     if box is None:

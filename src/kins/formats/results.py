@@ -248,7 +248,19 @@ def _mask(found: Found, image: Image) -> Mask | None:
     if found.relative:
         factors = np.array([image.width, image.height])
         value = [(np.reshape(ring, (-1, 2)) * factors).ravel().tolist() for ring in value]
-    return Mask.from_segmentation(value, image.height, image.width, f"{found.where}.segmentation")
+    mask = Mask.from_segmentation(value, image.height, image.width, f"{found.where}.segmentation")
+    if isinstance(value, list) and not mask and _outside(value, image):
+        raise KinsError(
+            f"{found.where}.segmentation: lies outside of {image.file_name}, which has {image.width} x {image.height} "
+            "pixels; are the coordinates those of another picture, or of a scaled one?"
+        )
+    return mask
+
+
+def _outside(rings: Sequence[Sequence[float]], image: Image) -> bool:
+    """Whether no ring reaches into the picture."""
+    boxes = [(min(ring[::2]), min(ring[1::2]), max(ring[::2]), max(ring[1::2])) for ring in rings if len(ring) > 1]
+    return all(x2 <= 0 or y2 <= 0 or x1 >= image.width or y1 >= image.height for x1, y1, x2, y2 in boxes)
 
 
 class _Pictures:

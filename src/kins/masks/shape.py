@@ -81,7 +81,8 @@ def hull(mask: Mask) -> Mask:
     upper, lower = (np.array(side, np.int64) for side in _outline(segments))
     columns = np.arange(upper[0, 0], upper[-1, 0] + 1)
     tops, bottoms = -_below(upper * (1, -1), columns), _below(lower, columns)
-    return Mask.from_segments(np.stack([columns, tops, bottoms + 1], axis=1), mask.height, mask.width, mask.offset)
+    filled = np.stack([columns, tops, bottoms + 1], axis=1)[tops <= bottoms]  # a thin one may miss all of a column
+    return Mask.from_segments(filled, mask.height, mask.width, mask.offset)
 
 
 def grown(mask: Mask, by: int) -> Mask:
