@@ -35,6 +35,7 @@ COMMANDS = {
     "order": ["order", "{truth}", "{out}"],
     "convert": ["convert", "{truth}", "{out}", "--to", "kins2019"],
     "eval": ["eval", "{truth}", "{found}", "--json"],
+    "shards": ["eval", "{truth}", "{shards}", "--shards", "--json"],
     "vrsp": ["eval", "{truth}", "{found}", "--json", "--protocol", "vrsp"],
     "merge": ["data", "merge", "{truth}", "{small}", "-o", "{out}"],
     "split": ["data", "split", "{truth}", "{out}", "{other}", "--share", "0.8"],
@@ -74,17 +75,18 @@ def block(images: int) -> tuple[list[list[bytes]], list[list[bytes]]]:
     return truth, found
 
 
-def write(path: Path, by_image: list[list[bytes]], times: int, name: str) -> int:
-    """The block so many times; returns the number of entries."""
+def write(path: Path, by_image: list[list[bytes]], blocks: range, name: str) -> int:
+    """These blocks, each with ids of its own; returns the number of entries."""
+    ids = range(blocks.start * len(by_image), blocks.stop * len(by_image))
     count = 0
     categories = json.dumps([{"id": key, "name": value} for key, value in CATEGORIES.items()])
     with path.open("wb") as file:
         file.write(b'{"images": [')
-        for image_id in range(times * len(by_image)):
+        for image_id in ids:
             entry = {"id": image_id, "file_name": f"{image_id:07d}.png", "width": WIDTH, "height": HEIGHT}
-            file.write((b",\n" if image_id else b"") + json.dumps(entry).encode())
+            file.write((b",\n" if image_id > ids.start else b"") + json.dumps(entry).encode())
         file.write(f'], "categories": {categories}, "{name}": ['.encode())
-        for image_id in range(times * len(by_image)):
+        for image_id in ids:
             for entry in by_image[image_id % len(by_image)]:
                 count += 1
                 number = f'"id": {count}, ' if name == "annotations" else ""
@@ -100,10 +102,10 @@ def prepare(folder: Path, times: list[int], images: int) -> None:
         return
     truth, found = block(images)
     for n in wanted:
-        counts = (
-            write(folder / f"truth{n}.json", truth, n, "annotations"),
-            write(folder / f"found{n}.json", found, n, "predictions"),
-        )
+        counts = [write(folder / f"truth{n}.json", truth, range(n), "annotations")]
+        counts.append(write(folder / f"found{n}.json", found, range(n), "predictions"))
+        for k in range(n):
+            write(folder / f"found{n}-{k}.json", found, range(k, k + 1), "predictions")
         print(f"{n * images} images, {counts[0]} instances, {counts[1]} detections", flush=True)
 
 
@@ -159,10 +161,13 @@ def main(folder: Path, times: list[int], commands: list[str], images: int) -> No
     for name in commands:
         for n in times:
             names = {"truth": f"truth{n}.json", "found": f"found{n}.json", "small": "truth1.json"}
+            parts = [f"found{n}-{k}.json" for k in range(n)]
+            inputs = {*names.values(), *parts}
             names |= {"out": "out.json", "other": "other.json"}
-            words = [word.format(**{key: folder / value for key, value in names.items()}) for word in COMMANDS[name]]
+            words = [word.format(**{k: folder / v for k, v in names.items()}, shards="") for word in COMMANDS[name]]
+            words = [part for word in words for part in ([word] if word else [str(folder / part) for part in parts])]
             seconds, busy, peak = measured([sys.executable, "-m", "kins", *words], folder / "log")
-            read = sum(Path(word).stat().st_size for word in words if Path(word).name in (*names.values(),)[:3]) / 1e6
+            read = sum(Path(word).stat().st_size for word in words if Path(word).name in inputs) / 1e6
             peak *= 1.048576
             taken = f"{seconds:8.1f} {busy:6.1f} {busy / n:12.2f}"
             print(f"{name:10} {n:5} {taken} {peak:8.0f} {read:9.0f} {peak / read:13.2f}", flush=True)
