@@ -211,3 +211,16 @@ def test_a_report_shows_the_largest_classes(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("KINS_MAX_CATEGORIES", "2")
     with pytest.raises(KinsError, match=r"the ground truth: has 3 categories.*KINS_MAX_CATEGORIES"):
         kins.evaluate(dataset, found)
+
+
+@pytest.mark.parametrize("field", ["id", "image_id", "category_id", "oco_id", "ico_id"])
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**400])
+def test_numbers_of_more_than_64_bits(tmp_path, field, number):
+    path = annotated(tmp_path / "a.json", [([square(5, 5, 20)],) * 2])
+    content = json.loads(path.read_text())
+    content["annotations"][0][field] = number
+    path.write_text(json.dumps(content))
+    with pytest.raises(KinsError, match=rf"a\.json: annotations\[0\]\.{field}") as error:
+        kins.load(path)
+    assert "\n" not in str(error.value)
+    assert validate(path).valid == field.startswith(("oco", "ico"))

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 
 from kins.errors import KinsError
 from kins.formats.document import MANY, Document, Place, Raw, kept_aside, parse_usual
+from kins.limits import ID
 from kins.masks import Mask
 from kins.masks.runs import check_size
 from kins.records import Dataset, Image, Instance
 
 Number = int | float
+Whole = Annotated[int, msgspec.Meta(ge=-ID.default - 1, le=ID.default)]
+"""Ids and orders: whole numbers of 64 bits."""
 Box = tuple[Number, Number, Number, Number]
 
 FIRST = 2**16
@@ -25,10 +28,10 @@ FIRST = 2**16
 class Fields(msgspec.Struct, gc=False):
     """The fields of an annotation that every format has; `fields` adds a format's own."""
 
-    id: int
-    image_id: int
-    category_id: int
-    iscrowd: int | None = None
+    id: Whole
+    image_id: Whole
+    category_id: Whole
+    iscrowd: Whole | None = None
 
 
 _ABSENT = Raw()
@@ -36,7 +39,7 @@ _OWN: dict[str, tuple[Any, Any]] = {
     **dict.fromkeys(("amodal", "inmodal"), (Raw, _ABSENT)),
     **dict.fromkeys(("amodal_box", "inmodal_box"), (Box | None, None)),
     **dict.fromkeys(("amodal_area", "inmodal_area"), (Number | None, None)),
-    **dict.fromkeys(("cluster", "order"), (int | None, None)),
+    **dict.fromkeys(("cluster", "order"), (Whole | None, None)),
 }
 """Fields of an Instance that formats name each in its own way, or don't have: type in a file, and default."""
 
@@ -221,19 +224,19 @@ def read_frame(document: Document) -> tuple[dict[int, Image], dict[int, str], di
 
 
 class _Category(msgspec.Struct):
-    id: int
+    id: Whole
     name: str
 
 
 class _Usual(msgspec.Struct, forbid_unknown_fields=True):
-    id: int
+    id: Whole
     file_name: str
     height: int
     width: int
 
 
 class _Image(msgspec.Struct):
-    id: int
+    id: Whole
     file_name: str
     height: int
     width: int

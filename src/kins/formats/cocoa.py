@@ -21,7 +21,7 @@ from kins.errors import KinsError
 from kins.files import inside
 from kins.files.pictures import SUFFIXES, picture_size
 from kins.formats import coco_layout
-from kins.formats.coco_layout import Losses, Number
+from kins.formats.coco_layout import Losses, Number, Whole
 from kins.formats.cocoa_cls import visible_fields
 from kins.formats.document import Document, Raw, kept_aside
 from kins.masks import Mask
@@ -35,13 +35,13 @@ class _Region(msgspec.Struct):
     name: str = ""
     area: Number | None = None
     occlude_rate: Number | None = None
-    order: int | None = None
+    order: Whole | None = None
     visible_mask: Raw = Raw()
     invisible_mask: Raw = Raw()
 
 
 class _Entry(msgspec.Struct):
-    image_id: int
+    image_id: Whole
     regions: list[Raw]
     depth_constraint: str | None = None
     url: str = ""

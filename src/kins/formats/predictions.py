@@ -16,7 +16,7 @@ import msgspec
 
 from kins.errors import KinsError
 from kins.formats import coco_layout
-from kins.formats.coco_layout import is_given, mask_fields, rle
+from kins.formats.coco_layout import Whole, is_given, mask_fields, rle
 from kins.formats.document import Document, Place, Raw, checked_text, describe, not_json, parse, read_content
 from kins.masks import Mask
 from kins.records import Dataset, Image, Instance
@@ -35,8 +35,8 @@ ROW = b'{"image_id":'
 
 
 class _Detection(msgspec.Struct, gc=False):
-    image_id: int
-    category_id: int
+    image_id: Whole
+    category_id: Whole
     score: float
     a_segm: Raw = Raw()
     i_segm: Raw = Raw()
@@ -45,9 +45,9 @@ class _Detection(msgspec.Struct, gc=False):
     i_bbox: Box | None = None
     bbox: Box | None = None
     occlusion_score: float | None = None
-    oco_id: int | None = None
-    ico_id: int | None = None
-    annotation_id: int | None = None
+    oco_id: Whole | None = None
+    ico_id: Whole | None = None
+    annotation_id: Whole | None = None
     amodal_segm: Raw = Raw()  # AIStron's results
     visible_segm: Raw = Raw()
 
