@@ -9,6 +9,9 @@ connected layer (v2's, the form of ASN's); both are printed.
 
     python benchmarks/network.py predict [--backbone resnet50] [--precision 32] [--threads 2]
     python benchmarks/network.py train --profile
+    python benchmarks/network.py methods --backbone resnet18 --size 640x192 --regions 128
+
+`methods` compares the mask stages with one another, on the same network otherwise.
 """
 
 import argparse
@@ -28,7 +31,7 @@ from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.models.detection.faster_rcnn import FastRCNNConvFCHead
 
-from kins.config import Config, ModelConfig
+from kins.config import NETWORKS, Config, ModelConfig
 from kins.masks import Mask
 from kins.models.cpu import quicken
 from kins.models.devices import autocast, pick_device
@@ -82,6 +85,8 @@ def targets(size: tuple[int, int], count: int = 13) -> tuple[dict[str, torch.Ten
         "occluded": torch.ones(count, dtype=torch.int64),
         "amodal": flat_segments([m.segments for m in masks]),
         "inmodal": flat_segments([m.segments for m in seen]),
+        "occluder": flat_segments([m.segments for m in reversed(seen)]),
+        "neighbours": flat_segments([m.segments for m in reversed(seen)]),
         "scale": torch.ones(2),
     }
     decoded = torch.stack([torch.from_numpy(m.to_array()) for m in masks]).to(torch.uint8)
@@ -148,25 +153,67 @@ def predict(options: argparse.Namespace, size: tuple[int, int]) -> None:
     print("  " + ", ".join(f"{name} {value:.2f} s" for name, value in times.items()))
 
 
+def step(
+    model: nn.Module, picture: torch.Tensor, target: dict[str, torch.Tensor], context: Callable
+) -> Callable[[], object]:
+    """One training step."""
+    model = model.to(picture.device).train()
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], 1e-6, momentum=0.9)
+    target = {name: value.to(picture.device) for name, value in target.items()}
+
+    def run() -> None:
+        model.train()
+        with context():
+            loss = sum(model([picture], [target]).values())
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return run
+
+
+def methods(options: argparse.Namespace, size: tuple[int, int]) -> None:
+    """A table of prediction and training step over those of mask-rcnn-both, parameters, and a step's peak memory."""
+    device = pick_device(options.device)
+    context = autocast(device, options.precision)
+    target, _ = targets(size)
+    image = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, *size)).astype(np.uint8)).to(device)
+    names = ["mask-rcnn-both", "asn", "asn-mlc", *(n for n, parts in NETWORKS.items() if parts.method != "separate")]
+    names = [options.only] if options.only else names
+    models = {name: ours(name, options.backbone, options.regions).to(device) for name in names}
+    same_proposals(list(models.values()))
+    steps = {name: step(model, image, target, context) for name, model in models.items()}
+    if options.only:
+        steps[options.only]()
+        print(f"{peak_memory(device):.2f}")
+        return
+
+    def found(model: nn.Module) -> Callable[[], object]:
+        def run() -> object:
+            with torch.inference_mode(), context():
+                return model.eval()([image])
+
+        return run
+
+    predictions = interleaved({name: found(model) for name, model in models.items()}, options.repeats, device)
+    learning = interleaved(steps, options.repeats, device)
+    first = names[0]
+    print(f"prediction {predictions[first]:.2f} s, training step {learning[first]:.2f} s with {first}; over these:\n")
+    print("| network | prediction | training step | parameters | of these the mask stage | peak memory of a step |")
+    print("|---|---|---|---|---|---|")
+    for name, model in models.items():
+        alone = [sys.executable, *sys.argv, "--only", name]
+        memory = subprocess.run(alone, check=True, capture_output=True, text=True).stdout.strip()
+        whole, stage = (sum(p.numel() for p in m.parameters()) / 1e6 for m in (model, model.roi_heads.mask_heads))
+        times = f"{predictions[name] / predictions[first]:.2f} | {learning[name] / learning[first]:.2f}"
+        print(f"| `{name}` | {times} | {whole:.1f} M | {stage:.1f} M | {memory} GiB |", flush=True)
+
+
 def train(options: argparse.Namespace, size: tuple[int, int]) -> None:
     device = pick_device(options.device)
     context = autocast(device, options.precision)
     mine, theirs = targets(size)
     image = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, *size)).astype(np.uint8)).to(device)
-
-    def step(model: nn.Module, picture: torch.Tensor, target: dict[str, torch.Tensor]) -> Callable[[], object]:
-        model = model.to(device).train()
-        optimizer = torch.optim.SGD(model.parameters(), 1e-6, momentum=0.9)
-        target = {name: value.to(device) for name, value in target.items()}
-
-        def run() -> None:
-            with context():
-                loss = sum(model([picture], [target]).values())
-            loss.backward()
-            optimizer.step()
-            optimizer.zero_grad()
-
-        return run
 
     models = {name: ours(name, options.backbone, options.regions) for name in ("mask-rcnn-both", "asn-mlc")}
     for name, convolutions in (("torchvision v1", False), ("torchvision v2", True)):
@@ -175,7 +222,7 @@ def train(options: argparse.Namespace, size: tuple[int, int]) -> None:
     if options.only:
         models = {options.only: models[options.only]}
     works = {
-        name: step(model, image / 255, theirs) if name.startswith("torchvision") else step(model, image, mine)
+        name: step(model, *((image / 255, theirs) if name.startswith("torchvision") else (image, mine)), context)
         for name, model in models.items()
     }
     times = interleaved(works, options.repeats, device)
@@ -252,7 +299,7 @@ def shares(model: nn.Module, image: torch.Tensor, target: dict[str, torch.Tensor
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("predict", "train"))
+    parser.add_argument("what", choices=("predict", "train", "methods"))
     parser.add_argument("--backbone", default="resnet50")
     parser.add_argument("--size", default="1242x375", help="width x height of the network's input")
     parser.add_argument("--regions", type=int, default=512)
@@ -260,13 +307,13 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--only", help="train: only this network's peak memory, after --repeats steps")
+    parser.add_argument("--only", help="train, methods: only this network's peak memory, after --repeats steps")
     parser.add_argument("--profile", action="store_true", help="share of each part")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(1)
     width, height = map(int, options.size.split("x"))
-    (predict if options.what == "predict" else train)(options, (height, width))
+    {"predict": predict, "train": train, "methods": methods}[options.what](options, (height, width))
 
 
 if __name__ == "__main__":
