@@ -263,6 +263,11 @@ def _outside(rings: Sequence[Sequence[float]], image: Image) -> bool:
     return all(x2 <= 0 or y2 <= 0 or x1 >= image.width or y1 >= image.height for x1, y1, x2, y2 in boxes)
 
 
+def _is_number(text: str) -> bool:
+    """Whether an id is written so."""
+    return text.isdecimal() and len(text) < 20
+
+
 class _Pictures:
     """Which picture a detection is of: by id, by name, or by the number that a file is named with."""
 
@@ -274,7 +279,7 @@ class _Pictures:
         self.files: dict[Key, list[str]] = {}
         for file in files:
             number = file.stem.rpartition("_")[2]
-            keys: set[Key] = {file.name, file.stem} | ({int(number)} if number.isdecimal() else set())
+            keys: set[Key] = {file.name, file.stem} | ({int(number)} if _is_number(number) else set())
             for key in keys:
                 self.files.setdefault(key, []).append(file.name)
         self.known: dict[Key, int] = {}
@@ -284,7 +289,7 @@ class _Pictures:
 
     def find(self, found: Found) -> Image:
         """The picture, with its size. Raises KinsError if there is none, or more than one."""
-        key: Key = int(found.image) if isinstance(found.image, str) and found.image.isdecimal() else found.image
+        key: Key = int(found.image) if isinstance(found.image, str) and _is_number(found.image) else found.image
         for candidate in (found.image, key):
             if candidate in self.known:
                 return self.images[self.known[candidate]]

@@ -119,7 +119,7 @@ class Dataset:
         if self._names is None:
             self._names = {image.file_name: image.id for image in self.images.values()}
         if isinstance(key, str):
-            number = int(key) if key.isdecimal() else None
+            number = int(key) if key.isdecimal() and len(key) < 20 else None
             key = self._names.get(key, number if number is not None else key)
         if not isinstance(key, int) or key not in self.images:
             where = f"{self.path}: " if self.path else ""
