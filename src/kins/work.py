@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -133,8 +134,14 @@ def forking_is_safe() -> bool:
     since this module was imported: a lock that a thread holds would stay locked in the copy for ever."""
     if sys.platform != "linux" or multiprocessing.parent_process() is not None or "torch" in sys.modules:
         return False
-    # Both counts, since forking ends NumPy's own threads, which are in the first one.
-    return _threads() <= _threads_at_import and threading.active_count() <= _python_threads_at_import
+    # Both counts, since forking ends NumPy's own threads, which are in the system's one.
+    if threading.active_count() > _python_threads_at_import:
+        return False
+    for _ in range(5):
+        if _threads() <= _threads_at_import:
+            return True
+        time.sleep(0.004)  # a thread that has ended stays in the system's count for a moment
+    return False
 
 
 _inherited: Callable[[Any], Any] | None = None

@@ -169,7 +169,8 @@ def test_help_has_an_example_and_a_sentence_for_each_option(name, monkeypatch, c
         text = parameter.help or ""
         assert text[:1].isupper() or text.startswith("-"), parameter.name
         assert text.endswith("."), parameter.name
-        assert 10 < len(text) <= 220, parameter.name
+        listed = name == "train" and parameter.name == "config"  # all that come with kins
+        assert 10 < len(text) <= (900 if listed else 220), parameter.name
     monkeypatch.setattr(sys, "argv", ["kins", name, "--help"])
     with pytest.raises(SystemExit) as left:
         main()

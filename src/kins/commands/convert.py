@@ -21,8 +21,8 @@ def convert(
         typer.Option(
             "--to",
             metavar="FORMAT",
-            help="kins2020, kins2019, cocoa, cocoa-cls, d2sa, coco, aistron, predictions, parquet, labelme, isat, "
-            "cvat, label-studio or datumaro.",
+            help="Format to write: kins2020, kins2019, cocoa, cocoa-cls, d2sa, coco, aistron, predictions, parquet, "
+            "labelme, isat, cvat, label-studio or datumaro.",
         ),
     ],
     polygons: Annotated[

@@ -7,10 +7,8 @@ import typer
 
 from kins.commands.options import Json
 
-CONFIGURATIONS = ", ".join(
-    sorted(path.stem for path in (Path(__file__).parents[1] / "config").glob("*.yaml") if "_r" not in path.stem)
-)
-"""Those for small machines, as kins.config.names, which takes a while to import."""
+CONFIGURATIONS = ", ".join(sorted(path.stem for path in (Path(__file__).parents[1] / "config").glob("*.yaml")))
+"""As kins.config.names, which takes a while to import."""
 
 
 def train(
@@ -18,7 +16,7 @@ def train(
         str,
         typer.Argument(
             metavar="CONFIG",
-            help=f"A YAML file, or one that comes with kins: {CONFIGURATIONS}, asn_mlc_r50_paper and many more.",
+            help=f"A YAML file, or one that comes with kins: {CONFIGURATIONS}.",
         ),
     ],
     overrides: Annotated[

@@ -34,6 +34,10 @@ JSON_MARK = b" \n  \n"
 """Ends JSON files that kins wrote. White space after the value is allowed, and YAML's readers take it, too."""
 MARKUP_MARK = b"<!-- made by kins -->\n"
 """Ends HTML, XML and SVG files that kins wrote."""
+PERCENT_MARK = b"% made by kins\n"
+"""Ends PDF and LaTeX files that kins wrote; to both it is a comment."""
+CSV_MARK = b"\n\n\n"
+"""Ends tables that kins wrote: empty lines, which readers pass over."""
 EXIF = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x011\0\x02\0\0\0\x05\0\0\0\x1a\0\0\0\0kins\0"
 """In pictures that kins wrote, one entry: Software (0x131) is "kins". For Pillow's save(exif=EXIF)."""
 ARCHIVE_MARK = b"made by kins"
@@ -177,12 +181,10 @@ def check_output(paths: Name | Iterable[Name], inputs: Iterable[Name | None] = (
 
 
 def made_by_kins(path: Name) -> bool:
-    """Whether the file has kins's mark, or belongs to a run or a report of kins. Reads only a little of it."""
+    """Whether the file has kins's mark, or belongs to a run of kins. Reads only a little of it."""
     path = Path(path)
     if _marked(path):
         return True
-    if path.parent.name in ("tables", "figures") and path.suffix in (".csv", ".tex", ".pdf"):  # of a report
-        return _marked(path.parent.with_name("figures.json"))
     if path.name not in ("config.json", "log.csv", "evaluations.csv"):
         return False
     return any(_marked(path.with_name(name)) for name in ("config.json", "last.safetensors"))
@@ -193,7 +195,11 @@ def _marked(path: Path) -> bool:
 
     try:
         head, tail = _ends(path)
-        if tail.endswith((b"\n" + JSON_MARK, b"\n" + MARKUP_MARK)) or EXIF[6:] in head or EXIF[6:] in tail:
+        if (
+            tail.endswith((b"\n" + JSON_MARK, b"\n" + MARKUP_MARK, b"\n" + PERCENT_MARK, b"\n" + CSV_MARK))
+            or EXIF[6:] in head
+            or EXIF[6:] in tail
+        ):
             return True
         if head[:1] == b"\x08" and head[2:].startswith(_ONNX):
             return True

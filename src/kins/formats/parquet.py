@@ -88,7 +88,7 @@ def write(dataset: Dataset, path: str | Path, pictures: bool = False) -> list[st
         >>> kins.formats.parquet.write(write_shapes("pictures", 3), "truth.parquet")
         []
         >>> kins.load("truth.parquet")
-        Dataset(truth.parquet: 3 images, 3 categories: box, disc, triangle)
+        Dataset(truth.parquet: 3 images, 3 categories: disc, box, triangle)
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -214,6 +214,8 @@ def _sam_folder(folder: Path) -> Iterator[Found]:
 
 def _xywh(corners: Sequence[float]) -> Box:
     x1, y1, x2, y2 = corners
+    if any(type(value) not in (int, float) for value in corners):
+        return x1, y1, x2, y2  # which `_check` refuses
     return x1, y1, x2 - x1, y2 - y1
 
 

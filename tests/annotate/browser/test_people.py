@@ -83,7 +83,7 @@ def test_an_owner_adds_people_whose_names_are_text(chromium: Any, shared: str) -
     page.click("text=Users")
     page.fill("[aria-label=Name]", name)
     page.fill("[aria-label=Password]", "a good password")
-    page.click("text=Add")
+    page.click("button:text-is('Add')")
     page.wait_for_selector(f"td:text-is('{name}')")
     page.goto(f"{shared}/#project/1/people")
     page.select_option("[aria-label=User]", label=name)

@@ -24,7 +24,7 @@ from kins.evaluation.report.charts import Chart, bars_chart, confusion_chart, cu
 from kins.evaluation.report.papers import TABLES, as_csv, as_latex, paper_tables
 from kins.evaluation.report.pictures import choose, image_quality, shown
 from kins.evaluation.results import Results, without_nan
-from kins.files import write_atomic, write_json, write_markup
+from kins.files import CSV_MARK, PERCENT_MARK, write_atomic, write_json, write_markup
 from kins.records import Dataset
 from kins.statistics.numbers import difference, number
 
@@ -103,10 +103,10 @@ def write_report(
     write_json(folder / "figures.json", json.dumps(_as_json(results, intervals, analysis), indent=1) + "\n")
     for name, chart in charts.items():
         write_markup(folder / "figures" / f"{name}.svg", chart.standalone())
-        write_atomic(folder / "figures" / f"{name}.pdf", chart.pdf)
+        write_atomic(folder / "figures" / f"{name}.pdf", chart.pdf.rstrip() + b"\n" + PERCENT_MARK)
     for name, table in paper_tables(results, intervals, analysis).items():
-        write_atomic(folder / "tables" / f"{name}.csv", as_csv(table))
-        write_atomic(folder / "tables" / f"{name}.tex", as_latex(table))
+        write_atomic(folder / "tables" / f"{name}.csv", as_csv(table).encode() + CSV_MARK)
+        write_atomic(folder / "tables" / f"{name}.tex", as_latex(table).encode() + PERCENT_MARK)
     return page
 
 
