@@ -14,16 +14,21 @@ from tests.helpers import wait_for
 @pytest.fixture(scope="module")
 def shared(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server with accounts, and two classes."""
+    from tests.annotate.helpers import Person as Caller
     from tests.annotate.helpers import team
 
     folder = tmp_path_factory.mktemp("team")
-    write_pictures(folder, 1)
+    write_pictures(folder, 2)
     with team(folder, count=0) as (address, _):
+        with Caller(address, "owner") as owner:
+            (user,) = [user["id"] for user in owner.get("/users").json() if user["name"] == "stranger"]
+            added = owner.post("/projects/1/members", json={"user": user, "role": "annotator"})
+            assert added.status_code == 200, added.text
         yield address
 
 
-def signed_in(chromium: Any, address: str, name: str) -> Any:
-    """A tab of somebody who has signed in by the form."""
+def signed_in(chromium: Any, address: str, name: str, wrong: bool = False) -> Any:
+    """A tab of somebody who has signed in by the form, perhaps after a wrong password."""
     from tests.annotate.helpers import PASSWORD
 
     context = chromium.new_context(viewport={"width": 1000, "height": 640}, base_url=address)
@@ -31,18 +36,19 @@ def signed_in(chromium: Any, address: str, name: str) -> Any:
     page = context.new_page()
     page.goto(address)
     page.fill("[aria-label=Name]", name)
-    page.fill("[aria-label=Password]", "not this one")
-    page.press("[aria-label=Password]", "Enter")
-    assert wait_for(lambda: page.inner_text("[role=alert]"))
+    if wrong:
+        page.fill("[aria-label=Password]", "not this one")
+        page.press("[aria-label=Password]", "Enter")
+        assert wait_for(lambda: page.inner_text("[role=alert]"))
     page.fill("[aria-label=Password]", PASSWORD)
     page.press("[aria-label=Password]", "Enter")
     page.wait_for_url("**/#project/*")
     return page
 
 
-def annotate(page: Any, right: float, flip: bool) -> None:
+def annotate(page: Any, right: float, flip: bool, image: int = 1) -> None:
     """A car and a person, and who is in front; then Done."""
-    person = Person(page, 1)
+    person = Person(page, image)
     for name, corners in (("car", (100, 80, right, 152)), ("person", (180, 60, 232, 172))):
         person.draw(rectangle(*corners))
         person.press("/")
@@ -51,8 +57,15 @@ def annotate(page: Any, right: float, flip: bool) -> None:
         page.wait_for_selector(f".object.selected:has-text('{name}')")
     person.press("X" if flip else "C", "Control+Enter")
     page.click("dialog button:has-text('Done')")
-    page.wait_for_url("**/#project/*")
+    page.wait_for_url(lambda url: not url.endswith(f"#image/{image}"))  # the next picture, or all of them
     assert not person.errors
+
+
+def consensus(page: Any, image: int) -> Any:
+    """The layer that says what the annotators say together."""
+    layers = page.request.get(f"/api/v1/images/{image}").json()["layers"]
+    (key,) = [layer["id"] for layer in layers if layer["kind"] == "consensus"]
+    return page.request.get(f"/api/v1/layers/{key}").json()
 
 
 def test_two_annotators_a_consensus_and_a_review(chromium: Any, shared: str) -> None:
@@ -71,14 +84,29 @@ def test_two_annotators_a_consensus_and_a_review(chromium: Any, shared: str) -> 
     page.click("a:text-is('Review')")
     page.click("figure:has-text('consensus') >> text=Accept")
     page.wait_for_selector("p:has-text('reviewed;')")
-    layer = page.request.get("/api/v1/layers/3").json()
-    assert layer["kind"] == "consensus"
+    layer = consensus(page, 1)
     assert 32000 in layer["objects"][0]["rings"][0]["points"]
     assert layer["pairs"][0]["nearer"] == layer["objects"][0]["id"]
 
 
+def test_the_majority_of_three_annotators_is_the_consensus(chromium: Any, shared: str) -> None:
+    for name, right, flip in (("annotator", 220, False), ("other", 320, True), ("stranger", 320, True)):
+        annotate(signed_in(chromium, shared, name), right, flip, image=2)
+    page = signed_in(chromium, shared, "reviewer")
+    page.goto(f"{shared}/#image/2/review")
+    page.click("button:text-is('Consensus')")
+    page.wait_for_url("**/layer/*")
+    page.goto(f"{shared}/#image/2/review")
+    page.click("figure:has-text('consensus') >> text=Accept")
+    page.wait_for_selector("p:has-text('reviewed;')")
+    layer = consensus(page, 2)
+    car, person = layer["objects"]
+    assert max(car["rings"][0]["points"]) == 32000  # as two of three drew it
+    assert (layer["pairs"][0]["nearer"], layer["pairs"][0]["farther"]) == (car["id"], person["id"])
+
+
 def test_an_owner_adds_people_whose_names_are_text(chromium: Any, shared: str) -> None:
-    page = signed_in(chromium, shared, "owner")
+    page = signed_in(chromium, shared, "owner", wrong=True)
     name = "<img src=x onerror=alert(1)>"
     page.click("text=Users")
     page.fill("[aria-label=Name]", name)
