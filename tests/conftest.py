@@ -8,9 +8,7 @@ import pytest
 from hypothesis import settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run in several processes; threads on top only wait for each other
-signal.signal(
-    signal.SIGINT, signal.default_int_handler
-)  # or what a job in the background starts ignores it
+signal.signal(signal.SIGINT, signal.default_int_handler)  # or what a job in the background starts ignores it
 settings.register_profile("kins", deadline=None)  # a busy machine is no fault
 settings.load_profile("kins")
 

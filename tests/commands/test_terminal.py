@@ -12,7 +12,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from tests.helpers import running, wait_for
+from tests.helpers import SMALL, running, wait_for
 
 from kins.commands.cli import main
 from kins.demo.toys import write_shapes
@@ -90,6 +90,23 @@ COMMANDS = [
     ["convert", "set.json", "out", "--to", "labelme", "--images", "pictures"],
     ["convert", "set.json", "out.xml", "--to", "cvat", "--images", "pictures"],
     ["doctor", "."],
+    ["doctor", ".", "--coco-names"],
+    ["convert", "set.json", "out.json", "--to", "kins2020", "--coco-names"],
+    ["data", "split", "set.json", "one.json", "two.json", "--shares", "1,1"],
+    ["data", "merge", "set.json", "set.json", "-o", "out.json"],
+    ["data", "filter", "set.json", "out.json", "--category", "none"],
+    [
+        "train",
+        "tiny",
+        "--data",
+        ".",
+        "--out",
+        "run",
+        "data.train=set.json",
+        "data.train_images=pictures",
+        *SMALL,
+        "train.steps=1",
+    ],
     ["synth-occlude", "set.json", "out", "--images", "pictures"],
     ["complete", "set.json", "-o", "out.json", "--images", "pictures", "--show", "drawn"],
     ["predict", "street", "pictures", "-o", "out.json", "--annotations", "set.json"],

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +9,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.fuzz.mutate import damaged
 
 import kins
 from kins import KinsError
@@ -19,21 +19,8 @@ from kins.validate import validate
 
 FORMATS = ["kins2020", "kins2019", "cocoa", "cocoa-cls", "coco", "predictions"]
 HARD = settings(
-    deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-TOKENS = st.sampled_from(
-    [
-        b'"x": 1e999,',
-        *b'NaN -Infinity 1e9 1e999 -1 null {} [] "" "\\ud800" \xff \0 ,,, 1.5 true "id": \xef\xbb\xbf 50000'.split(
-            b" "
-        ),
-        b"[" * 3000,
-        b"9" * 400,
-    ]
-)
-RLES = [{"size": [4, 4], "counts": "zzz"}, {"size": [-1, 2], "counts": [1]}, {"counts": {}}, {"size": [2, 2]}]
-NUMBERS = [-1, 0, 2**70, 1e9, -1e9, 1e300, 50_000, 0.5]
-VALUES = st.sampled_from([None, True, "", "7", "../x", "\ud800", [], {}, [[]], [None], [[1, 2]], *NUMBERS, *RLES])
 
 
 @cache
@@ -92,41 +79,8 @@ def survives(tmp_path, name, content):
 @pytest.mark.parametrize("name", FORMATS)
 @HARD
 @given(data=st.data())
-def test_damaged_bytes(tmp_path, name, data):
-    content = bytearray(original(name)[0])
-    for _ in range(data.draw(st.integers(1, 3))):
-        at = data.draw(st.integers(0, len(content)))
-        end = at + data.draw(st.integers(0, 8))
-        content[at:end] = data.draw(TOKENS | st.binary(max_size=4))
-    if data.draw(st.booleans()):
-        del content[data.draw(st.integers(0, len(content))) :]
-    survives(tmp_path, name, bytes(content))
-
-
-@pytest.mark.parametrize("name", FORMATS)
-@HARD
-@given(data=st.data())
-def test_damaged_values(tmp_path, name, data):
-    """JSON that is sound, with a few values replaced, removed, or repeated."""
-    content = json.loads(original(name)[0])
-    for _ in range(data.draw(st.integers(1, 3))):
-        node, parent, key = content, None, None
-        for _ in range(data.draw(st.integers(1, 7))):
-            if not isinstance(node, (dict, list)) or not node:
-                break
-            parent = node
-            key = data.draw(st.sampled_from(sorted(node) if isinstance(node, dict) else range(len(node))))
-            node = node[key]
-        if parent is None:
-            continue
-        action = data.draw(st.sampled_from(["replace", "remove", "repeat"]))
-        if action == "replace":
-            parent[key] = deepcopy(data.draw(VALUES))
-        elif action == "remove":
-            del parent[key]
-        elif isinstance(parent, list):
-            parent.append(deepcopy(node))
-    survives(tmp_path, name, json.dumps(content).encode())
+def test_damage(tmp_path, name, data):
+    survives(tmp_path, name, data.draw(damaged(original(name)[0])))
 
 
 def nested(depth):

@@ -1,7 +1,6 @@
 """Damaged files of annotation tools: reading raises KinsError of one line or succeeds, and nothing else."""
 
 import json
-from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,7 +8,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.formats.test_fuzz import TOKENS, VALUES
+from tests.fuzz.mutate import damaged
 
 import kins
 from kins import KinsError
@@ -18,7 +17,7 @@ from kins.formats.tools import TOOLS
 from kins.validate import validate
 
 HARD = settings(
-    deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 FILES = {
     "labelme": "000000.json",
@@ -71,40 +70,5 @@ def survives(tmp_path, name, content):
 @pytest.mark.parametrize("name", sorted(TOOLS))
 @HARD
 @given(data=st.data())
-def test_damaged_bytes(tmp_path, name, data):
-    content = bytearray(original(name))
-    for _ in range(data.draw(st.integers(1, 3))):
-        at = data.draw(st.integers(0, len(content)))
-        end = at + data.draw(st.integers(0, 8))
-        content[at:end] = data.draw(
-            TOKENS | st.binary(max_size=4) | st.sampled_from([b'"0"', b"&#1;", b"<", b"/>", b"-"])
-        )
-    if data.draw(st.booleans()):
-        del content[data.draw(st.integers(0, len(content))) :]
-    survives(tmp_path, name, bytes(content))
-
-
-@pytest.mark.parametrize("name", sorted(set(TOOLS) - {"cvat"}))
-@HARD
-@given(data=st.data())
-def test_damaged_values(tmp_path, name, data):
-    """JSON that is sound, with a few values replaced, removed, or repeated."""
-    content = json.loads(original(name))
-    for _ in range(data.draw(st.integers(1, 3))):
-        node, parent, key = content, None, None
-        for _ in range(data.draw(st.integers(1, 8))):
-            if not isinstance(node, (dict, list)) or not node:
-                break
-            parent = node
-            key = data.draw(st.sampled_from(sorted(node) if isinstance(node, dict) else range(len(node))))
-            node = node[key]
-        if parent is None:
-            continue
-        action = data.draw(st.sampled_from(["replace", "remove", "repeat"]))
-        if action == "replace":
-            parent[key] = deepcopy(data.draw(VALUES))
-        elif action == "remove":
-            del parent[key]
-        elif isinstance(parent, list):
-            parent.append(deepcopy(node))
-    survives(tmp_path, name, json.dumps(content).encode())
+def test_damage(tmp_path, name, data):
+    survives(tmp_path, name, data.draw(damaged(original(name))))
