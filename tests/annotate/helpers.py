@@ -17,6 +17,7 @@ import uvicorn
 from kins.annotate import accounts, security
 from kins.annotate.app import application
 from kins.annotate.folders import join
+from kins.annotate.patience import PatientProtocol
 from kins.annotate.server import LOOPBACK, Opened, open_folder
 
 PASSWORD = "a good password"
@@ -38,7 +39,9 @@ def served(opened: Opened) -> Iterator[str]:
     bound = socket.socket()
     bound.bind(("127.0.0.1", 0))
     app = application(opened.shop, LOOPBACK)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=1))
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=1, http=PatientProtocol)
+    )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
     thread.start()
     try:

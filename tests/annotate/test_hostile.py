@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.annotate.helpers import Person, add, new, operation, pictures, rectangle, served
+from tests.helpers import wait_for
 
-from kins.annotate import calls, tables
+from kins.annotate import calls, patience, tables
 from kins.annotate.app import API, PUBLIC, ROUTES
 from kins.annotate.security import HEADERS
 from kins.annotate.server import LOOPBACK, Listening, Opened, _bound, open_folder, serve
@@ -129,6 +131,38 @@ def test_a_request_that_never_ends_is_given_up(
         head = f"POST {API}/login HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1000\r\n\r\n"
         raw.sendall(head.encode() + b'{"name')
         assert raw.recv(65536).startswith(b"HTTP/1.1 408")
+
+
+@pytest.mark.parametrize("before", ["", f"GET {API}/me HTTP/1.1\r\nHost: localhost\r\n\r\n"])
+def test_headers_that_drip_are_given_up(
+    alone: tuple[str, Opened, Person], monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    monkeypatch.setattr(patience, "SECONDS", 0.2)
+    host, port = alone[0].removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=0.02) as raw:
+        raw.sendall(f"{before}GET / HTTP/1.1\r\nHost: {host}\r\nX-Long: ".encode())
+
+        def gone() -> bool:
+            """Whether the server has closed it, while another byte comes now and then."""
+            try:
+                raw.sendall(b"x")
+                return raw.recv(65536) == b""
+            except TimeoutError:
+                return False
+            except ConnectionError:
+                return True
+
+        assert wait_for(gone)
+
+
+def test_who_is_quick_keeps_a_connection(alone: tuple[str, Opened, Person], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "SECONDS", 0.2)
+    host, port = alone[0].removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as raw:
+        for _ in range(3):
+            raw.sendall(f"GET {API}/me HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+            assert raw.recv(65536).startswith(b"HTTP/1.1 200")
+            time.sleep(0.3)
 
 
 WORDS = (

@@ -216,10 +216,12 @@ def _address(listening: Listening, bound: socket.socket, shop: Shop) -> str:
 
 def _options(listening: Listening) -> dict[str, Any]:
     """For uvicorn."""
+    from kins.annotate.patience import PatientProtocol
+
     return {
         "log_level": "warning",
         "server_header": False,
-        "http": "h11",
+        "http": PatientProtocol,
         "lifespan": "off",
         "limit_concurrency": MOST_CONNECTIONS,
         "h11_max_incomplete_event_size": MOST_HEADERS,

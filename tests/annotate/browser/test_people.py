@@ -105,10 +105,26 @@ def test_the_majority_of_three_annotators_is_the_consensus(chromium: Any, shared
     assert (layer["pairs"][0]["nearer"], layer["pairs"][0]["farther"]) == (car["id"], person["id"])
 
 
+def test_a_page_that_loads_slowly_does_not_take_the_place_of_a_later_one(chromium: Any, shared: str) -> None:
+    page = signed_in(chromium, shared, "owner")
+    held: list[Any] = []
+    page.route("**/api/v1/images/1", lambda route: held.append(route))
+    page.goto(f"{shared}/#image/1/review")
+    assert wait_for(lambda: held or page.wait_for_timeout(20))
+    page.goto(f"{shared}/#users")
+    page.wait_for_selector("h1:text-is('Users')")
+    with page.expect_response("**/api/v1/projects/1/members"):
+        held[0].continue_()
+    page.wait_for_timeout(100)
+    assert page.inner_text("h1") == "Users"
+    assert page.inner_text("#top nav").split() == ["/", "Users"]
+
+
 def test_an_owner_adds_people_whose_names_are_text(chromium: Any, shared: str) -> None:
     page = signed_in(chromium, shared, "owner", wrong=True)
     name = "<img src=x onerror=alert(1)>"
     page.click("text=Users")
+    page.wait_for_selector("h1:text-is('Users')")
     page.fill("[aria-label=Name]", name)
     page.fill("[aria-label=Password]", "a good password")
     page.click("button:text-is('Add')")

@@ -45,13 +45,14 @@ async function load(id, layer) {
 /** A proposal by its whole outline, or where there is none by what is seen. */
 const outlined = (proposal) => (proposal.rings.length ? proposal : { ...proposal, rings: proposal.visible ?? [] });
 
-/** Shows the page of an image in `main`; returns a function that leaves it. */
-export async function annotatePage(main, id, app, layer) {
+/** The page of an image; drawing it gives a function that leaves it. */
+export async function annotatePage(app, id, layer) {
   const given = await load(id, layer);
-  const parts = build(main);
-  const page = new Page(parts, given, app);
-  await page.start();
-  return () => page.leave();
+  return (main) => {
+    const page = new Page(build(main), given, app);
+    page.start().catch((error) => toast(error.message));
+    return () => page.leave();
+  };
 }
 
 function build(main) {
@@ -116,6 +117,7 @@ class Page {
     this.tools();
     if (editor.layer.mine) await this.sync.claim();
     await editor.restoreDraft();
+    if (this.gone) return;
     editor.view.resize();
     editor.view.fitAll();
     editor.placed = true;

@@ -34,25 +34,28 @@ class App {
     await this.show();
   }
 
-  /** Shows what the address names. */
+  /** Shows what the address names. A page loads first and says how it is drawn then: one that loads
+   *  until another one is asked for is never drawn, so that it can't take the place of that one. */
   async show() {
     const step = (this.step += 1);
+    const late = () => step !== this.step;
     this.leave?.();
     this.leave = null;
     const path = location.hash.replace(/^#\/?/, "");
     if (!this.who.user) {
       this.head([]);
-      loginPage(this.main, this);
+      loginPage(this)(this.main);
       return;
     }
     const [, page, found] = PAGES.map(([pattern, run]) => [pattern, run, pattern.exec(path)]).find(([, , match]) => match) ?? [];
     this.head([]);
     try {
-      const leave = page ? await page(this.main, Number(found[1]), this, Number(found[2])) : fill(this.main, el("p", { class: "page" }, "There is no such page."));
-      if (typeof leave !== "function") return;
-      if (step === this.step) this.leave = leave;
-      else leave();
+      const draw = page ? await page(this, Number(found[1]), Number(found[2])) : nothing;
+      if (late()) return;
+      const leave = draw(this.main);
+      this.leave = typeof leave === "function" ? leave : null;
     } catch (error) {
+      if (late()) return;
       if (error.status === 401) await this.signedOut();
       else fill(this.main, el("div", { class: "page" }, el("p", { class: "error" }, error.message), button("Try again", "Load this page again", () => this.show())));
     }
@@ -128,6 +131,10 @@ class App {
     document.body.append(box);
     box.showModal();
   }
+}
+
+function nothing(main) {
+  fill(main, el("p", { class: "page" }, "There is no such page."));
 }
 
 function theme(name) {

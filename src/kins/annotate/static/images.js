@@ -8,10 +8,14 @@ const STATES = ["to do", "in work", "done", "reviewed", "set aside"];
 const FORMATS = ["kins2020", "kins2019", "cocoa", "cocoa-cls", "d2sa", "aistron", "coco", "labelme", "isat", "cvat", "datumaro", "label-studio"];
 
 /** The page of a project. */
-export async function imagesPage(main, id, app) {
+export async function imagesPage(app, id) {
   const [projects, { images }] = await Promise.all([get("/projects"), app.imagesOf(id)]);
   const project = projects.find((other) => other.id === id);
   if (!project) throw new Error("There is no such project, or you are not a member of it.");
+  return (main) => draw(main, project, images, app);
+}
+
+function draw(main, project, images, app) {
   app.head([[project.name, null]]);
   const owner = project.role === "owner";
   const reviews = owner || project.role === "reviewer";
@@ -27,7 +31,7 @@ export async function imagesPage(main, id, app) {
     project.guidelines ? el("details", { class: "card" }, el("summary", {}, "Guidelines"), el("div", { class: "guidelines" }, project.guidelines)) : null,
     el("div", { class: "row" }, next, state, name,
       owner ? button("Export…", "Write the annotations to a file", () => exportDialog(project, app.who.accounts)) : null,
-      owner && app.who.accounts ? button("People…", "Members, assignment, settings", () => app.go(`project/${id}/people`)) : null,
+      owner && app.who.accounts ? button("People…", "Members, assignment, settings", () => app.go(`project/${project.id}/people`)) : null,
       reviews ? button("Statistics", "Counts and minutes an object", () => statistics(project)) : null),
     rows));
   show();

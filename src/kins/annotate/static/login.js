@@ -4,15 +4,14 @@ import { login } from "./api.js";
 import { el, field, fill } from "./dom.js";
 
 /** The page of somebody who is not signed in. */
-export function loginPage(main, app) {
-  if (!app.who.accounts) {
-    fill(main, el("div", { class: "narrow card" }, el("h1", {}, "kins annotate"),
-      el("p", {}, "Open the address that “kins annotate” printed: it carries a token that works once. Start it again for another one.")));
-    return;
-  }
+export function loginPage(app) {
   const card = el("div", { class: "narrow card" });
-  loginForm(card, app, () => app.show(), "");
-  fill(main, card);
+  if (app.who.accounts) loginForm(card, app, () => app.show(), "");
+  else {
+    fill(card, el("h1", {}, "kins annotate"),
+      el("p", {}, "Open the address that “kins annotate” printed: it carries a token that works once. Start it again for another one."));
+  }
+  return (main) => fill(main, card);
 }
 
 /** A form for name and password; `then` is called when signed in. */

@@ -18,24 +18,28 @@ const act = (app, work) => async () => {
 };
 
 /** All users; only for an administrator. */
-export async function usersPage(main, _, app) {
-  app.head([["Users", null]]);
+export async function usersPage(app) {
   const users = await get("/users");
   const [name, password] = [field("Name", { type: "text", maxLength: 100 }), field("Password", { type: "password", autocomplete: "new-password" })];
   const admin = el("label", {}, el("input", { type: "checkbox" }), "administrator");
   const add = act(app, () => post("/users", { name: inside(name).value.trim(), password: inside(password).value, admin: inside(admin).checked }));
-  fill(main, el("div", { class: "page" }, el("h1", {}, "Users"),
-    table(["number", "name", "", ""], users.map((user) => [String(user.id), user.name, user.admin ? "administrator" : "", user.active === false ? "closed" : ""])),
-    el("h2", {}, "New user"), el("div", { class: "row" }, name, password, admin, button("Add", "Make this user", add, { class: "main" }))));
+  return (main) => {
+    app.head([["Users", null]]);
+    fill(main, el("div", { class: "page" }, el("h1", {}, "Users"),
+      table(["number", "name", "", ""], users.map((user) => [String(user.id), user.name, user.admin ? "administrator" : "", user.active === false ? "closed" : ""])),
+      el("h2", {}, "New user"), el("div", { class: "row" }, name, password, admin, button("Add", "Make this user", add, { class: "main" }))));
+  };
 }
 
 /** Members, assignment and settings of a project; only for its owner. */
-export async function peoplePage(main, id, app) {
+export async function peoplePage(app, id) {
   const everyone = app.who.user.admin ? get("/users") : Promise.resolve(null);
   const [projects, members, users] = await Promise.all([get("/projects"), get(`/projects/${id}/members`), everyone]);
   const project = projects.find((other) => other.id === id);
-  app.head([[project.name, `project/${id}`], ["People", null]]);
-  fill(main, el("div", { class: "page" }, membersCard(id, members, users, app), assignCard(id, members, app), settingsCard(project, app)));
+  return (main) => {
+    app.head([[project.name, `project/${id}`], ["People", null]]);
+    fill(main, el("div", { class: "page" }, membersCard(id, members, users, app), assignCard(id, members, app), settingsCard(project, app)));
+  };
 }
 
 function membersCard(id, members, users, app) {

@@ -6,14 +6,10 @@ import { el, fill } from "./dom.js";
 const STATES = ["to do", "in work", "done", "reviewed", "set aside"];
 
 /** All projects; where there is only one, its images at once. */
-export async function projectsPage(main, _, app) {
+export async function projectsPage() {
   const projects = await get("/projects");
-  if (projects.length === 1) {
-    location.replace(`#project/${projects[0].id}`);
-    return;
-  }
-  app.head([]);
-  fill(main, el("div", { class: "page" }, el("h1", {}, "Projects"),
+  if (projects.length === 1) return () => location.replace(`#project/${projects[0].id}`);
+  return (main) => fill(main, el("div", { class: "page" }, el("h1", {}, "Projects"),
     projects.length ? projects.map(card) : el("p", {}, "You are not a member of any project yet. Ask its owner.")));
 }
 

@@ -6,7 +6,7 @@ import { reasons } from "./consensus.js";
 import { ask, button, el, fill, table, toast } from "./dom.js";
 
 /** The page of a reviewer. */
-export async function reviewPage(main, id, app) {
+export async function reviewPage(app, id) {
   const [image, agreement, shown] = await Promise.all([get(`/images/${id}`), get(`/images/${id}/agreement`), picture(id)]);
   const kinds = image.layers.filter((layer) => layer.kind === "consensus" || (layer.kind === "person" && layer.revision > 0));
   const [layers, projects, members] = await Promise.all([
@@ -15,8 +15,10 @@ export async function reviewPage(main, id, app) {
     get(`/projects/${image.project}/members`),
   ]);
   const project = projects.find((other) => other.id === image.project);
-  app.head([[project?.name ?? "project", `project/${image.project}`], [image.file, `image/${id}`], ["Review", null]]);
-  fill(main, new Review({ image, agreement, layers, members, project, picture: shown, app }).page());
+  return (main) => {
+    app.head([[project?.name ?? "project", `project/${image.project}`], [image.file, `image/${id}`], ["Review", null]]);
+    fill(main, new Review({ image, agreement, layers, members, project, picture: shown, app }).page());
+  };
 }
 
 class Review {

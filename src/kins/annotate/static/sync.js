@@ -174,7 +174,7 @@ export class Sync {
     const name = `kins ${here(this.layer.id)}`;
     return new Promise((resolve) => {
       const hold = (lock) => {
-        if (!lock) return resolve(false);
+        if (!lock || this.left) return resolve(false);
         this.own();
         resolve(true);
         return new Promise((release) => { this.release = release; });
@@ -194,6 +194,7 @@ export class Sync {
 
   /** Leaves the layer. */
   close() {
+    this.left = true;
     window.removeEventListener("online", this.online);
     clearTimeout(this.timer);
     this.writable = false;
