@@ -27,6 +27,11 @@ function pictureOf(image) {
   return pictures.get(image);
 }
 
+function unread(error) {
+  toast(`What this browser keeps of earlier work can't be read (${error?.message}): load this page again before you go on.`);
+  return [];
+}
+
 /** Everything that belongs to one image and one's own layer of it, or another layer. */
 async function load(id, layer) {
   const wanted = layer ? get(`/layers/${layer}`) : post(`/images/${id}/layers`);
@@ -36,7 +41,7 @@ async function load(id, layer) {
     get(`/projects/${image.project}/categories`),
     get(`/images/${id}/proposals`).catch(() => []), // help that can be done without
     get(`/layers/${made.id}/operations?after=0`),
-    outbox.kept(here(made.id)).catch(() => []),
+    outbox.kept(here(made.id)).catch(unread),
   ]);
   const project = projects.find((other) => other.id === image.project);
   return { image, project, categories, proposals: proposals.map(outlined).filter((one) => one.rings.length), picture: shown, layer: new Layer(made, log.operations, pending) };
@@ -214,7 +219,7 @@ class Page {
   async takeOver() {
     await this.sync.claim(true);
     const { layer } = this.editor;
-    layer.pending = await outbox.kept(here(layer.id)).catch(() => []);
+    layer.pending = await outbox.kept(here(layer.id)).catch(unread);
     await this.sync.reload(await get(`/layers/${layer.id}`));
     this.sync.soon(0);
     await this.editor.restoreDraft();

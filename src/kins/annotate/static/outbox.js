@@ -18,11 +18,11 @@ function database() {
   return opening;
 }
 
-/** Runs a transaction; resolves when it is written, with the result of the request that `work` gives. */
+/** Runs a transaction; resolves when it is written to the disk, with the result of the request that `work` gives. */
 async function transaction(stores, mode, work) {
   const base = await database();
   return new Promise((resolve, reject) => {
-    const running = base.transaction(stores, mode);
+    const running = base.transaction(stores, mode, { durability: "strict" });
     const request = work(running);
     running.oncomplete = () => resolve(request?.result);
     running.onabort = running.onerror = () => reject(running.error);
