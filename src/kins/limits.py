@@ -140,11 +140,24 @@ CLASSES = Limit(
     "charts of more can't be read; those with the most instances are shown",
     "CLASSES",
 )
+UPLOAD = Limit(
+    "bytes in a picture that is sent to kins annotate",
+    50 * 2**20,
+    "ten times a photograph; it is held in memory",
+    "UPLOAD",
+)
+UPLOAD_PIXELS = Limit(
+    "pixels in a picture that is sent to kins annotate",
+    100_000_000,
+    "as large as browsers show; decoding it takes a second and 0.3 GB",
+    "UPLOAD_PIXELS",
+    PIXELS.ceiling,
+)
 SETTING = Limit("as a number in a configuration", 10**9, "no training has more steps or minutes")
 HEADER = Limit("bytes in the header of weights", 2**24, "a hundred times that of the largest network")
 
 LIMITS = (
     *(PIXELS, COORDINATE, NESTING, ID, POINTS, POLYGONS, FILL, FILL_TOGETHER, INSTANCES, PAIRS, COMPARED, CYCLES),
-    *(DRAWN, GRAPH, DRAWN_PIXELS, CATEGORIES, CLASSES, SETTING, HEADER),
+    *(DRAWN, GRAPH, DRAWN_PIXELS, CATEGORIES, CLASSES, UPLOAD, UPLOAD_PIXELS, SETTING, HEADER),
 )
 """All of them."""

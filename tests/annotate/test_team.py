@@ -59,6 +59,7 @@ LEAST = {
     ("POST", "/projects/{project}/categories"): "annotator",
     ("GET", "/projects/{project}/images"): "viewer",
     ("POST", "/projects/{project}/images"): "owner",
+    ("POST", "/projects/{project}/upload"): "owner",
     ("GET", "/projects/{project}/next"): "annotator",
     ("PATCH", "/projects/{project}"): "owner",
     ("GET", "/projects/{project}/members"): "reviewer",

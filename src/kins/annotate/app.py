@@ -11,7 +11,18 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from kins.annotate.calls import AnswerError, Handler, Shop, endpoint, said
-from kins.annotate.routes import admin, assist, entrance, exports, images, layers, projects, reviews, statistics
+from kins.annotate.routes import (
+    admin,
+    assist,
+    entrance,
+    exports,
+    images,
+    layers,
+    projects,
+    reviews,
+    statistics,
+    uploads,
+)
 from kins.annotate.security import Guard
 
 API = "/api/v1"
@@ -31,6 +42,7 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", "/projects/{project}/categories"): projects.add_category,
     ("GET", "/projects/{project}/images"): projects.images,
     ("POST", "/projects/{project}/images"): projects.look_again,
+    ("POST", "/projects/{project}/upload"): uploads.upload,
     ("GET", "/projects/{project}/next"): projects.following,
     ("PATCH", "/projects/{project}"): admin.change_project,
     ("GET", "/projects/{project}/members"): admin.members,
@@ -63,6 +75,8 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", "/layers/{layer}/complete"): assist.complete,
 }
 """Method and address below API of everything else."""
+BEFORE: dict[Handler, Handler] = {uploads.upload: uploads.may_upload}
+"""What is asked before the body of a request is read."""
 
 
 def application(shop: Shop, hosts: Collection[str]) -> ASGIApp:
@@ -72,7 +86,10 @@ def application(shop: Shop, hosts: Collection[str]) -> ASGIApp:
         hosts: names that the server goes by, without ports.
     """
     routes = [Route(path, endpoint(shop, f, True), methods=[method]) for (method, path), f in PUBLIC.items()]
-    routes += [Route(API + path, endpoint(shop, f), methods=[method]) for (method, path), f in ROUTES.items()]
+    routes += [
+        Route(API + path, endpoint(shop, f, before=BEFORE.get(f)), methods=[method])
+        for (method, path), f in ROUTES.items()
+    ]
     handlers = {404: _nowhere, 405: _nowhere, 500: _fault}
     return Guard(Starlette(routes=routes, exception_handlers=handlers), hosts)
 

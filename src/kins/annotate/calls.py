@@ -85,11 +85,13 @@ class Call:
 
     Attributes:
         user: id, name and whether an admin, or None before login.
+        most: bytes that the body may have.
     """
 
     shop: Shop
     request: Request
-    body: bytes
+    body: bytes = b""
+    most: int = MOST_BYTES
     user: int | None = None
     name: str = ""
     admin: bool = False
@@ -201,17 +203,25 @@ class Call:
 Handler = Callable[[Call], Any]
 
 
-def endpoint(shop: Shop, handler: Handler, public: bool = False) -> Callable[[Request], Any]:
+def endpoint(
+    shop: Shop, handler: Handler, public: bool = False, before: Handler | None = None
+) -> Callable[[Request], Any]:
     """A route's function: reads the body, lets the handler answer in a thread, and makes JSON of it.
 
     Args:
         public: needs no login.
+        before: asked before the body is read, whether the user may send it; may allow more bytes.
     """
 
     async def answer(request: Request) -> Response:
+        call = Call(shop, request)
         try:
-            body = await asyncio.wait_for(_body(request), SECONDS)
-            return await run_in_threadpool(_answer, Call(shop, request, body), handler, public)
+            if before is not None:
+                asked = await run_in_threadpool(_answer, call, before, public)
+                if asked.status_code != 200:
+                    return asked
+            call.body = await asyncio.wait_for(_body(request, call.most), SECONDS)
+            return await run_in_threadpool(_answer, call, handler, public)
         except TimeoutError:
             return said(AnswerError(408, "too-slow", "the request did not arrive in time"))
         except ClientDisconnect:
@@ -267,16 +277,33 @@ def _identify(call: Call) -> None:
             connection.execute(sa.update(session).where(session.c.id == found.id).values(seen=tables.now()))
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, most: int) -> bytes:
+    too_large = AnswerError(413, "too-large", f"this request has at most {most} bytes")
     length = request.headers.get("content-length", "0")
-    if not length.isdigit() or int(length) > MOST_BYTES:
-        raise AnswerError(413, "too-large", f"a request has at most {MOST_BYTES} bytes")
+    if not length.isascii() or not length.isdigit() or len(length) > 18 or int(length) > most:
+        raise too_large
     body = bytearray()
     async for piece in request.stream():
         body += piece
-        if len(body) > MOST_BYTES:
-            raise AnswerError(413, "too-large", f"a request has at most {MOST_BYTES} bytes")
+        if len(body) > most:
+            raise too_large
     return bytes(body)
+
+
+def kept(call: Call, etag: str, answer: Callable[[], Response], cache: str) -> Response:
+    """An answer that a browser may keep: 304 where it has it already, without making it again.
+
+    Args:
+        etag: a name of what the answer holds, of letters, digits and dashes.
+        cache: for the header Cache-Control.
+    """
+    headers = {"etag": f'"{etag}"', "cache-control": cache}
+    given = call.request.headers.get("if-none-match", "").split(",")
+    if any(name.strip().removeprefix("W/") in ("*", headers["etag"]) for name in given):
+        return Response(None, 304, headers)
+    made = answer()
+    made.headers.update(headers)
+    return made
 
 
 def json(value: Any, status: int = 200) -> Response:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from pathlib import Path
 
 import PIL.Image
 
-from kins.files import read_bytes
 from kins.files.pictures import SUFFIXES, read_picture
 
 AS_THEY_ARE = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
@@ -27,19 +25,26 @@ def find_pictures(folder: Path) -> list[str]:
     return sorted(found)
 
 
-def for_browser(path: Path) -> tuple[bytes, str, str]:
-    """The content of a picture file or of a PNG made of it, its kind as HTTP names it, and the file's SHA-256.
+def for_browser(path: Path, content: bytes) -> tuple[bytes, str]:
+    """The content of a picture file or of a PNG made of it, and its kind as HTTP names it.
 
-    Raises KinsError for what kins can't read.
+    Raises KinsError, which names `path`, for what kins can't read.
     """
-    content = read_bytes(path)
-    name = hashlib.sha256(content).hexdigest()
     kind = _kind(content)
     if kind is not None:
-        return content, kind, name
+        return content, kind
     made = io.BytesIO()
-    PIL.Image.fromarray(read_picture(path)).save(made, "PNG", compress_level=1)
-    return made.getvalue(), "image/png", name
+    PIL.Image.fromarray(read_picture(path, content=content)).save(made, "PNG", compress_level=1)
+    return made.getvalue(), "image/png"
+
+
+def scaled(path: Path, content: bytes, width: int) -> tuple[bytes, str]:
+    """The picture scaled down to a width, as JPEG, and its kind. Raises KinsError as `for_browser` does."""
+    picture = PIL.Image.fromarray(read_picture(path, content=content))
+    small = picture.resize((width, max(1, round(picture.height * width / picture.width))), reducing_gap=2)
+    made = io.BytesIO()
+    small.save(made, "JPEG", quality=85)
+    return made.getvalue(), "image/jpeg"
 
 
 def _kind(content: bytes) -> str | None:

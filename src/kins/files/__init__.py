@@ -126,6 +126,21 @@ def write_atomic(path: str | Path, content: bytes | str | Iterable[bytes]) -> No
         os.fsync(file.fileno())
 
 
+def write_new(path: str | Path, content: bytes) -> None:
+    """`write_atomic` for a name that must be free: what is there, or comes meanwhile, is never replaced.
+
+    Raises KinsError where something has this name, or writing fails.
+    """
+    with temporary_name(path) as temporary:
+        if os.path.lexists(path):
+            raise KinsError(f"{path}: exists; choose another name")
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))  # from now on the name is ours to replace
+
+
 def write_json(path: str | Path, content: bytes | str | Iterable[bytes]) -> None:
     """`write_atomic` for JSON that ends with a line break, with kins's mark."""
     content = content.encode() if isinstance(content, str) else content

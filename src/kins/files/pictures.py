@@ -48,7 +48,9 @@ WHITE = 65535
 """Largest value of 16 bits."""
 
 
-def read_picture(path: str | Path, size: tuple[int, int] | None = None) -> npt.NDArray[np.uint8]:
+def read_picture(
+    path: str | Path, size: tuple[int, int] | None = None, content: bytes | None = None
+) -> npt.NDArray[np.uint8]:
     """(height, width, 3) uint8 RGB of a picture file.
 
     Turned as its EXIF says; grey of 12 and 16 bits is scaled to 8; what is transparent lies on white; of several
@@ -56,12 +58,13 @@ def read_picture(path: str | Path, size: tuple[int, int] | None = None) -> npt.N
 
     Args:
         size: (height, width) that it must have.
+        content: the picture, where it is no file of its own; `path` is its name in messages.
 
     Raises:
         KinsError: no regular file, none of FORMATS, damaged, of too many pixels, of numbers without a stated white
             (float, 32 bit), or not of `size`.
     """
-    with _opened(path) as picture:
+    with _opened(path, content) as picture:
         turn = _orientation(picture)
         found = _size(picture, turn)
         if size is not None and found != size:

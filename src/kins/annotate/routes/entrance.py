@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from starlette.responses import RedirectResponse, Response
 
 from kins.annotate import tables
-from kins.annotate.calls import AnswerError, Call, not_found
+from kins.annotate.calls import AnswerError, Call, kept, not_found
 from kins.annotate.security import new_session, same, verify_password
 
 STATIC = Path(__file__).parents[1] / "static"
@@ -37,7 +37,7 @@ def index(call: Call) -> Response:
     """The page. A visit with the token that was printed gets a session and comes again without it."""
     given = call.request.query_params.get("token")
     if given is None or call.shop.accounts:
-        return _file(STATIC / "index.html")
+        return _file(call, STATIC / "index.html")
     answer = RedirectResponse("/", 303)
     if call.user is None:
         if call.shop.token is None or not same(given, call.shop.token):
@@ -57,7 +57,7 @@ def static(call: Call) -> Response:
     known = {path.name: path for path in STATIC.iterdir() if path.suffix in KINDS}
     if name not in known:
         raise not_found("file")
-    return _file(known[name])
+    return _file(call, known[name])
 
 
 def me(call: Call) -> dict[str, Any]:
@@ -122,12 +122,13 @@ def healthz(call: Call) -> dict[str, Any]:
     return {"ok": True}
 
 
-def _file(path: Path) -> Response:
+def _file(call: Call, path: Path) -> Response:
     try:
         content = path.read_bytes()
     except OSError:
         raise not_found("file") from None
-    return Response(content, media_type=KINDS[path.suffix], headers={"cache-control": "no-cache"})
+    name = hashlib.sha256(content).hexdigest()
+    return kept(call, name, lambda: Response(content, media_type=KINDS[path.suffix]), "no-cache")
 
 
 def _remember(call: Call, answer: Response, token: str) -> None:

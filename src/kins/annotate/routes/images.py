@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import sqlalchemy as sa
 from starlette.responses import Response
 
 from kins.annotate import tables
-from kins.annotate.calls import Call
+from kins.annotate.calls import Call, kept
 from kins.annotate.contents import frame_of, hiding_only, layer_json, settings_of
 from kins.annotate.folders import folder_of
 from kins.annotate.painting import pairs_of
-from kins.annotate.pictures import for_browser
-from kins.files import inside
+from kins.annotate.pictures import for_browser, scaled
+from kins.files import inside, read_bytes
+
+WIDEST = 4096
+"""To which pictures are scaled on request."""
 
 
 def image(call: Call) -> dict[str, Any]:
@@ -30,18 +34,25 @@ def image(call: Call) -> dict[str, Any]:
 
 
 def file(call: Call) -> Response:
-    """The picture."""
+    """The picture; scaled down to a width where the query has `w`."""
+    width = call.number("w", most=WIDEST)
     with call.store.read() as connection:
         row, _ = call.image(connection, call.path("image"))
         folder = folder_of(call.store, connection, row.project)
-    if row.sha256 and call.request.headers.get("if-none-match") == f'"{row.sha256}"':
-        return Response(None, 304, {"etag": f'"{row.sha256}"'})
-    content, kind, name = for_browser(inside(folder, row.file))
+    path = inside(folder, row.file)
+    content = read_bytes(path)
+    name = hashlib.sha256(content).hexdigest()
     if row.sha256 != name:
         with call.store.write() as connection:
             connection.execute(sa.update(tables.image).where(tables.image.c.id == row.id).values(sha256=name))
-    headers = {"etag": f'"{name}"', "cache-control": "private, max-age=3600"}
-    return Response(content, media_type=kind, headers=headers)
+    if not width or width >= row.width:
+        width = None
+
+    def answer() -> Response:
+        shown, kind = for_browser(path, content) if width is None else scaled(path, content, width)
+        return Response(shown, media_type=kind)
+
+    return kept(call, name if width is None else f"{name}-{width}", answer, "private, max-age=3600")
 
 
 def my_layer(call: Call) -> dict[str, Any]:

@@ -12,15 +12,16 @@ export class ApiError extends Error {
   }
 }
 
-/** One request under /api/v1; gives the answer's JSON. */
+/** One request under /api/v1, with JSON or a file; gives the answer's JSON. */
 export async function api(method, path, body) {
   const headers = { Accept: "application/json" };
+  const file = body instanceof Blob;
   if (method !== "GET") headers["X-CSRF-Token"] = csrf;
-  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (body !== undefined) headers["Content-Type"] = file ? "application/octet-stream" : "application/json";
   let response;
   try {
-    const text = body === undefined ? undefined : JSON.stringify(body);
-    response = await fetch(`/api/v1${path}`, { method, headers, body: text, credentials: "same-origin" });
+    const content = file || body === undefined ? body : JSON.stringify(body);
+    response = await fetch(`/api/v1${path}`, { method, headers, body: content, credentials: "same-origin" });
   } catch {
     throw new ApiError(0, { error: "offline", detail: "the server can't be reached" });
   }
@@ -55,6 +56,9 @@ function remember(answer) {
 
 /** The address of a picture, another one for each database. */
 const fileOf = (image) => `/api/v1/images/${image}/file?of=${encodeURIComponent(store)}`;
+
+/** The address of a small picture, of at most so many pixels across. */
+export const smallOf = (image, width) => `${fileOf(image)}&w=${width}`;
 
 /** A name for what the browser keeps, by the database. */
 export const here = (name) => `${store}/${name}`;

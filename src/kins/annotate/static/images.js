@@ -1,6 +1,7 @@
 // The images of a project with their states, and what is done with all of them.
 
-import { api, get, post } from "./api.js";
+import { api, get, post, smallOf } from "./api.js";
+import { addPictures } from "./adding.js";
 import { ask, button, el, field, fill, table, toast } from "./dom.js";
 import { counted } from "./projects.js";
 
@@ -30,6 +31,7 @@ function draw(main, project, images, app) {
     el("h1", {}, project.name), el("p", { class: "quiet" }, counted(project.counts)),
     project.guidelines ? el("details", { class: "card" }, el("summary", {}, "Guidelines"), el("div", { class: "guidelines" }, project.guidelines)) : null,
     el("div", { class: "row" }, next, state, name,
+      owner ? button("Add pictures…", "Send pictures to the folder, or take in those that came into it", () => addPictures(project, () => app.show())) : null,
       owner ? button("Export…", "Write the annotations to a file", () => exportDialog(project, app.who.accounts)) : null,
       owner && app.who.accounts ? button("People…", "Members, assignment, settings", () => app.go(`project/${project.id}/people`)) : null,
       reviews ? button("Statistics", "Counts and minutes an object", () => statistics(project)) : null),
@@ -47,6 +49,7 @@ async function start(project, app) {
 function list(images, app, reviews) {
   if (!images.length) return el("p", { class: "quiet" }, "No images.");
   const rows = images.slice(0, 1000).map((image) => [
+    small(image),
     el("a", { href: `#image/${image.id}` }, image.file),
     el("span", { class: "state", data: { state: image.state } }, image.state),
     String(image.objects ?? ""),
@@ -54,7 +57,14 @@ function list(images, app, reviews) {
     reviews && app.who.accounts ? el("a", { href: `#image/${image.id}/review` }, "review") : "",
   ]);
   const more = images.length > 1000 ? el("p", { class: "quiet" }, `and ${images.length - 1000} more: narrow the list`) : null;
-  return [table(["image", "state", "objects", "pixels", ""], rows), more];
+  return [table(["", "image", "state", "objects", "pixels", ""], rows), more];
+}
+
+/** A small picture, loaded once it is near to being seen. */
+function small(image) {
+  const scale = Math.min(64 / image.width, 36 / image.height);
+  const [width, height] = [image.width, image.height].map((side) => Math.max(1, Math.round(side * scale)));
+  return el("img", { loading: "lazy", alt: "", width, height, src: smallOf(image.id, 2 * width) });
 }
 
 const LAYERS = [["mine", "my own"], ["reviewed", "what reviewers accepted"], ["consensus", "consensus"], ["all", "every annotator's (a zip)"]];

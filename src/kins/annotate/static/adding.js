@@ -1,0 +1,50 @@
+// Pictures that come to a project: sent from here, or found in its folder.
+
+import { post } from "./api.js";
+import { ask, el, field, tell, toast } from "./dom.js";
+
+const KINDS = "image/png,image/jpeg,image/webp,image/tiff,image/bmp,image/gif";
+
+/** Asks which pictures; `then` is called when some were added. */
+export async function addPictures(project, then) {
+  const files = field("Pictures to send", { type: "file", multiple: true, accept: KINDS });
+  const content = [files, el("p", { class: "quiet" }, "They are put into the project's folder. No file there is replaced.")];
+  const answer = await ask("Add pictures", content, [
+    { label: "Send", value: "send" },
+    { label: "Look in the folder", value: "look", title: "Take in pictures that came into the folder since" },
+    { label: "Cancel", value: null },
+  ]);
+  if (answer === "look") await look(project, then);
+  const chosen = [...files.querySelector("input").files];
+  if (answer === "send" && chosen.length) await send(project, chosen, then);
+}
+
+async function look(project, then) {
+  try {
+    const { added, left_out: wrong } = await post(`/projects/${project.id}/images`);
+    await told(added, 0, wrong, then);
+  } catch (error) {
+    toast(error.message);
+  }
+}
+
+/** One after the other: the server decodes one at a time. */
+async function send(project, files, then) {
+  const [wrong, known] = [[], []];
+  for (const [k, file] of files.entries()) {
+    toast(`Sending ${file.name} (${k + 1} of ${files.length})`);
+    try {
+      const made = await post(`/projects/${project.id}/upload?name=${encodeURIComponent(file.name)}`, file);
+      if (made.known) known.push(made.file);
+    } catch (error) {
+      wrong.push(error.status ? error.message : `${file.name}: ${error.message}`);
+    }
+  }
+  await told(files.length - wrong.length - known.length, known.length, wrong, then);
+}
+
+async function told(added, known, wrong, then) {
+  if (added) await then();
+  const lines = [`${added} ${added === 1 ? "picture was" : "pictures were"} added.`, known ? `${known} were there already.` : "", ...wrong];
+  await tell("Pictures", ...lines.filter(Boolean));
+}

@@ -1,0 +1,112 @@
+"""Pictures that come through the page: decoded as a whole, named anew, and put beside the others of the folder."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+import threading
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from kins.annotate import tables
+from kins.annotate.store import Store
+from kins.files import inside, write_new
+from kins.files.pictures import SIGNATURES, SUFFIXES, picture_size, read_picture
+from kins.files.terminal import UNSAFE, shown
+from kins.limits import UPLOAD_PIXELS
+
+KINDS = {
+    "PNG": (".png",),
+    "JPEG": (".jpg", ".jpeg"),
+    "WebP": (".webp",),
+    "TIFF": (".tif", ".tiff"),
+    "BMP": (".bmp",),
+    "GIF": (".gif",),
+}
+"""How files of each kind of picture are named."""
+LONGEST = 120
+"""Bytes of a name without its suffix."""
+FORBIDDEN = frozenset("<>:\"/\\|?*'`$&;%#")
+"""What file systems, shells or addresses take for something else."""
+DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
+"""Names that are no files on Windows."""
+
+_one_at_a_time = threading.Lock()  # a large picture takes 0.3 GB while it is decoded
+
+
+def keep(store: Store, project_id: int, folder: Path, asked: str, content: bytes) -> dict[str, Any]:
+    """Put a picture into the folder of a project, and take it in.
+
+    A picture that the project has already, byte by byte, is not put there again.
+
+    Args:
+        asked: the name that it had elsewhere.
+
+    Returns:
+        id, file, width, height of the image, and whether it was known.
+
+    Raises:
+        KinsError: it is no picture that kins reads, too large, or can't be written.
+    """
+    name = shown(asked)[:100] or "the picture"
+    with _one_at_a_time:
+        height, width = picture_size(name, content)
+        UPLOAD_PIXELS.check(height * width, name)
+        read_picture(name, content=content)  # all of it, or damage would show later
+        digest = hashlib.sha256(content).hexdigest()
+        known, taken = _known(store, project_id, digest)
+        if known is not None:
+            return known
+        stem, suffix = safe_name(asked, content)
+        path = _free(folder, stem, suffix, taken)
+        write_new(path, content)
+        row = {"project": project_id, "file": path.name, "width": width, "height": height, "sha256": digest}
+        with store.write() as connection:
+            made = connection.execute(sa.insert(tables.image), row).inserted_primary_key
+    return _told({**row, "id": made[0]}, False)  # type: ignore[index]
+
+
+def safe_name(asked: str, content: bytes) -> tuple[str, str]:
+    r"""The stem and the suffix of a file for a picture, whatever it was called elsewhere.
+
+    Example:
+        >>> safe_name("..\\..\\My <photo>.JPG.exe", b"\x89PNG...")
+        ('My _photo_.JPG.exe', '.png')
+    """
+    suffixes = next(KINDS[kind] for head, kind in SIGNATURES if kind in KINDS and content.startswith(head))
+    last = unicodedata.normalize("NFC", re.split(r"[/\\]", asked)[-1])
+    stem, _, end = last.rpartition(".")
+    suffix = f".{end.lower()}"
+    if suffix not in SUFFIXES:
+        stem = last
+    stem = "".join("_" if c in FORBIDDEN or unicodedata.category(c) in UNSAFE else c for c in " ".join(stem.split()))
+    stem = stem.strip(" .-").encode(errors="ignore")[:LONGEST].decode(errors="ignore").strip(" .-")
+    if not stem or DEVICES.fullmatch(stem):
+        stem = f"picture {stem}".strip()
+    return stem, suffix if suffix in suffixes else suffixes[0]
+
+
+def _known(store: Store, project_id: int, digest: str) -> tuple[dict[str, Any] | None, set[str]]:
+    """The image that is this picture, if there is one, and the names of all, also of those that are gone."""
+    image = tables.image
+    with store.read() as connection:
+        rows = connection.execute(sa.select(image).where(image.c.project == project_id)).all()
+    same = next((row for row in rows if row.sha256 == digest), None)
+    return None if same is None else _told(same._mapping, True), {row.file.casefold() for row in rows}
+
+
+def _free(folder: Path, stem: str, suffix: str, taken: set[str]) -> Path:
+    """A name that neither the folder nor the database has: annotations of a lost picture are not those of another."""
+    for number in itertools.count(1):
+        path = folder / (f"{stem}{suffix}" if number == 1 else f"{stem}-{number}{suffix}")
+        if path.name.casefold() not in taken and not path.exists() and not path.is_symlink():
+            return inside(folder, path.name)
+    raise AssertionError
+
+
+def _told(row: Any, known: bool) -> dict[str, Any]:
+    return {name: row[name] for name in ("id", "file", "width", "height")} | {"known": known}
