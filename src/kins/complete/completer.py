@@ -83,7 +83,8 @@ class Completer:
         if isinstance(network, MaskCompletion):
             method = method_of(network)
             return cls(method, method.needs_image)
-        assert isinstance(network, AmodalRCNN)
+        if not isinstance(network, AmodalRCNN):
+            raise KinsError(f"{name}: weights of {config.model.name}, which tells order alone; see kins order --with")
         quicken(network.to(memory_format=torch.channels_last))
         return cls(OnBoxes(network, config, categories))
 

@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from kins.complete.order import GAP, bordering
 from kins.complete.pairs import window
 from kins.complete.window import resampled
-from kins.masks import Mask, intersections, union
+from kins.masks import Mask, union
 from kins.masks.grid import draw_masks
 from kins.masks.shape import grown
 from kins.models.pcnet import PCNet
@@ -24,8 +25,6 @@ from kins.records import Scene
 Floats = npt.NDArray[np.float32]
 
 BATCH = 32
-GAP = 2
-"""Pixels: masks that are no further apart touch, and erasers are grown by so much."""
 GAINS, COMPLETES = 0.1, 0.2
 """Probabilities that count where the order is asked for, and where an object is completed."""
 
@@ -54,8 +53,7 @@ class Ordered:
 
     def ahead(self, visible: Sequence[Mask]) -> npt.NDArray[np.bool_]:
         """(n, n), whether one lies in front of another: of two that touch, the one that gains less under the other."""
-        near = intersections([grown(mask, GAP) for mask in visible], visible) > 0
-        pairs = np.argwhere((near | near.T) & ~np.eye(len(visible), dtype=bool))
+        pairs = np.argwhere(bordering(visible))
         found, places = self._ask([(visible[i], visible[j]) for i, j in pairs])
         gains = np.zeros((len(visible), len(visible)))
         for (i, j), guess, (x1, y1, x2, _) in zip(pairs, found, places.tolist(), strict=True):

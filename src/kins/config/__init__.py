@@ -61,6 +61,11 @@ NETWORKS = {
 COMPLETION, PCNET = "completion", "pcnet"
 """The networks that complete given masks (kins.models.completion, kins.models.pcnet): of the model's settings they have
 `channels`; pcnet has `window`, and completion with `rgb` all that backbones have."""
+ORDERNET, INSTAORDERNET = "ordernet", "instaordernet"
+"""The networks that tell which of two objects is in front (kins.models.ordernet): they have `window`, `rgb` and all
+that backbones have."""
+OTHERS = (COMPLETION, PCNET, ORDERNET, INSTAORDERNET)
+"""All networks that are no detectors."""
 
 
 BackboneName = Literal[
@@ -92,7 +97,9 @@ class Section(BaseModel):
 class ModelConfig(Section):
     """The network."""
 
-    name: str = Field("asn-mlc", description="One of kins.config.NETWORKS, completion or pcnet.")
+    name: str = Field(
+        "asn-mlc", description="One of kins.config.NETWORKS, or of OTHERS: completion, pcnet, ordernet, instaordernet."
+    )
     backbone: BackboneName = "resnet50"
     weights: str | None = Field(
         None,
@@ -143,16 +150,18 @@ class ModelConfig(Section):
     nms_threshold: float = Field(0.5, gt=0, le=1)
     detections: int = Field(100, ge=1, le=65536, description="Detections per image.")
     rgb: bool = Field(
-        False, description="completion: whether it looks at the picture, by a backbone, and not at masks alone."
+        False, description="completion, ordernet: whether it looks at the picture, too, and not at masks alone."
     )
-    window: int = Field(128, ge=32, le=1024, multiple_of=16, description="pcnet: cells along a side of what goes in.")
+    window: int = Field(
+        128, ge=32, le=1024, multiple_of=16, description="pcnet, ordernet: cells along a side of what goes in."
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> ModelConfig:
-        if self.name in (COMPLETION, PCNET):
+        if self.name in OTHERS:
             return self
         if self.name not in NETWORKS:
-            raise ValueError(f"name: unknown network '{self.name}'{suggest(self.name, [*NETWORKS, COMPLETION, PCNET])}")
+            raise ValueError(f"name: unknown network '{self.name}'{suggest(self.name, [*NETWORKS, *OTHERS])}")
         if self.weights is not None and self.norm == "group":
             raise ValueError("norm: pretrained weights need their own normalisation, not group; leave norm empty")
         if self.tap > self.head_depth:

@@ -150,12 +150,13 @@ class Backbone(nn.Module):
     """Body, feature pyramid and, optionally, what follows it: image to a dict of maps of equal width.
 
     Levels "0" to "3" have strides 4 to 32; "pool" (stride 64) is for region proposals only. The names `body` and
-    `fpn` are torchvision's, so that its detection checkpoints load.
+    `fpn` are torchvision's, so that its detection checkpoints load. `widths` are those of the body's four maps.
     """
 
     def __init__(self, body: nn.Module, body_channels: list[int], channels: int, path: nn.Module | None = None) -> None:
         super().__init__()
         self.body = body
+        self.widths = body_channels
         self.fpn = FeaturePyramidNetwork(body_channels, channels, extra_blocks=LastLevelMaxPool())
         self.path = path
         self.out_channels = channels

@@ -9,12 +9,13 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from torchvision.models.detection.image_list import ImageList
 
-from kins.config import COMPLETION, NETWORKS, PCNET, ModelConfig
+from kins.config import COMPLETION, INSTAORDERNET, NETWORKS, ORDERNET, PCNET, ModelConfig
 from kins.models import cpu
 from kins.models.backbone import Backbone, backbone, freeze_stages
 from kins.models.checkpoints import Checkpoint, checkpoint
 from kins.models.completion import MEAN, STD, CompletionNetwork
 from kins.models.heads import AllLevels, BoxPredictor, RegionHead, conv
+from kins.models.ordernet import InstaOrderNet, OrderNet
 from kins.models.pcnet import PCNet
 from kins.models.pooling import RegionPooling
 from kins.models.proposals import ProposalHead, ProposalNetwork
@@ -103,10 +104,17 @@ class Normalisation(nn.Module):
 
 
 def make(config: ModelConfig, num_classes: int) -> nn.Module:
-    """The network that a configuration describes, of whichever kind: a detector, or one that completes masks."""
+    """The network that a configuration describes, of whichever kind: a detector, or one that completes masks, or one
+    that tells who is in front."""
     if config.name == COMPLETION:
         return CompletionNetwork(config.channels, pretrained(config)[0] if config.rgb else None)
+    if config.name in ORDERS:
+        start = pretrained(config)[0]
+        return ORDERS[config.name](start.body, start.widths[-1], config.window, config.rgb)
     return PCNet(config.channels, config.window) if config.name == PCNET else assemble(config, num_classes)
+
+
+ORDERS = {ORDERNET: OrderNet, INSTAORDERNET: InstaOrderNet}
 
 
 def assemble(config: ModelConfig, num_classes: int) -> AmodalRCNN:

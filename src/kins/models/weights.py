@@ -23,6 +23,7 @@ from kins.files import check_regular, reason, temporary_name
 from kins.models.checkpoints import check_numbers, check_shapes, shapes
 from kins.models.heads import class_tensors
 from kins.models.network import AmodalRCNN, make, normalisation
+from kins.models.ordernet import OrderNetwork
 
 T = TypeVar("T")
 
@@ -164,7 +165,10 @@ def load_model(path: str | Path) -> tuple[AmodalRCNN, Config, dict[int, str]]:
     """
     network, config, categories = load_network(path)
     if not isinstance(network, AmodalRCNN):
-        raise KinsError(f"{path}: a network that completes masks, not one that finds objects; see kins complete")
+        does, command = (
+            ("tells order", "order") if isinstance(network, OrderNetwork) else ("completes masks", "complete")
+        )
+        raise KinsError(f"{path}: a network that {does}, not one that finds objects; see kins {command}")
     return network, config, categories
 
 

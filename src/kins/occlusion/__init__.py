@@ -15,6 +15,7 @@ from kins.occlusion.relations import occlusion as occlusion
 from kins.occlusion.stated import Disagreement as Disagreement
 from kins.occlusion.stated import disagreements as disagreements
 from kins.occlusion.stated import occlusion_from_depth as occlusion_from_depth
+from kins.occlusion.stated import occlusion_from_edges as occlusion_from_edges
 from kins.occlusion.stated import occlusion_from_order as occlusion_from_order
 from kins.occlusion.stated import relations_of as relations_of
 from kins.occlusion.stated import with_order as with_order

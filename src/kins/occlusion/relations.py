@@ -83,7 +83,7 @@ def occlusion(scene: Scene, slivers: Slivers = ROUNDING, predicted: bool | None 
     weights = without_slivers(weights, part, whole, seen, rows(scene), corners(boxes), slivers)
     sound = part_areas == seen.area  # a visible part outside of its own amodal mask proves no contact
     linked = sound[i]
-    groups = _same_objects(scene, part, part_areas, part_boxes) if predicted else None
+    groups = same_objects(scene, part, part_areas, part_boxes) if predicted else None
     return relations(scene, weights, (i[linked], j[linked]), close, whole, boxes, groups)
 
 
@@ -157,7 +157,7 @@ def _meet(first: Floats, second: Floats) -> npt.NDArray[np.bool_]:
     return np.asarray((low < np.minimum(first[:2] + first[2:], second[:2] + second[2:])).all(0))
 
 
-def _same_objects(scene: Scene, part: Spans, areas: Ints, boxes: Floats) -> Ints:
+def same_objects(scene: Scene, part: Spans, areas: Ints, boxes: Floats) -> Ints:
     """(n,) for each detection the index of the best-scored one that shows the same object; often itself.
 
     Args:

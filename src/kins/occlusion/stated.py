@@ -14,7 +14,7 @@ from kins.masks.many import require_one_size
 from kins.occlusion.contact import ROUNDING, Slivers, corners, hiding, without_slivers
 from kins.occlusion.graph import Ints, Occlusion
 from kins.occlusion.ranking import Weights, common, near
-from kins.occlusion.relations import both_ways, occlusion, place, relations, rows
+from kins.occlusion.relations import both_ways, occlusion, place, relations, rows, same_objects
 from kins.records import Scene
 
 
@@ -101,6 +101,48 @@ def occlusion_from_order(
         return np.where(said | against, said, (order[i] < order[j]) & (cluster[i] == cluster[j]))
 
     return _from_nearness(scene, nearer, slivers)
+
+
+def occlusion_from_edges(
+    scene: Scene, edges: Iterable[tuple[int, int, int]], predicted: bool | None = None
+) -> Occlusion:
+    """From pairs that something else has found, a network that looks at pairs for example.
+
+    Clusters are those of masks that overlap or touch, and of the pairs. An instance without an amodal mask counts as
+    whole as it is seen.
+
+    Args:
+        edges: (occluder, occluded, weight) of each, indices in the scene; the weight is any whole number above 0, the
+            larger the more it counts where two hide each other, or where a cycle is broken.
+        predicted: detections that show one object get the same order; None asks whether all have scores.
+
+    Raises:
+        KinsError: an instance has no mask at all, no such instance, or a weight that is not above 0.
+
+    Example:
+        >>> boxes = [kins.Mask.from_box((x, 0, 6, 6), 6, 20) for x in (0, 4, 12)]
+        >>> cars = tuple(kins.Instance(number, 4, "car", inmodal=mask) for number, mask in enumerate(boxes))
+        >>> scene = kins.Scene(kins.Image(1, "a.png", 6, 20), cars)
+        >>> kins.occlusion.occlusion_from_edges(scene, [(1, 0, 900)]).order.tolist()
+        [1, 0, 0]
+    """
+    scene = scene.replace(instances=tuple(i.replace(amodal=i.whole) for i in scene))
+    n, rows_ = len(scene), np.array(list(edges), np.int64).reshape(-1, 3)
+    bad = ((rows_[:, :2] < 0) | (rows_[:, :2] >= n)).any(1) | (rows_[:, 0] == rows_[:, 1]) | (rows_[:, 2] < 1)
+    if bad.any():
+        i, j, weight = rows_[bad][0].tolist()
+        raise KinsError(f"{place(scene)}: no edge from {i} to {j} of weight {weight} among {n} instances")
+    amodal = scene.masks("amodal")
+    require_one_size(amodal)
+    whole, _, boxes = spans(amodal)
+    groups = None
+    if n and (all(i.score is not None for i in scene) if predicted is None else predicted):
+        part, areas, part_boxes = spans([i.require("amodal") if i.inmodal is None else i.inmodal for i in scene])
+        groups = same_objects(scene, part, areas, part_boxes)
+        rows_ = rows_[groups[rows_[:, 0]] != groups[rows_[:, 1]]]
+    weights = Weights.of(rows_[:, 0], rows_[:, 1], rows_[:, 2], n)
+    nothing = np.zeros(0, np.int64), np.zeros(0, np.int64)
+    return relations(scene, weights, nothing, near(corners(boxes), place(scene)), whole, boxes, groups)
 
 
 def disagreements(scene: Scene, relations: Occlusion | None = None) -> list[Disagreement]:

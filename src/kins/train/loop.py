@@ -31,6 +31,7 @@ from kins.files import only_one
 from kins.models import weights
 from kins.models.completion import MaskCompletion
 from kins.models.network import make
+from kins.models.ordernet import OrderNetwork
 from kins.predict.predictor import Predictor
 from kins.records import Dataset
 from kins.train.log import Pace, Progress, RunLog
@@ -39,7 +40,7 @@ from kins.train.processes import gather, launch, stop_if, together
 from kins.train.resume import check_same, fingerprint, remove_leftovers
 from kins.train.samples import Batches, arriving, collate, training_set
 from kins.train.shapes import prepare
-from kins.train.validation import completion_figures, evaluate_together, named_figures
+from kins.train.validation import completion_figures, evaluate_together, named_figures, order_figures
 
 Part = tuple[list[Tensor], list[dict[str, Tensor]]]
 """Images and targets of one forward pass."""
@@ -336,6 +337,8 @@ class Run:
         settings = self.config.train
         if isinstance(network, MaskCompletion):
             return completion_figures(network, test, settings.evaluate_images) if self.fabric.is_global_zero else None
+        if isinstance(network, OrderNetwork):
+            return order_figures(network, test, settings.evaluate_images) if self.fabric.is_global_zero else None
         device, workers = str(self.fabric.device), self.config.data.workers
         predictor = Predictor(network, self.categories, self.config, device=device, precision=settings.precision)
         results = evaluate_together(predictor, test, self.fabric, settings.evaluate_images, workers)

@@ -18,11 +18,13 @@ from kins.masks import Mask, rasterise, union
 from kins.models.completion import CompletionNetwork
 from kins.models.images import network_ratio, scaled
 from kins.models.network import AmodalRCNN
+from kins.models.ordernet import OrderNetwork
 from kins.models.pcnet import PCNet
 from kins.models.targets import flat_segments
 from kins.records import Dataset, Instance, Scene
 from kins.train.augment import augment, photographed, random_window
 from kins.train.occluders import neighbours, occluders
+from kins.train.orders import OrderSet
 from kins.train.pictures import PictureSet
 from kins.work import interrupts_held
 
@@ -38,7 +40,7 @@ TEST_NAMES = ("test.json", "update_test_2020.json", "instances_val.json")
 
 def training_set(
     network: torch.nn.Module, config: Config, dataset: Dataset
-) -> TrainingSet | CompletionSet | PictureSet | PairSet:
+) -> TrainingSet | CompletionSet | PictureSet | PairSet | OrderSet:
     """The samples that a network learns from, out of a data set."""
     if isinstance(network, CompletionNetwork) and network.encoder is not None:
         return PictureSet(dataset, config.augment, config.train.seed)
@@ -46,6 +48,8 @@ def training_set(
         return CompletionSet(dataset, config.augment.shapes, config.train.seed)
     if isinstance(network, PCNet):
         return PairSet(dataset, network.side, config.train.seed)
+    if isinstance(network, OrderNetwork):
+        return OrderSet(dataset, network, config.augment, config.train.seed)
     assert isinstance(network, AmodalRCNN)
     return TrainingSet(dataset, config.data, config.augment, config.train.seed, network.segments)
 

@@ -12,14 +12,19 @@ import torch
 from lightning_fabric import Fabric
 from torch.utils.data import DataLoader
 
-from kins.complete import Completer
+from kins.complete import Completer, PairOrder
 from kins.complete.learned import method_of
+from kins.complete.order import bordering
 from kins.evaluation import Evaluator, Results, evaluate_completion
 from kins.models.completion import MaskCompletion
+from kins.models.ordernet import OrderNetwork
 from kins.predict.predictor import Predictor, with_categories
-from kins.records import Dataset
+from kins.records import Dataset, Scene
+from kins.train.orders import known
 from kins.train.processes import gather, together
 from kins.train.samples import arriving
+
+Signs = npt.NDArray[np.int64]
 
 BATCH = 4
 """Most images in one pass."""
@@ -106,3 +111,33 @@ def completion_figures(network: MaskCompletion, test: Dataset, most: int | None 
     completer = Completer(method, method.needs_image)
     found = evaluate_completion(first, first.map(completer.scene))
     return {"full": found.full, "hidden": found.hidden, "score": 0.0 if math.isnan(found.hidden) else found.hidden}
+
+
+def order_figures(network: OrderNetwork, test: Dataset, most: int | None = None) -> dict[str, float]:
+    """Share in percent of pairs whose relation is right, with the true visible masks: `occluded`, of those of which one
+    hides part of the other; `bordering`, of those and all that touch, which is the `score`, too."""
+    order = PairOrder(network)
+    right, all_ = np.zeros(2, np.int64), np.zeros(2, np.int64)
+    for scene in test.select(itertools.islice(test.images, most)):
+        for row, (truth, said) in enumerate(relations_told(scene, order)):
+            right[row] += (truth == said).sum()
+            all_[row] += truth.size
+    shares = [
+        100 * float(good) / count if count else math.nan for good, count in zip(right, all_.tolist(), strict=True)
+    ]
+    return {"occluded": shares[0], "bordering": shares[1], "score": 0.0 if math.isnan(shares[1]) else shares[1]}
+
+
+def relations_told(scene: Scene, order: PairOrder) -> list[tuple[Signs, Signs]]:
+    """True and told relations of the pairs of which one hides part of the other, and of those and all that touch.
+
+    Relations are 1 where the first is in front, -1 where the second is, 0 for neither.
+    """
+    scene, hidden = known(scene.clipped())
+    told = np.zeros_like(hidden)
+    for front, back, sure in order.edges(scene.read_image() if order.needs_image else None, scene):
+        told[front, back] = sure
+    truth, said = np.sign(hidden - hidden.T), np.sign(told - told.T)
+    related = np.triu((hidden + hidden.T) > 0, 1)
+    touching = related | np.triu(bordering(scene.masks("inmodal")), 1)
+    return [(truth[pairs], said[pairs]) for pairs in (related, touching)]
