@@ -25,6 +25,7 @@ from kins.occlusion import (
     level,
     occlusion,
     occlusion_from_depth,
+    occlusion_from_edges,
     occlusion_from_order,
     relations_of,
     with_order,
@@ -489,3 +490,18 @@ def test_every_overlapping_pair_of_the_samples_pixel_by_pixel(samples: Path, nam
             assert second is not None
             if first < second and (arrays[i] & arrays[j]).any():
                 assert derived.order[i] < derived.order[j], (i, j, int((arrays[i] & arrays[j]).sum()))
+
+
+def test_edges_from_elsewhere() -> None:
+    masks = [Mask.from_box((x, 0, 6, 8), 8, 40) for x in (0, 6, 12, 30)]
+    scene = Scene(Image(1, "a.png", 8, 40), tuple(Instance(n, 1, "x", inmodal=mask) for n, mask in enumerate(masks)))
+    found = occlusion_from_edges(scene, [(0, 1, 900), (1, 2, 800), (2, 0, 600), (1, 0, 700)])
+    assert [edge.pixels for edge in found.edges] == [900, 700, 800, 600], "both directions stay"
+    assert found.matrix()[:3, :3].tolist() == [[0, 1, -1], [-1, 0, 1], [1, -1, 0]]
+    assert [(set(cycle.members), cycle.removed[:2]) for cycle in found.cycles] == [({0, 1, 2}, (2, 0))]
+    assert found.order.tolist() == [0, 1, 2, 0]
+    assert found.clusters.tolist() == [0, 0, 0, 1]
+    assert occlusion_from_edges(scene, [(0, 3, 1)]).clusters.tolist() == [0, 0, 0, 0], "a pair is one cluster"
+    for bad in ((0, 4, 1), (-1, 0, 1), (1, 1, 1), (0, 1, 0)):
+        with pytest.raises(kins.KinsError, match=r"a\.png: no edge from"):
+            occlusion_from_edges(scene, [bad])

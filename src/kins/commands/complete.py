@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kins.commands.options import ImageIds, Images, Json, Predictions, Show
+from kins.commands.options import ImageIds, Images, Json, Order, Predictions, Show
 
 
 def complete(
@@ -33,6 +33,7 @@ def complete(
         ),
     ] = None,
     annotations: ImageIds = None,
+    order: Order = None,
     json_: Json = False,
 ) -> None:
     """Complete visible masks to whole objects, and tell who hides whom, whatever found the masks.
@@ -50,13 +51,14 @@ def complete(
     from kins.files.terminal import say
     from kins.formats.tools import input_files
 
-    check_output(out, [source, images, annotations, *input_files(source)])
+    check_output(out, [source, images, annotations, *([order] if order else []), *input_files(source)])
     names = None if categories is None else [name.strip() for name in categories.split(",")]
     dataset = open_masks(source, images, names, annotations)
-    completer = Completer.load(with_)
+    completer = Completer.load(with_, order)
     if show is not None:
         check_output([show / f"{i.id}-{Path(i.file_name).stem}.png" for i in dataset.images.values()], [source, images])
-    summary = complete_files(dataset, out, completer, show, with_)
+    name = with_ if order is None else f"{with_}, order by {order}"
+    summary = complete_files(dataset, out, completer, show, name)
     if json_:
         found = {"images": summary.images, "instances": summary.instances, "completed": summary.completed}
         typer.echo(json.dumps(found))

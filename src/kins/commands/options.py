@@ -32,6 +32,14 @@ ImageIds = Annotated[
     Path | None,
     typer.Option("--annotations", metavar="ANN", help="Annotation file to take the ids of images and categories from."),
 ]
+Order = Annotated[
+    Path | None,
+    typer.Option(
+        "--order",
+        metavar="WEIGHTS",
+        help="Who hides whom is asked of this network (kins train ordernet), not of the masks.",
+    ),
+]
 
 
 def width_and_height(size: str) -> tuple[int, int]:

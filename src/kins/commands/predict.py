@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from kins.commands.options import ImageIds, Json, Predictions, Show
+from kins.commands.options import ImageIds, Json, Order, Predictions, Show
 
 
 def predict(
@@ -32,6 +32,7 @@ def predict(
         str,
         typer.Option("--precision", help="Bits of the numbers: 32, bf16, 16, or auto for what the device does best."),
     ] = "auto",
+    order: Order = None,
     json_: Json = False,
 ) -> None:
     """Find objects in pictures: both masks, occlusion score and order of each.
@@ -53,7 +54,7 @@ def predict(
 
     paths = find_images(images)
     drawn = [] if show is None else drawings(show, paths).values()
-    check_output([out, *drawn], [*paths, annotations, *weight_files(weights)])
+    check_output([out, *drawn], [*paths, annotations, *weight_files(weights), *(weight_files(order) if order else ())])
     summary = predict_files(
         weights,
         images,
@@ -65,6 +66,7 @@ def predict(
         batch=batch,
         device=device,
         precision=precision,
+        order=order,
     )
     for line in summary.skipped:
         say(f"skipped: {line}", err=True)

@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from kins.complete import convex
+from kins.complete.order import PairOrder
 from kins.errors import KinsError
 from kins.masks import Mask, rasterise
-from kins.occlusion import PARTIAL, with_order
+from kins.occlusion import PARTIAL, occlusion_from_edges, with_order
 from kins.records import Scene
 
 Pixels = npt.NDArray[np.uint8]
@@ -40,6 +41,8 @@ class Completer:
     Args:
         method: see Method; a third party's is any function like that.
         needs_image: whether the method looks at the picture.
+        order: what tells who hides whom, if not the completed masks. It is asked before the method, which is given the
+            order, wherever every instance has a visible mask.
 
     Example:
         >>> table = kins.Mask.from_polygons([[2, 6, 18, 6, 18, 9, 2, 9]], 12, 20)
@@ -51,22 +54,25 @@ class Completer:
         (True, 1, 0)
     """
 
-    def __init__(self, method: Method, needs_image: bool = True) -> None:
+    def __init__(self, method: Method, needs_image: bool = True, order: PairOrder | None = None) -> None:
         self.method = method
-        self.needs_image = needs_image
+        self.order = order
+        self.needs_image = needs_image or (order is not None and order.needs_image)
 
     @classmethod
-    def load(cls, name: str | Path) -> Completer:
+    def load(cls, name: str | Path, order: str | Path | None = None) -> Completer:
         """By the name of a method, or from weights: of a network that completes masks, or of a detector.
 
         Args:
             name: one of METHODS or LEARNED, a run folder or a weights file.
+            order: weights of a network that tells who hides whom; None takes the completed masks.
 
         Raises:
             KinsError: nothing of that name, or weights of a network that has amodal masks alone.
         """
+        pairs = None if order is None else PairOrder.load(order)
         if str(name) in METHODS:
-            return cls(METHODS[str(name)], needs_image=False)
+            return cls(METHODS[str(name)], False, pairs)
         if str(name) not in LEARNED and not Path(name).exists():
             known = ", ".join([*METHODS, *LEARNED])
             raise KinsError(f"{name}: no method to complete masks with, run folder or weights; methods are {known}")
@@ -82,11 +88,11 @@ class Completer:
         network, config, categories = load_network(name if Path(name).exists() else LEARNED[str(name)])
         if isinstance(network, MaskCompletion):
             method = method_of(network)
-            return cls(method, method.needs_image)
+            return cls(method, method.needs_image, pairs)
         if not isinstance(network, AmodalRCNN):
             raise KinsError(f"{name}: weights of {config.model.name}, which tells order alone; see kins order --with")
         quicken(network.to(memory_format=torch.channels_last))
-        return cls(OnBoxes(network, config, categories))
+        return cls(OnBoxes(network, config, categories), True, pairs)
 
     def scene(self, scene: Scene) -> Scene:
         """As a call, with the scene's own picture. Raises KinsError, too, where that is needed and can't be read."""
@@ -104,6 +110,10 @@ class Completer:
             KinsError: an instance has no inmodal mask (where boxes are enough, no box, either), or a damaged one.
         """
         rasterise([instance.inmodal for instance in scene])
+        edges = None
+        if self.order is not None and all(instance.inmodal for instance in scene):
+            edges = self.order.edges(image, scene)
+            scene = with_order(scene, occlusion_from_edges(scene, edges))
         found = self.method(image, scene)
         scene, masks = (found, found.masks("amodal")) if isinstance(found, Scene) else (scene, found)
         visible = scene.masks("inmodal")
@@ -117,7 +127,10 @@ class Completer:
             )
             for instance, whole, seen in zip(scene, completed, visible, strict=True)
         )
-        return with_order(scene.replace(instances=instances))
+        scene = scene.replace(instances=instances)
+        if self.order is not None and edges is None:
+            edges = self.order.edges(image, scene)
+        return with_order(scene, None if edges is None else occlusion_from_edges(scene, edges))
 
 
 def occlusion_score(rate: float) -> float:

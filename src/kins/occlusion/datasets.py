@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from kins.records import Dataset, Instance, Scene
 
 @dataclasses.dataclass
 class Summary:
-    """What deriving the order of a data set found; cycles as (scene, cycle)."""
+    """What deriving the order of a data set found; cycles as (scene, cycle), and `weight`, what their weights are."""
 
     images: int = 0
     instances: int = 0
@@ -24,6 +25,7 @@ class Summary:
     edges: int = 0
     both_ways: int = 0
     cycles: list[tuple[Scene, Cycle]] = dataclasses.field(default_factory=list)
+    weight: str = "pixels"
 
     def as_json(self) -> dict[str, object]:
         """Counts, and the cycles by annotation ids."""
@@ -33,7 +35,7 @@ class Summary:
                 "file_name": scene.image.file_name,
                 "members": [scene[k].id for k in cycle.members],
                 "removed": [scene[cycle.removed.occluder].id, scene[cycle.removed.occluded].id],
-                "pixels": cycle.removed.pixels,
+                self.weight: cycle.removed.pixels,
             }
             for scene, cycle in self.cycles
         ]
@@ -42,7 +44,11 @@ class Summary:
 
 
 def derive_order(
-    dataset: Dataset, depth_field: str | None = None, slivers: Slivers = ROUNDING, workers: int | None = None
+    dataset: Dataset,
+    depth_field: str | None = None,
+    slivers: Slivers = ROUNDING,
+    workers: int | None = None,
+    network: Callable[[Scene], Occlusion] | None = None,
 ) -> tuple[Dataset, Summary]:
     """The data set with cluster and order of every instance set, when a scene is asked for, and what was found.
 
@@ -50,20 +56,24 @@ def derive_order(
         depth_field: name of an annotation field with the distance from the camera, to order by it instead of by the
             masks; only amodal masks are needed then.
         workers: most processes to use, one for each core if None; see kins.work.
+        network: what says who hides whom in the place of the masks (`kins.complete.PairOrder.scene`); in one process.
 
     Raises:
         KinsError: an instance lacks a mask or the field, or a mask is damaged.
     """
 
     def relate(scene: Scene) -> _Found:
-        if depth_field is None:
+        if network is not None:
+            relations = network(scene)
+        elif depth_field is None:
             relations = occlusion(scene, slivers)
         else:
             depths = [_depth(dataset, scene, instance, depth_field) for instance in scene]
             relations = occlusion_from_depth(scene, depths, slivers)
         return _found(relations)
 
-    summary, places = Summary(), {}
+    summary, places = Summary(weight="pixels" if network is None else "certainty"), {}
+    workers = workers if network is None else 1
     for image_id, found in zip(dataset.images, dataset.each(relate, workers, "order"), strict=True):
         places[image_id] = found.places
         summary.images += 1

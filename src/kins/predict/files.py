@@ -20,6 +20,7 @@ from kins.records import Dataset, Image, Scene
 from kins.work import progress
 
 if TYPE_CHECKING:
+    from kins.complete import PairOrder
     from kins.predict.coco import CocoPredictor
     from kins.predict.predictor import Predictor
 
@@ -58,6 +59,7 @@ def predict_files(
     device: str = "auto",
     precision: str = "auto",
     resume: bool = True,
+    order: str | Path | None = None,
 ) -> Summary:
     """Predict pictures and write the prediction file.
 
@@ -67,6 +69,9 @@ def predict_files(
 
     Image ids are those of `annotations` (see `identify`; category ids are matched by name), else the number that a file
     is named with (000123.png is 123), else its place in the list.
+
+    Args:
+        order: weights of a network that tells who hides whom (`kins.complete.PairOrder`), in the place of the masks.
 
     Raises:
         KinsError: no pictures, weights or annotations; not one picture that can be read, image or class that
@@ -81,6 +86,7 @@ def predict_files(
         >>> [image.file_name for image in kins.load("found.json").images.values()]
         ['000000.png', '000001.png', '000002.png']
     """
+    from kins.complete import PairOrder
     from kins.formats import PredictionWriter, load
 
     paths = find_images(images)
@@ -89,6 +95,7 @@ def predict_files(
     if not identified:
         raise KinsError(f"not one of {len(paths)} pictures is an image of {annotations}; the first: {unknown[0]}")
     predictor = load_predictor(weights, device=device, precision=precision, score_threshold=score)
+    pair_order = None if order is None else PairOrder.load(order)
     if dataset is not None and not set(predictor.categories.values()) & set(dataset.categories.values()):
         raise KinsError(
             f"{annotations}: has not one class of {weights}; it has {_few(dataset.categories.values())}, "
@@ -99,6 +106,8 @@ def predict_files(
     names = _names(identified, dataset)
     categories = predictor.categories if dataset is None else dataset.categories
     settings = {"weights": str(weights), "score": score, "precision": precision, **_digests(weights, identified)}
+    if order is not None:
+        settings |= {"order": str(order), "order SHA-256": _digest(_weights_file(order))}
     with PredictionWriter(out, categories, settings, resume) as writer:
         before = len(writer.done)
         waiting = [(path, image_id) for path, image_id in identified if image_id not in writer.done]
@@ -107,7 +116,7 @@ def predict_files(
             found = predictor.batch([pixels for *_, pixels in readable])
             for scene, (path, image_id, pixels) in zip(found, readable, strict=True):
                 image = Image(image_id, names[image_id], *pixels.shape[:2])
-                scene = _finished(scene.replace(image=image, image_path=path), dataset)
+                scene = _finished(scene.replace(image=image, image_path=path), dataset, pair_order, pixels)
                 if path in targets:
                     skipped += _draw(scene, pixels, show_score, targets[path])
                 writer.add(scene)
@@ -161,12 +170,14 @@ def _read(chunk: Iterable[tuple[Path, int]], skipped: list[str]) -> Iterator[tup
             skipped.append(str(error))
 
 
-def _finished(scene: Scene, dataset: Dataset | None) -> Scene:
-    """With occlusion order where both masks are known, and the data set's categories."""
+def _finished(scene: Scene, dataset: Dataset | None, order: PairOrder | None, pixels: Pixels) -> Scene:
+    """With occlusion order, of the masks where both are known, or of a network; and the data set's categories."""
     from kins.occlusion import with_order
     from kins.predict.predictor import with_categories
 
-    if all(instance.both_known for instance in scene):
+    if order is not None:
+        scene = with_order(scene, order.relations(pixels, scene))
+    elif all(instance.both_known for instance in scene):
         scene = with_order(scene)
     return scene if dataset is None else with_categories(scene, dataset.categories)
 
@@ -188,13 +199,18 @@ def _digests(weights: str | Path, identified: Sequence[tuple[Path, int]]) -> dic
     """What tells whether an interrupted file is of the same weights and pictures (by id, name and bytes)."""
     import hashlib
 
-    with open(_weights_file(weights), "rb") as file:
-        network = hashlib.file_digest(file, "sha256")
     pictures = hashlib.sha256()
     for path, image_id in identified:
         size = path.stat().st_size if path.is_file() else 0
         pictures.update(f"{image_id} {size} {os.path.abspath(path)}\n".encode(errors="surrogateescape"))
-    return {"weights SHA-256": network.hexdigest(), "pictures": pictures.hexdigest()}
+    return {"weights SHA-256": _digest(_weights_file(weights)), "pictures": pictures.hexdigest()}
+
+
+def _digest(path: Path) -> str:
+    import hashlib
+
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def find_images(names: Sequence[str | Path]) -> list[Path]:
