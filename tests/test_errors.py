@@ -33,7 +33,6 @@ PREDICT = ["predict", "street", "training/image_2", "-o", "new.json"]
 USES = [
     ("torch", "train", PREDICT),
     ("pydantic", "train", TRAIN),
-    ("yaml", "train", TRAIN),
     ("safetensors", "train", PREDICT),
     ("lightning_fabric", "train", TRAIN),
     ("tensorboard", "train", TRAIN),

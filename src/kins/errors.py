@@ -2,7 +2,7 @@
 
 EXTRAS = {
     "train": (
-        *("torch", "torchvision", "pydantic", "yaml", "safetensors"),
+        *("torch", "torchvision", "pydantic", "safetensors"),
         *("tensorboard", "lightning_fabric", "lightning_utilities"),
     ),
     "annotate": ("starlette", "uvicorn", "sqlalchemy", "alembic", "argon2"),

@@ -16,7 +16,6 @@ FILES = {
     "cvat": (CVAT, "holds CVAT's annotations in XML"),
     "label-studio": ([{"image": "1.jpg", "annotation_id": 1, "annotator": 1}], "holds Label Studio's JSON-MIN"),
     "voc": ("<annotation>\n<folder>VOC</folder><object/></annotation>", "holds Pascal VOC's annotations"),
-    "yolo": ("0 0.5 0.5 0.25 1\n1 0.1 0.2 0.3 0.4 0.5 0.6\n", "holds YOLO's annotations"),
     "cityscapes": ({"imgHeight": 1024, "imgWidth": 2048, "objects": []}, "holds Cityscapes' polygons"),
     "via": ({"_via_img_metadata": {}}, "holds a project of VGG"),
     "mmdetection": (
@@ -60,10 +59,10 @@ def test_files_of_other_tools(tmp_path, name):
     refused(write(tmp_path / "in.json", value), message)
 
 
-@pytest.mark.parametrize("name", ["cvat", "voc", "yolo", "cityscapes"])
+@pytest.mark.parametrize("name", ["cvat", "voc", "cityscapes"])
 def test_folders_of_other_tools(tmp_path, name):
     value, message = FILES[name]
-    suffix = ".xml" if name in ("cvat", "voc") else ".txt" if name == "yolo" else ".json"
+    suffix = ".xml" if name in ("cvat", "voc") else ".json"
     for number in range(3):
         write(tmp_path / f"{number}{suffix}", value)
         (tmp_path / f"{number}.jpg").write_bytes(b"\xff")

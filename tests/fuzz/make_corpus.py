@@ -56,12 +56,19 @@ def annotations(dataset: kins.Dataset) -> None:
         else:
             (scored if name == "predictions" else plain).save(target, format=name, masks="amodal")
     plain.save(CORPUS / "table.parquet", format="parquet")
+    folders()
     writer = PredictionWriter(CORPUS / "whole.json", dict(scored.categories))
     for scene in scored:
         writer.add(scene)
     shutil.copy(writer.part, CORPUS / "unfinished.part")
     writer.close()
     (CORPUS / "whole.json").unlink()
+
+
+def folders() -> None:
+    """Label files of the picture of 16 x 12 pixels."""
+    (CORPUS / "yolo.txt").write_text("0 0.25 0.25 0.75 0.25 0.75 0.75\n1 0.5 0.5 0.25 0.5\n")
+    (CORPUS / "yolo.yaml").write_text("path: .\ntrain: images\nval: [images]\nnames: {0: car, 1: van}\n")
 
 
 def results(dataset: kins.Dataset) -> None:

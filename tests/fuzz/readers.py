@@ -5,9 +5,11 @@ Bad content raises KinsError, in one line, or does no harm; nothing else comes o
 
 import contextlib
 import json
+import shutil
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import kins
 from kins.config import load_config
@@ -75,6 +77,31 @@ def draw(scene: kins.Scene) -> None:
     graph_svg(scene, colors_of(scene))
 
 
+def labels(place: str, *others: str) -> Callable[[Path, Path], None]:
+    """A reader of a data set that is a folder, with the file at this place, and what else has to be there."""
+
+    def read(path: Path, out: Path) -> None:
+        with TemporaryDirectory(dir=out) as folder:
+            root = Path(folder, "set")
+            for source, target in (
+                (path, place),
+                *((CORPUS / name.partition(" ")[0], name.partition(" ")[2]) for name in others),
+            ):
+                (root / target).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(source, root / target)
+            for masks in ("amodal", None):
+                with contextlib.suppress(kins.KinsError):
+                    dataset = kins.load(root, masks=masks)
+                    for scene in dataset:
+                        assert all(i.whole is None or i.whole.to_array().sum() == i.whole.area for i in scene)
+                    dataset.save(out / "saved.json")
+            validate(root, workers=1).as_text()
+            for line in examine(root):
+                assert "\n" not in line.said
+
+    return read
+
+
 def predictions(path: Path, out: Path) -> None:
     dataset = truth(out)
     for masks in ("amodal", None):
@@ -129,6 +156,8 @@ def marked(path: Path) -> None:
 READERS: dict[str, Callable[[Path, Path], None]] = {
     **{f"{name}{SINGLE.get(name, '.json')}": annotations for name in kins.formats.FORMATS},
     "table.parquet": annotations,
+    "yolo.txt": labels("labels/a.txt", "picture.png images/a.png"),
+    "yolo.yaml": labels("data.yaml", "yolo.txt labels/a.txt", "picture.png images/a.png"),
     **dict.fromkeys(("predictions.json", "unfinished.part"), predictions),
     **dict.fromkeys((f"results_{name}.json" for name in ("coco", "sam", "inferencer", "ultralytics")), results),
     **dict.fromkeys(("settings.yaml", "config.json"), configuration),

@@ -9,7 +9,7 @@ from kins.commands.options import As, From, Images
 
 
 def convert(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="Annotation file to read.")],
+    source: Annotated[Path, typer.Argument(metavar="IN", help="Annotation file or folder to read.")],
     target: Annotated[
         Path,
         typer.Argument(
@@ -73,9 +73,10 @@ def convert(
         dataset = with_coco_names(dataset)
     if to in TOOLS:
         check_output(outputs(dataset, target, to), inputs)
-    missing = {"amodal", "inmodal"}
+    missing, boxes = {"amodal", "inmodal"}, 0
     for scene in dataset:  # masks that the target holds as they are would be passed on unread, damaged ones too
         require_sound([mask for instance in scene for mask in (instance.amodal, instance.inmodal)])
+        boxes += sum(i.whole is None and (i.amodal_box or i.inmodal_box) is not None for i in scene)
         missing -= {kind for kind in missing if any(getattr(instance, kind) is not None for instance in scene)}
     for line in dataset.save(target, format=to, masks=as_, polygons=polygons):
         say(f"not kept: {line}", err=True)
@@ -85,7 +86,12 @@ def convert(
         say(f"labels for CVAT's constructor (raw): {raw_labels(dataset)}", err=True)
     if len(missing) == 1 and to != "coco" and to not in TOOLS:
         say(f"missing: {_without(missing.pop())}", err=True)
+    if boxes:
+        say(f"missing: masks of {boxes} instances, which are boxes alone; {_BOXES}", err=True)
     say(f"{target}: {len(dataset)} images, {sum(len(scene) for scene in dataset)} instances")
+
+
+_BOXES = "kins complete --with boxes finds both masks in the pictures"
 
 
 def _without(kind: str) -> str:

@@ -18,6 +18,7 @@ from PIL import Image as Picture
 from PIL import ImageDraw, ImageFilter, ImageFont
 
 from kins.draw.choice import largest
+from kins.draw.frames import framed
 from kins.draw.palette import COLORS, DARK, Color, Rgb
 from kins.draw.placing import Label, Owner, place_labels
 from kins.errors import KinsError
@@ -66,6 +67,8 @@ def draw(
 ) -> Rgb:
     """The scene's picture with its instances; of more than kins.limits says the largest, and a line that says so.
 
+    Objects that are boxes alone are drawn as frames.
+
     Args:
         what: any of `amodal` (outline of the whole object, dashed where it is hidden), `inmodal` (the visible part,
             filled), `hidden` (hatched), `order` (number of the relative order, smaller is nearer).
@@ -92,7 +95,7 @@ def draw(
     """
     if unknown := set(what) - set(WHAT):
         raise KinsError(f"can't draw {', '.join(sorted(unknown))}; there are {', '.join(WHAT)}")
-    scene = scene.clipped()
+    scene = framed(scene.clipped())
     if colors is not None and len(colors) != len(scene):
         raise KinsError(f"image {scene.image.file_name}: {len(colors)} colors for {len(scene)} instances")
     scale = scale or min(max(1.0, LONG_SIDE / max(scene.image.width, scene.image.height)), MAX_SCALE)

@@ -9,8 +9,21 @@ from typing import Literal
 
 from kins.errors import KinsError
 from kins.files import write_json
-from kins.formats import aistron, coco, cocoa, cocoa_cls, instaorder, kins2019, kins2020, parquet, predictions, tools
+from kins.formats import (
+    aistron,
+    coco,
+    cocoa,
+    cocoa_cls,
+    folders,
+    instaorder,
+    kins2019,
+    kins2020,
+    parquet,
+    predictions,
+    tools,
+)
 from kins.formats.document import Document, checked_text, encode, parse, read_content
+from kins.formats.folders import FOLDERS
 from kins.formats.foreign import describe_file
 from kins.formats.instaorder import load_instaorder as load_instaorder
 from kins.formats.prediction_writer import PredictionWriter as PredictionWriter
@@ -20,6 +33,7 @@ from kins.masks.trace import traced
 from kins.records import Dataset, Instance, Scene
 
 __all__ = [
+    "FOLDERS",
     "FORMATS",
     "Convention",
     "Masks",
@@ -48,7 +62,8 @@ FORMATS: dict[str, ModuleType] = {
 """By name, in the sequence in which they are tried. Each has matches(document), read(document, images_dir) and
 write(dataset) -> (JSON value, lines on what it can't hold). COCO's read and write, and the read of predictions, also
 take what plain COCO masks are. Formats with COCO's layout have usual(path, content, masks), for files as published.
-Annotation tools (kins.formats.tools) have sets of files instead of one document."""
+Annotation tools (kins.formats.tools) have sets of files instead of one document. Beside these there are Parquet and the
+FOLDERS, which are read only."""
 
 
 def load(
@@ -64,11 +79,12 @@ def load(
     Masks are decoded when they are used, so that loading takes about as long as reading the file.
 
     Args:
-        path: the annotation file; or a folder or zip archive of an annotation tool's files, or of Parquet files.
+        path: the annotation file; or a folder or zip archive of an annotation tool's files, or of Parquet files; or the
+            folder of a data set of YOLO, Pascal VOC, Cityscapes or KITTI.
         images: folder of the pictures; needed to open them, and where the file does not hold their sizes.
-        format: one of FORMATS, or parquet; recognised by the content if None.
+        format: one of FORMATS or FOLDERS, or parquet; recognised by the content if None.
         masks: what the masks of a plain COCO file, of plain COCO results, or of an annotation tool's files without a
-            mark are: amodal or inmodal.
+            mark are: amodal or inmodal; for outlines and boxes of FOLDERS None means inmodal.
         canvas: "whole" keeps what polygons have outside of the image, on a canvas for each scene (see Scene.unclipped);
             "image" clips masks at the image.
         convention: names that tell parts of objects apart in annotation tools' files, if they are not the usual ones.
@@ -89,6 +105,9 @@ def load(
     path, folder = Path(path), None if images is None else Path(images)
     if format == "parquet" or (format is None and parquet.matches(path)):
         return parquet.read(path, folder)
+    if kind := folders.find(path, format):
+        dataset = folders.read(path, kind, folder, masks)
+        return dataset.map(Scene.unclipped) if canvas == "whole" else dataset
     reading = Reading(folder, masks, canvas == "whole", convention or Convention())
     if several := tools.find_many(path, format):
         return tools.read_many(path, *several, reading)
@@ -97,7 +116,7 @@ def load(
     if module in TOOLS.values():
         return tools.read_one(document, module, reading)
     options = (masks,) if module in (coco, predictions) else ()
-    dataset: Dataset = module.read(document, folder, *options)
+    dataset = module.read(document, folder, *options)
     return dataset.map(Scene.unclipped) if canvas == "whole" else dataset
 
 
@@ -225,6 +244,8 @@ def recognise(document: Document) -> str:
 def _module(name: str) -> ModuleType:
     if name == "instaorder":
         raise KinsError("InstaOrder is read with COCO's masks, and not written: kins convert IN OUT --masks FILE")
+    if name in FOLDERS:
+        raise KinsError(f"{name} is read, and not written; there are {', '.join(FORMATS)} and parquet")
     if name not in FORMATS:
-        raise KinsError(f"no format {name!r}; there are {', '.join(FORMATS)} and parquet")
+        raise KinsError(f"no format {name!r}; there are {', '.join(FORMATS)}, parquet, {', '.join(FOLDERS)}")
     return FORMATS[name]

@@ -52,6 +52,7 @@ def write(dataset: Dataset, masks: Masks | None = None) -> tuple[Any, list[str]]
 
     def annotation(instance: Instance, image: Image) -> dict[str, Any]:
         chosen = _choose(instance, masks)
+        losses.box_alone(instance, chosen)
         if (instance.inmodal if chosen == "amodal" else instance.amodal) is not None:
             losses.add("inmodal mask" if chosen == "amodal" else "amodal mask")
         losses.order(instance)
@@ -66,4 +67,6 @@ def _choose(instance: Instance, masks: Masks | None) -> Masks:
         return masks
     if instance.both_known:
         raise KinsError("COCO holds one mask an instance; say with --as whether to write the amodal or the inmodal one")
+    if instance.amodal is None and instance.inmodal is None:  # a box alone
+        return "amodal" if instance.inmodal_box is None else "inmodal"
     return "amodal" if instance.inmodal is None else "inmodal"

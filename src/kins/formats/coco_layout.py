@@ -295,6 +295,12 @@ class Losses:
         if stated is not None and mask is not None and stated != mask.area:
             self.add(f"{which} area as stated, which is not the number of pixels")
 
+    def box_alone(self, instance: Instance, *held: Literal["amodal", "inmodal"]) -> None:
+        """A box without any mask, if it is of a kind that the format does not hold."""
+        kinds = {"amodal": instance.amodal_box, "inmodal": instance.inmodal_box}
+        if instance.whole is None and any(box is not None and kind not in held for kind, box in kinds.items()):
+            self.add("boxes of objects without a mask")
+
     def lines(self) -> list[str]:
         """A line for each kind of loss."""
         return [f"{what} ({count} instance{'s' if count > 1 else ''})" for what, count in self._counts.items()]

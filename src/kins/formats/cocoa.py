@@ -228,6 +228,7 @@ def _regions(scene: Scene, orders: list[int], losses: Losses) -> list[dict[str, 
             region["area"] = amodal.area if instance.amodal_area is None else instance.amodal_area
             losses.box(amodal, instance.amodal_box, "amodal")
         region |= visible_fields(instance, losses)
+        losses.box_alone(instance)
         if orders:
             region["order"] = orders[index]
         if instance.crowd:

@@ -49,6 +49,7 @@ def write(dataset: Dataset) -> tuple[Any, list[str]]:
     def annotation(instance: Instance, image: Image) -> dict[str, Any]:
         fields = coco_layout.common_fields(instance, image) | coco_layout.mask_fields(instance, "amodal")
         fields |= visible_fields(instance, losses)
+        losses.box_alone(instance, "amodal")
         if instance.inmodal is not None:  # of unoccluded objects, too: other readers take it without asking
             fields["visible_mask"] = coco_layout.rle(instance.inmodal)
         losses.order(instance)

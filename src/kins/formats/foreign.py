@@ -81,8 +81,6 @@ def _kind(path: Path, content: bytes) -> str | None:
         if re.search(rb"<annotations>\s*<version>", head):
             return "CVAT's annotations in XML of another version than 1.1"
         return "Pascal VOC's annotations of one picture" if re.search(rb"<annotation\b", head) else "XML"
-    if re.match(rb"\d+(\s+-?\d+(\.\d+)?(e-?\d+)?){4,}\s*$", head.split(b"\n")[0]):
-        return "YOLO's annotations of one picture"
     return _json_kind(content) if head[:1] in (b"{", b"[") else None
 
 

@@ -23,8 +23,8 @@ FIELDS = coco_layout.fields(
 
 
 def matches(document: Document) -> bool:
-    """Recognised by the field inmodal_seg."""
-    return "inmodal_seg" in document.annotation_fields()
+    """Recognised by the field inmodal_seg, or inmodal_bbox of objects without masks."""
+    return not {"inmodal_seg", "inmodal_bbox"}.isdisjoint(document.annotation_fields())
 
 
 def usual(path: Path, content: bytes, masks: object = None) -> Document | None:

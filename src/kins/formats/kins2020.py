@@ -27,10 +27,13 @@ FIELDS = coco_layout.fields(
 
 
 def matches(document: Document) -> bool:
-    """Recognised by the fields a_segm and i_segm; a file without annotations is taken for this format too."""
+    """Recognised by the fields a_segm and i_segm, or a_bbox and i_bbox of objects without masks.
+
+    A file without annotations is taken for this format too.
+    """
     if document.images is not None and not document.annotations:
         return True
-    return not {"a_segm", "i_segm"}.isdisjoint(document.annotation_fields())
+    return not {"a_segm", "i_segm", "a_bbox", "i_bbox"}.isdisjoint(document.annotation_fields())
 
 
 def usual(path: Path, content: bytes, masks: object = None) -> Document | None:

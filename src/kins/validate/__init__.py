@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kins.errors import KinsError
 from kins.files import write_json
-from kins.formats import FORMATS, recognise, tools
+from kins.formats import FOLDERS, FORMATS, folders, recognise, tools
 from kins.formats.document import STRING, Document, encode, parse, places, read_content
 from kins.formats.tools import TOOLS, Reading
 from kins.validate.checker import Checker
@@ -36,9 +36,9 @@ def validate(
 
     Args:
         path: the annotation file; or a folder or archive of an annotation tool's files, whose outlines are then taken
-            for those of whole objects.
+            for those of whole objects; or the folder of a data set of YOLO, Pascal VOC, Cityscapes or KITTI.
         images: folder of the pictures: they are looked for, and their sizes compared.
-        format: one of kins.formats.FORMATS; recognised by the content if None.
+        format: one of kins.formats.FORMATS or FOLDERS; recognised by the content if None.
         repaired: file to write a copy to in which all is repaired that takes no guess.
         workers: most processes to use, one for each core if None; see kins.work.
 
@@ -68,7 +68,9 @@ def validate(
     reading = Reading(None if images is None else Path(images), "amodal")
     dataset = None
     try:
-        if several := tools.find_many(path, format):
+        if kind := folders.find(path, format):
+            report.format, dataset = kind, folders.read(path, kind, reading.images_dir, None)
+        elif several := tools.find_many(path, format):
             report.format, dataset = several[0], tools.read_many(path, *several, reading)
         else:
             document = _document(path, report)
@@ -81,7 +83,7 @@ def validate(
     if dataset is not None:
         if repaired is not None:
             raise KinsError(f"{path}: files of {report.format} are not repaired; correct them there, or convert them")
-        return check_drawn(dataset, report, workers)
+        return check_drawn(dataset, report, workers, alone=report.format in FOLDERS)
     if report.format not in FORMATS:
         raise KinsError(f"no format {format!r}; there are {', '.join(FORMATS)}")
     if report.format == "predictions":

@@ -18,8 +18,12 @@ from kins.validate.report import Problem, Report
 _KINDS = {"a_segm": "amodal mask", "i_segm": "inmodal mask"}
 
 
-def check_drawn(dataset: Dataset, report: Report, workers: int | None) -> Report:
-    """The same faults as of other formats, with their places in the pictures, and what reading could not use."""
+def check_drawn(dataset: Dataset, report: Report, workers: int | None, alone: bool = False) -> Report:
+    """The same faults as of other formats, with their places in the pictures, and what reading could not use.
+
+    Args:
+        alone: objects may have one kind of mask, or a box, alone.
+    """
     for line in dataset.left_out:
         report.add("drawn-in-doubt", "", line)
     damaged: set[int] = set()
@@ -35,17 +39,28 @@ def check_drawn(dataset: Dataset, report: Report, workers: int | None) -> Report
     document = Document(Path(report.path), images, [*value["annotations"]], categories)
     part = Report(report.path, "kins2020")
     Checker(document, part, dataset.images_dir, False, workers).run()
+    if alone:
+        _without_masks(part, sound)
     for code, problem in _renamed(part, sound).items():
         report.found.setdefault(code, Problem(code)).places += problem.places
     report.images, report.instances = len(dataset), part.instances
     return report
 
 
+def _without_masks(report: Report, dataset: Dataset) -> None:
+    """Neither masks of one kind nor an order is missing where files of this kind hold none; boxes alone are counted."""
+    for code in ("mask-missing", "mask-kind-missing", "order-missing"):
+        report.found.pop(code, None)
+    boxes = sum(instance.whole is None for scene in dataset for instance in scene)
+    if boxes:
+        report.add("box-alone", "", f"{boxes} of {report.instances} objects")
+
+
 def _renamed(report: Report, dataset: Dataset) -> dict[str, Problem]:
     """The problems with pictures and objects in place of positions in lists."""
     scenes: list[Scene] = list(dataset)
-    objects = {i.position: (scene, i) for scene in scenes for i in scene}
-    names = [f"{s.image.file_name}: {i.category} {i.id}" for _, (s, i) in sorted(objects.items())]
+    objects = sorted(((s, i) for s in scenes for i in s), key=lambda found: (found[1].position < 0, found[1].position))
+    names = [f"{s.image.file_name}: {i.category} {i.id}" for s, i in objects]
 
     def renamed(place: str) -> str:
         if found := re.fullmatch(r"annotations\[(\d+)\](?:\.(\w+))?(.*)", place):

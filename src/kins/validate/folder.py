@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kins.errors import KinsError
 from kins.files.pictures import SUFFIXES
-from kins.formats import Masks, load, recognise
+from kins.formats import Masks, folders, load, recognise
 from kins.formats.document import read_document
 from kins.formats.names import coco_category
 from kins.records import Dataset
@@ -18,6 +18,8 @@ from kins.validate.parts import Line
 MOST_ENTRIES = 1_000_000
 """Files that are looked at; KITTI's pictures are 15,000, COCO's 123,000."""
 DEPTH = 5
+MOST_FOLDERS = 100
+"""Folders that are looked into for data sets with a file for each picture."""
 PUBLISHED = {
     ("kins2020", 7474): (95311, "KINS 2020, training"),
     ("kins2020", 7517): (92492, "KINS 2020, test"),
@@ -62,11 +64,15 @@ def examine(folder: str | Path, coco_names: bool = False) -> list[Line]:
         raise KinsError(f"{folder}: no such folder; name the one that holds annotation files and pictures")
     pictures, files = _contents(folder)
     lines = [_pictures(path, len(names)) for path, names in pictures.items()]
+    kinds = _kinds(folder)
+    for path, kind in kinds.items():
+        lines += _labels(path, kind, pictures)
+    files = [path for path in files if not any(root in path.parents for root in kinds)]
     for path in files:
         lines += _file(path, pictures, coco_names)
     if not lines:
         lines.append(Line(str(folder), False, "holds neither pictures nor annotation files"))
-    elif not files:
+    elif not files and not kinds:
         lines.append(Line(str(folder), None, "holds no annotation file (.json)"))
     return lines
 
@@ -85,15 +91,37 @@ def _contents(folder: Path) -> tuple[dict[Path, set[str]], list[Path]]:
 
 def _walk(folder: Path) -> Iterator[tuple[Path, str]]:
     seen = 0
-    for place, folders, names in os.walk(folder):
+    for place, below, names in os.walk(folder):
         depth = len(Path(place).relative_to(folder).parts)
-        folders[:] = sorted(name for name in folders if not name.startswith(".")) if depth < DEPTH else []
+        below[:] = sorted(name for name in below if not name.startswith(".")) if depth < DEPTH else []
         for name in names:
             seen += 1
             if seen > MOST_ENTRIES:
                 raise KinsError(f"{folder}: holds more than {MOST_ENTRIES} files; name a folder further inside")
             if not name.startswith("."):
                 yield Path(place), name
+
+
+def _kinds(folder: Path) -> dict[Path, str]:
+    """The data sets with a file for each picture (YOLO, KITTI, ...) by folder: this one, or those directly in it."""
+    if kind := folders.find(folder):
+        return {folder: kind}
+    below = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return {path: kind for path in below[:MOST_FOLDERS] if (kind := folders.find(path))}
+
+
+def _labels(path: Path, kind: str, pictures: dict[Path, set[str]]) -> list[Line]:
+    used: Counter[str] = Counter()
+    try:
+        dataset = folders.read(path, kind, None, None)
+        for scene in dataset:
+            used.update(instance.category for instance in scene)
+    except KinsError as error:
+        return [Line(str(path), None, f"{kind}: {str(error).removeprefix(f'{path}: ')}")]
+    lines = [_counts(path, dataset, kind, used)]
+    if dataset.images_dir is not None:
+        lines.append(_found(path, dataset, pictures))
+    return lines + [Line(str(path), None, f"left out: {line}") for line in dataset.left_out]
 
 
 def _pictures(path: Path, count: int) -> Line:

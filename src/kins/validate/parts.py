@@ -13,7 +13,7 @@ from typing import NamedTuple
 from kins import __version__
 from kins.errors import EXTRAS, KinsError, install_line
 
-PACKAGES = {"yaml": "pyyaml", "lightning_fabric": "lightning-fabric", "argon2": "argon2-cffi"}
+PACKAGES = {"lightning_fabric": "lightning-fabric", "argon2": "argon2-cffi"}
 """Package of a module where its name is another one."""
 SERVES = {
     "train": "kins train, predict, and the learned ways of kins complete",

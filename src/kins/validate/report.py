@@ -58,6 +58,9 @@ KINDS: dict[str, Kind] = {
     "mask-kind-missing": Kind(
         "info", "no annotation has a mask of this kind", "nothing, if one kind is all that is needed"
     ),
+    "box-alone": Kind(
+        "info", "objects have a box and no mask", "nothing, or kins complete --with boxes, which finds both masks"
+    ),
     "mask-unusable": Kind("error", "a mask is neither polygons nor RLE", "annotate again; --fix removes the instance"),
     "polygons-empty": Kind("error", "a mask has no polygon", "annotate again; --fix removes amodal ones"),
     "polygon-short": Kind("error", "a polygon has fewer than three points", "remove it: --fix does"),

@@ -31,7 +31,7 @@ Element = ElementTree.Element
 
 DRAWN = {"polygon", "box", "ellipse", "mask"}
 OF_NO_AREA = {"polyline", "points", "cuboid", "skeleton", "tag"}
-NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*", re.IGNORECASE)
+NUMBER = re.compile(r"\s*[-+]?(\d+(\.\d*)?|\.\d+)(e[-+]?\d+)?\s*", re.IGNORECASE)
 
 
 def matches(document: Document) -> bool:

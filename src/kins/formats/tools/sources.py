@@ -66,19 +66,29 @@ def files_in(path: Path) -> list[File] | None:
 
 
 def _folder(path: Path) -> Iterator[File]:
+    for name, place in files_below(path, SUFFIX).items():
+        yield File(name, place, lambda place=place: read_bytes(place))  # type: ignore[misc]
+
+
+def files_below(path: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
+    """Files with these endings by their names relative to a folder, sorted, without those that begin with a dot.
+
+    Raises KinsError for too many, and for links that lead out of the folder.
+    """
     found: dict[str, str] = {}
     for folder, _, files in os.walk(path):
         below = os.path.relpath(folder, path).replace(os.sep, "/")
         start = "" if below == "." else f"{below}/"
-        found |= {f"{start}{name}": os.path.join(folder, name) for name in files if name.lower().endswith(SUFFIX)}
+        found |= {f"{start}{name}": os.path.join(folder, name) for name in files if name.lower().endswith(suffixes)}
         if len(found) > MOST_FILES:
-            raise KinsError(f"{path}: has more than {MOST_FILES} JSON and XML files; name a folder in it")
+            raise KinsError(f"{path}: has more than {MOST_FILES} files of one kind; name a folder in it")
+    places = {}
     for name in sorted(found):
         if not _is_hidden(name):
             if os.path.islink(found[name]):
                 inside(path, name)
-            place = Path(found[name])
-            yield File(name, place, lambda place=place: read_bytes(place))  # type: ignore[misc]
+            places[name] = Path(found[name])
+    return places
 
 
 def _is_hidden(name: str) -> bool:

@@ -1,0 +1,37 @@
+"""Data sets that are folders with a label file for each picture: visible masks, or boxes alone. They are read only.
+
+One file a kind. Each has matches(path), by the content, and read(path, images_dir, masks) -> data set.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+from typing import Literal
+
+from kins.formats.folders import yolo
+from kins.records import Dataset
+
+FOLDERS: dict[str, ModuleType] = {"yolo": yolo}
+"""By name, in the sequence in which they are tried."""
+
+
+def find(path: Path, format: str | None = None) -> str | None:
+    """The kind of data set that a path is, if it is one: the kind that is named, or else by the content."""
+    if format is not None:
+        return format if format in FOLDERS else None
+    try:
+        return next((name for name, module in FOLDERS.items() if module.matches(path)), None)
+    except (OSError, ValueError):  # what can't be read is said when it is
+        return None
+
+
+def read(path: Path, kind: str, images_dir: Path | None, masks: Literal["amodal", "inmodal"] | None) -> Dataset:
+    """The data set of a kind.
+
+    Args:
+        images_dir: folder of the pictures, if it is not where it should be in the folder.
+        masks: what outlines and boxes are of: what is seen (inmodal) if None.
+    """
+    dataset: Dataset = FOLDERS[kind].read(path, images_dir, masks or "inmodal")
+    return dataset
