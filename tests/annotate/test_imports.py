@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from tests.helpers import box
 
 import kins
 from kins.annotate import tables
+from kins.annotate.contents import assisted
 from kins.annotate.exports import Wanted, write
 from kins.annotate.imports import UNLABELLED
 from kins.annotate.server import Opened, open_folder
@@ -165,10 +167,11 @@ def test_proposals_are_told_accepted_and_rejected(tmp_path: Path) -> None:
     scored = truth.map(lambda scene: scene.replace(instances=tuple(i.replace(score=0.5) for i in scene)))
     scored.save(tmp_path / "found.json", format="predictions")
     opened = open_folder(tmp_path / "shapes", proposals=tmp_path / "found.json")
-    assert opened.lines == [f"{tmp_path}/found.json: 8 proposals for 2 images"]
+    assert opened.lines[0] == f"{tmp_path}/found.json: 8 proposals for 2 images"
+    assert opened.lines[1:] == ["10% of images show none, to compare both ways (the project's settings)"]
     opened.shop.token = "t"
     with served(opened) as address, Person(address, token="t") as me:
-        names = [me.post("/projects/1/categories", json={"name": name}).json() for name in ("disc", "box")]
+        names = [row for row in me.get("/projects/1/categories").json() if row["name"] == "disc"]
         first, second, *_ = found = me.get("/images/1/proposals").json()
         assert {one["category_name"]: one["category"] for one in found}["disc"] == names[0]["id"]
         assert [one["score"] for one in found] == [0.5] * 3
@@ -184,10 +187,24 @@ def test_proposals_are_told_accepted_and_rejected(tmp_path: Path) -> None:
         assert me.do(layer, 2, other).json()["error"] == "no-proposal"  # it is of another image
         me.do(layer, 2, operation("delete", object=thing), add(None, 1, 1, 9, 9)).raise_for_status()
         assert [one["state"] for one in me.get("/images/1/proposals").json()] == ["open", "rejected", "open"]
+        assert me.get("/images/1").json()["withheld"] == 0
         me.patch("/projects/1", json={"settings": {"assistance": 0.0}})
         assert me.get("/images/1/proposals").json() == []
+        assert me.get("/images/1").json()["withheld"] == 3
     opened.shop.store.close()
     assert open_folder(tmp_path / "shapes", proposals=tmp_path / "found.json").lines[0].endswith("0 images")
+
+
+def test_one_image_of_ten_shows_no_proposals_unless_the_project_says_otherwise(tmp_path: Path) -> None:
+    store = open_folder(pictures(tmp_path / "pictures", 1)).shop.store
+    table, images = tables.project, [SimpleNamespace(id=number, project=1) for number in range(1, 1001)]
+    for values, expected in (({}, 900), ({"assistance": 0.25}, 250), ({"assistance": 1.0}, 1000)):
+        with store.write() as connection:
+            connection.execute(sa.update(table).values(settings=values))
+        with store.read() as connection:
+            count = sum(assisted(connection, image) for image in images)
+            assert abs(count - expected) <= 5
+            assert count == sum(assisted(connection, image) for image in images)
 
 
 def test_results_of_other_detectors_are_proposals(tmp_path: Path) -> None:
@@ -202,4 +219,4 @@ def test_results_of_other_detectors_are_proposals(tmp_path: Path) -> None:
         connection.execute(sa.insert(tables.category), {"project": 1, "name": "car"})
     opened.shop.store.close()
     opened = open_folder(tmp_path / "shapes", proposals=tmp_path / "results.json")
-    assert opened.lines == [f"{tmp_path}/results.json: 1 proposals for 1 images"]
+    assert opened.lines[0] == f"{tmp_path}/results.json: 1 proposals for 1 images"

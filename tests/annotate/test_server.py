@@ -253,10 +253,17 @@ def test_completion_adds_only_what_lies_under_others(alone: tuple[str, Opened, P
     left, right = rectangle(10, 20, 20, 20), rectangle(40, 20, 20, 20)
     answer = me.post(f"/layers/{layer}/complete", json={"rings": left + right})
     rings = answer.json()["rings"]
+    assert len(answer.json()["nearer"]) == 1
     assert rings[:2] == left + right
     added = Mask.from_polygons([[n / 100 for n in r["points"]] for r in rings[2:]], 60, 80)
     assert added == Mask.from_box((30, 20, 10, 20), 60, 80)
     assert me.post(f"/layers/{layer}/complete", json={"rings": rectangle(100, 0, 9, 9)}).status_code == 422
+    front, behind = answer.json()["nearer"][0], new()
+    me.do(layer, 1, operation("add", object=behind, category=car, rings=left + right)).raise_for_status()
+    asked = {"object": behind, "rings": left + right}
+    assert me.post(f"/layers/{layer}/complete", json=asked).json() == answer.json()
+    me.do(layer, 2, operation("pair", nearer=behind, farther=front)).raise_for_status()
+    assert me.post(f"/layers/{layer}/complete", json=asked).json() == {"rings": left + right, "nearer": []}
 
 
 def test_what_was_sent_is_in_the_database_when_it_is_answered(alone: tuple[str, Opened, Person]) -> None:

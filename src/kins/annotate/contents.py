@@ -13,6 +13,8 @@ from kins.annotate.painting import Direction
 
 STATES = ("to do", "in work", "done", "reviewed", "set aside")
 """Of an image."""
+ASSISTANCE = 0.9
+"""Share of a project's images that show proposals, if its settings say no other."""
 
 
 def categories(connection: sa.Connection, project_id: int) -> dict[int, Any]:
@@ -91,6 +93,12 @@ def set_image_state(connection: sa.Connection, image_id: int, state: str) -> Non
 def settings_of(connection: sa.Connection, project_id: int) -> dict[str, Any]:
     """The project's settings."""
     return dict(connection.scalar(sa.select(tables.project.c.settings).where(tables.project.c.id == project_id)) or {})
+
+
+def assisted(connection: sa.Connection, image: Any) -> bool:
+    """Whether an image is among the share that is annotated with proposals: the same ones always."""
+    share = settings_of(connection, image.project).get("assistance", ASSISTANCE)
+    return bool((image.id * 2654435761 % 2**32) / 2**32 < share)
 
 
 def _touched(connection: sa.Connection, image_id: int) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -48,7 +48,7 @@ def import_layers(store: Store, layers: Layers, project_id: int, dataset: Datase
     """
     found, differing, pixels = Imported(), 0, 0
     with store.write() as connection:
-        names = _categories(connection, project_id, dataset)
+        names = _categories(connection, project_id, dataset.categories)
     for image, scene in _matched(store, project_id, dataset, found):
         with store.write() as connection:
             if _has_layer(connection, image.id, user_id):
@@ -74,7 +74,7 @@ def import_layers(store: Store, layers: Layers, project_id: int, dataset: Datase
 
 
 def import_proposals(store: Store, project_id: int, dataset: Dataset, source: str) -> Imported:
-    """Each instance as a proposal; those of the same source are replaced."""
+    """Each instance as a proposal, and classes for them; those of the same source are replaced."""
     found = Imported()
     with store.write() as connection:
         known = sa.select(tables.image.c.id).where(tables.image.c.project == project_id)
@@ -93,6 +93,9 @@ def import_proposals(store: Store, project_id: int, dataset: Dataset, source: st
         with store.write() as connection:
             if rows:
                 connection.execute(sa.insert(tables.proposal), rows)
+                names = {row["category_name"] for row in rows}
+                wanted = {n: name for n, name in dataset.categories.items() if name[:200] in names}
+                _categories(connection, project_id, wanted)
         found.images, found.objects = found.images + 1, found.objects + len(rows)
     return found
 
@@ -144,10 +147,10 @@ def _has_layer(connection: sa.Connection, image_id: int, user_id: int) -> bool:
     return connection.scalar(query) is not None
 
 
-def _categories(connection: sa.Connection, project_id: int, dataset: Dataset) -> dict[str, int]:
-    """Ids by name, those of the data set among them."""
+def _categories(connection: sa.Connection, project_id: int, wanted: Mapping[int, str]) -> dict[str, int]:
+    """Ids by name, those of a data set's categories among them."""
     known = {row.name: row.id for row in categories(connection, project_id).values()}
-    for number, name in dataset.categories.items():
+    for number, name in wanted.items():
         name = name[:200]
         if name not in known:
             values = {"project": project_id, "name": name, "external": number}

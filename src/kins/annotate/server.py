@@ -20,6 +20,7 @@ from kins.annotate import tables
 from kins.annotate.accounts import has_accounts
 from kins.annotate.app import application
 from kins.annotate.calls import Shop
+from kins.annotate.contents import ASSISTANCE, settings_of
 from kins.annotate.exports import give_up
 from kins.annotate.folders import only_user, open_project
 from kins.annotate.imports import frame_dataset, import_layers, import_proposals, read_proposals
@@ -120,6 +121,10 @@ def open_folder(
             dataset = read_proposals(proposals, folder, frame_dataset(store, project, folder))
             taken = import_proposals(store, project, dataset, proposals.name)
             lines += [*taken.lines, f"{proposals}: {taken.objects} proposals for {taken.images} images"]
+            with store.read() as connection:
+                share = settings_of(connection, project).get("assistance", ASSISTANCE)
+            if share < 1 and taken.objects:
+                lines.append(f"{1 - share:.0%} of images show none, to compare both ways (the project's settings)")
     except BaseException:
         store.close()
         raise

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.annotate.browser.conftest import HEIGHT, WIDTH, write_pictures
-from tests.annotate.browser.person import Person
-from tests.helpers import wait_for
+from tests.annotate.browser.person import Person, rectangle
+from tests.helpers import box, wait_for
 
 import kins
 
@@ -30,9 +30,11 @@ def assisted(chromium: Any, tmp_path: Path) -> Iterator[Person]:
     opened.shop.token = "token"
     with served(opened) as address:
         context = chromium.new_context(viewport={"width": 1000, "height": 640}, base_url=address)
+        context.set_default_timeout(10_000)
         page = context.new_page()
         page.goto(f"{address}/?token=token")
         page.wait_for_url("**/#project/*")
+        opened.shop.completer = kins.Completer.load("convex-order")
         yield Person(page, 1)
         context.close()
 
@@ -50,3 +52,52 @@ def test_proposals_are_taken_by_one_key_and_put_away_by_another(assisted: Person
     assisted.press("Control+z", "Control+z")
     assert wait_for(lambda: assisted.page.is_enabled("[data-action=next-proposal]"))
     assert len(assisted.saved()["objects"]) == 1
+
+
+def test_a_network_completes_what_is_seen_of_an_object(assisted: Person) -> None:
+    assisted.press("Tab", "Enter")  # the left part is proposed, the right one is drawn
+    assert wait_for(lambda: "car 1" in assisted.text(".side"))
+    assisted.draw(rectangle(160, 60, 200, 120), "Shift+A")
+    assisted.draw(rectangle(120, 40, 160, 116))
+    seen = assisted.saved()["objects"][0]["rings"]
+    assisted.press("P")
+
+    def offered() -> bool:
+        return "completed outline" in assisted.text(".hint")
+
+    for key, parts in (("Backspace", 2), ("Enter", 3)):
+        assisted.press("K")
+        assert wait_for(offered)
+        assert len(assisted.saved()["objects"][0]["rings"]) == 2  # nothing is done before it is taken
+        assisted.press(key)
+        assert wait_for(lambda: not offered())
+        assert len(assisted.saved()["objects"][0]["rings"]) == parts
+    assert assisted.saved()["objects"][0]["rings"][:2] == seen
+    assert [pair["confirmed"] for pair in assisted.saved()["pairs"]] == [True]
+    (whole, visible), _ = assisted.masks()
+    parts = [box(*part, (HEIGHT, WIDTH)) for part in ((40, 60, 80, 60), (160, 60, 40, 60), (120, 60, 40, 56))]
+    np.testing.assert_array_equal(whole, np.logical_or.reduce(parts))
+    np.testing.assert_array_equal(visible, parts[0] | parts[1])  # though its bottom is the lower one
+    assisted.press("K")
+    assisted.toast("Nothing is hidden here")
+    assisted.press("E")
+    assisted.drag((200, 120), (208, 128))
+    assert wait_for(lambda: 20800 in assisted.saved()["objects"][0]["rings"][1]["points"])
+    assisted.press("E", "Control+z", "Control+z")
+    assert wait_for(lambda: assisted.saved()["objects"][0]["rings"] == seen)
+    assert assisted.saved()["pairs"] == []
+
+
+def test_the_share_of_images_with_proposals_is_a_setting(assisted: Person) -> None:
+    page = assisted.page
+    page.goto("about:blank")
+    page.goto("/#project/1")
+    page.click("button:text-is('Settings…')")
+    share = page.locator("[aria-label^='Share of images']")
+    assert share.input_value() == "0.9"
+    share.fill("0")
+    with page.expect_response(lambda response: response.request.method == "PATCH"):
+        page.click("button:text-is('Save')")
+    assisted.open()
+    assisted.toast("3 proposals are not shown")
+    assert page.is_disabled("[data-action=next-proposal]")

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from kins.annotate import tables
 from kins.annotate.accounts import add_user, set_password
 from kins.annotate.calls import AnswerError, Call, not_found
-from kins.annotate.contents import settings_of, update_image_state
+from kins.annotate.contents import ASSISTANCE, settings_of, update_image_state
 from kins.annotate.folders import join
 
 MOST_QUESTIONS = 20
@@ -41,7 +41,7 @@ class _Assign(msgspec.Struct):
 
 class _Settings(msgspec.Struct, forbid_unknown_fields=True):
     annotators: Annotated[int, msgspec.Meta(ge=1, le=20)] = 1
-    assistance: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
+    assistance: Annotated[float, msgspec.Meta(ge=0, le=1)] = ASSISTANCE
     questions: Annotated[
         list[Annotated[str, msgspec.Meta(min_length=1, max_length=500)]], msgspec.Meta(max_length=MOST_QUESTIONS)
     ] = []

@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from kins.annotate import tables
 from kins.annotate.calls import AnswerError, Call
 from kins.annotate.checks import check_rings
-from kins.annotate.contents import categories, frame_of, settings_of
-from kins.annotate.operations import Frame, Ring
-from kins.annotate.painting import Painted, masks_of, rings_of
+from kins.annotate.contents import assisted, categories, frame_of
+from kins.annotate.operations import Frame, Ring, key
+from kins.annotate.painting import masks_of, rings_of
 from kins.errors import KinsError
 from kins.masks import Mask
 from kins.records import Image, Instance, Scene
@@ -21,15 +21,16 @@ from kins.records import Image, Instance, Scene
 _one_at_a_time = threading.Lock()
 
 
-class _Rings(msgspec.Struct):
+class _Seen(msgspec.Struct):
     rings: tuple[Ring, ...]
+    object: str | None = None
 
 
 def proposals(call: Call) -> list[dict[str, Any]]:
     """Those for an image; none for the share of images that a project wants annotated without."""
     with call.store.read() as connection:
         image, _ = call.image(connection, call.path("image"), "annotator")
-        if not assisted(image.id, settings_of(connection, image.project).get("assistance", 1.0)):
+        if not assisted(connection, image):
             return []
         names = {row.name: row.id for row in categories(connection, image.project).values()}
         table = tables.proposal
@@ -49,11 +50,6 @@ def proposals(call: Call) -> list[dict[str, Any]]:
     ]
 
 
-def assisted(image_id: int, share: float) -> bool:
-    """Whether an image is among the share that is annotated with assistance: the same ones always."""
-    return (image_id * 2654435761 % 2**32) / 2**32 < share
-
-
 def _states(call: Call, connection: sa.Connection, image_id: int) -> dict[int, str]:
     layer = tables.layer
     own = sa.select(layer.c.id).where(layer.c.image == image_id, layer.c.user == call.user, layer.c.kind == "person")
@@ -62,8 +58,9 @@ def _states(call: Call, connection: sa.Connection, image_id: int) -> dict[int, s
 
 
 def complete(call: Call) -> dict[str, Any]:
-    """The whole of an object by what is seen of it: the given rings, and others for what lies under other objects."""
-    given = call.read(_Rings)
+    """The whole of an object by what is seen of it: the given rings, others for what lies under other objects, and
+    which objects those are. Nothing is added under objects that are said to be farther."""
+    given = call.read(_Seen)
     with call.store.read() as connection:
         row, image, role = call.layer(connection, call.path("layer"))
         if not call.may_change(row, role):
@@ -75,14 +72,20 @@ def complete(call: Call) -> dict[str, Any]:
     (seen,) = masks_of([given.rings], frame.width, frame.height)
     if not seen:
         raise AnswerError(422, "outside", "the outline has no pixel inside of the image")
-    whole = _completed(call, frame, painted, seen)
-    return {"rings": [*given.rings, *rings_of(whole - seen)]}
+    others = {name: mask - seen for name, mask in zip(painted.ids, painted.inmodal, strict=True)}
+    others = {name: mask for name, mask in others.items() if mask and name != given.object}
+    hidden = _completed(call, frame, seen, list(others.values())) - seen
+    for name, mask in others.items():
+        said = history.state.pairs.get(key(given.object or "", name))
+        hidden = hidden if said is None or said.nearer == name else hidden - mask
+    only_hide = {name for name, hides in zip(painted.ids, painted.occluders, strict=True) if hides}
+    nearer = [name for name, mask in others.items() if name not in only_hide and hidden & mask]
+    return {"rings": [*given.rings, *rings_of(hidden)], "nearer": nearer}
 
 
-def _completed(call: Call, frame: Frame, painted: Painted, seen: Mask) -> Mask:
-    others = [mask - seen for mask in painted.inmodal]
-    visible = [seen, *(mask for mask in others if mask)]
-    found = tuple(Instance(n, 1, "object", inmodal=mask) for n, mask in enumerate(visible, 1))
+def _completed(call: Call, frame: Frame, seen: Mask, others: list[Mask]) -> Mask:
+    """The whole of what is seen, beside the visible masks of others."""
+    found = tuple(Instance(n, 1, "object", inmodal=mask) for n, mask in enumerate([seen, *others], 1))
     scene = Scene(Image(1, "layer", frame.height, frame.width), found)
     with _one_at_a_time:
         return _completer(call)(None, scene)[0].require("amodal")

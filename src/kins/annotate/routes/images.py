@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from kins.annotate import tables
 from kins.annotate.calls import Call, kept
-from kins.annotate.contents import frame_of, hiding_only, layer_json, settings_of
+from kins.annotate.contents import assisted, frame_of, hiding_only, layer_json, settings_of
 from kins.annotate.folders import folder_of
 from kins.annotate.painting import pairs_of
 from kins.annotate.pictures import for_browser, scaled
@@ -21,7 +21,7 @@ WIDEST = 4096
 
 
 def image(call: Call) -> dict[str, Any]:
-    """What is known of it, and its layers as far as the user may see them."""
+    """What is known of it, its layers as far as the user may see them, and how many proposals are not shown."""
     with call.store.read() as connection:
         row, role = call.image(connection, call.path("image"))
         layer = tables.layer
@@ -29,8 +29,10 @@ def image(call: Call) -> dict[str, Any]:
         names = ("id", "user", "kind", "revision", "state")
         seen = [{n: r._mapping[n] for n in names} for r in rows if call.may_see(connection, r, role)]
         questions = settings_of(connection, row.project).get("questions", [])
+        proposed = sa.select(sa.func.count()).where(tables.proposal.c.image == row.id)
+        withheld = 0 if assisted(connection, row) else connection.scalar(proposed)
     found = {name: row._mapping[name] for name in ("id", "project", "file", "width", "height", "state")}
-    return found | {"layers": seen, "questions": questions}
+    return found | {"layers": seen, "questions": questions, "withheld": withheld}
 
 
 def file(call: Call) -> Response:

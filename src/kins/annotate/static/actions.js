@@ -3,7 +3,7 @@
 import { post } from "./api.js";
 import { Edit } from "./edit.js";
 import { moved } from "./order.js";
-import { uuid } from "./model.js";
+import { pairKey, uuid } from "./model.js";
 import { toggleCheck } from "./check.js";
 
 const chosen = (editor) => editor.layer.state.objects.has(editor.selected);
@@ -58,7 +58,7 @@ function accept(editor) {
   const { suggestion, proposal } = editor;
   editor.suggestion = null;
   if (suggestion) {
-    editor.commit([["outline", { object: suggestion.object, rings: suggestion.rings }]]);
+    editor.commit(taken(editor, suggestion));
     return;
   }
   const object = uuid();
@@ -67,6 +67,13 @@ function accept(editor) {
   if (!editor.commit([["accept", { proposal: proposal.id, object, category, rings: proposal.rings }]])) return;
   editor.proposal = following;
   editor.select(object);
+}
+
+/** A completed outline lies behind what hides it: that is said with it, or else it might come to lie in front. */
+function taken(editor, { object, rings, nearer }) {
+  const { objects, pairs } = editor.layer.state;
+  const front = nearer.filter((id) => objects.has(id) && !pairs.has(pairKey(id, object)));
+  return [["outline", { object, rings }], ...front.map((id) => ["pair", { nearer: id, farther: object }])];
 }
 
 function reject(editor) {
@@ -84,8 +91,10 @@ async function complete(editor) {
   const object = editor.selected;
   await editor.sync.flush();
   try {
-    const { rings } = await post(`/layers/${editor.layer.id}/complete`, { rings: editor.layer.state.objects.get(object).rings });
-    editor.suggestion = { object, rings };
+    const { rings } = editor.layer.state.objects.get(object);
+    const found = await post(`/layers/${editor.layer.id}/complete`, { object, rings });
+    if (found.rings.length === rings.length) editor.tell("Nothing is hidden here that would be completed.");
+    else if (editor.selected === object) editor.suggestion = { object, ...found };
   } catch (error) {
     editor.tell(`Not completed: ${error.message}`);
   }

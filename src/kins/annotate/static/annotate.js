@@ -130,6 +130,8 @@ class Page {
     editor.changed();
     this.showSaved();
     this.parts.stage.lastChild.focus();
+    const { withheld } = this.image;
+    if (withheld) toast(`${withheld} ${withheld === 1 ? "proposal is" : "proposals are"} not shown: some images are annotated without, to compare both ways.`);
     this.prefetch();
     if (editor.layer.kind === "consensus") await this.compare();
   }

@@ -33,7 +33,7 @@ function draw(main, project, images, app) {
     el("div", { class: "row" }, next, state, name,
       owner ? button("Add pictures…", "Send pictures to the folder, or take in those that came into it", () => addPictures(project, () => app.show())) : null,
       owner ? button("Export…", "Write the annotations to a file", () => exportDialog(project, app.who.accounts)) : null,
-      owner && app.who.accounts ? button("People…", "Members, assignment, settings", () => app.go(`project/${project.id}/people`)) : null,
+      owner ? button(app.who.accounts ? "People…" : "Settings…", "Settings of the project, and who works on it", () => app.go(`project/${project.id}/people`)) : null,
       reviews ? button("Statistics", "Counts and minutes an object", () => statistics(project)) : null),
     rows));
   show();

@@ -31,14 +31,16 @@ export async function usersPage(app) {
   };
 }
 
-/** Members, assignment and settings of a project; only for its owner. */
+/** Members, assignment and settings of a project; only for its owner. Without accounts there are settings alone. */
 export async function peoplePage(app, id) {
-  const everyone = app.who.user.admin ? get("/users") : Promise.resolve(null);
+  const { accounts } = app.who;
+  const everyone = accounts && app.who.user.admin ? get("/users") : Promise.resolve(null);
   const [projects, members, users] = await Promise.all([get("/projects"), get(`/projects/${id}/members`), everyone]);
   const project = projects.find((other) => other.id === id);
   return (main) => {
-    app.head([[project.name, `project/${id}`], ["People", null]]);
-    fill(main, el("div", { class: "page" }, membersCard(id, members, users, app), assignCard(id, members, app), settingsCard(project, app)));
+    app.head([[project.name, `project/${id}`], [accounts ? "People" : "Settings", null]]);
+    const people = accounts ? [membersCard(id, members, users, app), assignCard(id, members, app)] : [];
+    fill(main, el("div", { class: "page" }, people, settingsCard(project, app)));
   };
 }
 
@@ -71,7 +73,7 @@ function assignCard(id, members, app) {
 function settingsCard(project, app) {
   const name = field("Name", { type: "text", value: project.name });
   const guidelines = el("textarea", { rows: 6, value: project.guidelines ?? "", "aria-label": "Guidelines" });
-  const settings = { annotators: 1, assistance: 1, questions: [], ...project.settings };
+  const settings = { annotators: 1, assistance: 0.9, questions: [], ...project.settings };
   const share = field("Share of images with proposals (0 to 1)", { type: "number", min: 0, max: 1, step: 0.05, value: settings.assistance });
   const annotators = field("Annotators for each image", { type: "number", min: 1, max: 9, value: settings.annotators });
   const questions = el("textarea", { rows: 3, value: settings.questions.join("\n"), "aria-label": "Questions" });
@@ -81,5 +83,5 @@ function settingsCard(project, app) {
     settings: { annotators: Number(inside(annotators).value), assistance: Number(inside(share).value), questions: questions.value.split("\n").map((line) => line.trim()).filter(Boolean) },
   }));
   return el("div", { class: "card" }, el("h2", {}, "Project"), name, el("h3", {}, "Guidelines"), guidelines,
-    el("h3", {}, "Questions to be ticked at “Done”, one a line"), questions, el("div", { class: "row" }, annotators, share), el("div", { class: "row" }, button("Save", "Save the project's settings", save, { class: "main" })));
+    el("h3", {}, "Questions to be ticked at “Done”, one a line"), questions, el("div", { class: "row" }, app.who.accounts ? annotators : null, share), el("div", { class: "row" }, button("Save", "Save the project's settings", save, { class: "main" })));
 }
