@@ -57,22 +57,22 @@ def plan(found: Ints, truth: Ints, iou: Floats, crowd: Bools, detections: int, t
     keep = iou >= limits.min()
     found, truth, iou = found[keep], truth[keep], iou[keep]
     group = _components(found, truth, (detections, crowd.size))[found]
-    order = np.lexsort((-truth, -iou, found, group))
-    found, truth, iou, group = found[order], truth[order], iou[order], group[order]
-    place, choice = _places(group, found)
+    choosers = np.bincount(found, minlength=detections) > 1
     open_groups = np.zeros(detections, bool)
-    open_groups[group[choice > 0]] = True
+    open_groups[group[choosers[found]]] = True
     undecided = open_groups[group]
     settled = np.full((limits.size, detections), -1, np.int32)
 
-    def part(rows: Bools) -> Plan:
-        order = np.lexsort((choice[rows], place[rows]))
-        chosen = np.flatnonzero(rows)[order]
-        steps = _steps(place[chosen], choice[chosen])
+    def part(rows: Bools, *last: Floats | Ints) -> Plan:
+        chosen = np.flatnonzero(rows)
+        chosen = chosen[np.lexsort([*(key[chosen] for key in last), found[chosen], group[chosen]])]
+        place, choice = _places(group[chosen], found[chosen])
+        order = np.lexsort((choice, place))
+        chosen, steps = chosen[order], _steps(place[order], choice[order])
         return Plan(found[chosen], truth[chosen], iou[chosen] >= limits[:, None], steps, crowd, settled)
 
     settled = match(part(~undecided), crowd)
-    return part(undecided)
+    return part(undecided, -truth, -iou)
 
 
 def match(plan: Plan, ignored: Bools) -> Matches:

@@ -76,18 +76,23 @@ def curves(
     classes, size = rank.start.size - 1, matched.shape[1]
     instances = np.bincount(label[~ignored], minlength=classes)
     hit = matched >= 0
-    neutral = (hit & np.append(ignored, False)[matched]) | (~hit & outside)
-    right = hit & ~neutral
-    counted = np.zeros((THRESHOLDS.size, size + 1), np.int32)
-    np.cumsum(~neutral, axis=1, out=counted[:, 1:])
-    firsts = np.arange(THRESHOLDS.size)[:, None] * size + rank.start  # of each class, in the rows one after the other
-    bounds = np.searchsorted(hits := np.flatnonzero(right), firsts)
+    neutral = ~hit & outside
+    if ignored.any():
+        neutral |= hit & np.append(ignored, False)[matched]
+    counted = np.flatnonzero(~neutral)  # in the rows one after the other
+    right = np.flatnonzero(hit.ravel()[counted])
+    firsts = np.arange(THRESHOLDS.size)[:, None] * size + rank.start  # of each class
+    before = np.searchsorted(counted, firsts)
+    bounds = np.searchsorted(right, before)
     precision = np.full((THRESHOLDS.size, RECALLS.size, classes), np.nan)
     for t in range(THRESHOLDS.size):
         for k in np.flatnonzero(instances).tolist():
-            at = hits[bounds[t, k] : bounds[t, k + 1]] - t * size
-            precision[t, :, k] = interpolated(counted[t, at + 1] - counted[t, rank.start[k]], int(instances[k]))
-    found = [np.searchsorted(np.flatnonzero(right & (rank.place < most)), firsts) for most in numbers]
+            numbered = right[bounds[t, k] : bounds[t, k + 1]] + 1 - before[t, k]
+            precision[t, :, k] = interpolated(numbered, int(instances[k]))
+    found = [bounds] * len(numbers)
+    for column, most in enumerate(numbers):
+        if (rank.place >= most).any():
+            found[column] = np.searchsorted(np.flatnonzero(hit & ~neutral & (rank.place < most)), firsts)
     recall = np.full((THRESHOLDS.size, classes, len(numbers)), np.nan)
     np.divide(np.diff(np.stack(found, 2), axis=1), instances[:, None], out=recall, where=instances[:, None] > 0)
     return Curves(precision, recall, instances)

@@ -22,7 +22,7 @@ from kins.formats import (
     predictions,
     tools,
 )
-from kins.formats.document import Document, checked_text, encode, parse, read_content
+from kins.formats.document import Document, checked_text, encode, parse, read_content, uncollected
 from kins.formats.folders import FOLDERS
 from kins.formats.foreign import describe_file
 from kins.formats.instaorder import load_instaorder as load_instaorder
@@ -66,6 +66,7 @@ Annotation tools (kins.formats.tools) have sets of files instead of one document
 FOLDERS, which are read only."""
 
 
+@uncollected()
 def load(
     path: str | Path,
     images: str | Path | None = None,

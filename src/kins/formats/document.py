@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import codecs
 import dataclasses
+import gc
 import re
 import tempfile
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -98,6 +100,18 @@ class Document:
         """The fields of a raw object but for the known ones. Raises KinsError with the file and the place."""
         fields = self.decode(raw, dict[str, Raw], place)
         return {name: self.decode(part, Any, f"{place}.{name}") for name, part in fields.items() if name not in known}
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """No garbage collection in the block: a file's values are many, and all of them stay."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def read_document(path: str | Path) -> Document:

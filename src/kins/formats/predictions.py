@@ -17,7 +17,17 @@ import msgspec
 from kins.errors import KinsError
 from kins.formats import coco_layout
 from kins.formats.coco_layout import Whole, is_given, mask_fields, rle
-from kins.formats.document import Document, Place, Raw, checked_text, describe, not_json, parse, read_content
+from kins.formats.document import (
+    Document,
+    Place,
+    Raw,
+    checked_text,
+    describe,
+    not_json,
+    parse,
+    read_content,
+    uncollected,
+)
 from kins.masks import Mask
 from kins.records import Dataset, Image, Instance
 
@@ -52,6 +62,7 @@ class _Detection(msgspec.Struct, gc=False):
     visible_segm: Raw = Raw()
 
 
+@uncollected()
 def load_predictions(path: str | Path, dataset: Dataset, masks: Masks | None = None) -> Dataset:
     """Read detections as a data set of the same images, whose instances have scores.
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -20,7 +20,6 @@ from kins.masks.table import Ints, Spans, filled
 
 Polygons = list[list[float]]
 Read = tuple[Spans, list[str | None], npt.NDArray[np.bool_]]
-T = TypeVar("T")
 
 MAX_COORDINATE = float(COORDINATE.default)
 """Coordinates beyond this (or not finite) are damage, not geometry; the fill would overflow on them."""
@@ -31,10 +30,8 @@ class _RleText(msgspec.Struct, gc=False):
     counts: str
 
 
-_decode_polygons = msgspec.json.Decoder(Polygons).decode
-_decode_many_polygons = msgspec.json.Decoder(list[Polygons]).decode
-_decode_rle = msgspec.json.Decoder(_RleText).decode
-_decode_many_rles = msgspec.json.Decoder(list[_RleText]).decode
+_decode_one = msgspec.json.Decoder(Polygons | _RleText).decode
+_decode_many = msgspec.json.Decoder(list[Polygons | _RleText]).decode
 
 
 def read_many(sources: Sequence[msgspec.Raw | str], heights: Ints, widths: Ints) -> Read:
@@ -47,17 +44,24 @@ def read_many(sources: Sequence[msgspec.Raw | str], heights: Ints, widths: Ints)
         The spans; the compressed run lengths that a mask was read from, None if it was drawn or if they have runs of
         no pixels; and (N,) whether it could be read: what could not is damaged or something rare, and counts as empty.
     """
-    listed = [row for row, source in enumerate(sources) if not isinstance(source, str) and bytes(source)[:1] != b"{"]
-    if len(listed) == len(sources):
-        return _draw_json(sources, heights, widths)
-    texts = _run_lengths(sources, heights, widths)
+    raws = [row for row, source in enumerate(sources) if not isinstance(source, str)]
+    values = _decode_all([sources[row] for row in raws])
+    drawn = {row: value for row, value in zip(raws, values, strict=True) if isinstance(value, list)}
+    if len(drawn) == len(sources):
+        table, sound = _draw_many(list(drawn.values()), heights, widths)
+        return table, [None] * len(sources), sound
+    texts = [source if isinstance(source, str) else None for source in sources]
+    sizes = list(zip(heights.tolist(), widths.tolist(), strict=True))
+    for row, value in zip(raws, values, strict=True):
+        if isinstance(value, _RleText) and value.size == sizes[row] and value.counts:
+            texts[row] = value.counts
     table, found = Spans.unpacked([text or "" for text in texts], heights * widths)
     sound = (found != DAMAGED) & np.array([text is not None for text in texts], bool)
     texts = [text if kind == SOUND else None for text, kind in zip(texts, found.tolist(), strict=True)]
-    if listed:
-        rows = np.array(listed)
-        drawn, _, sound[rows] = _draw_json([sources[row] for row in listed], heights[rows], widths[rows])
-        table = table.replaced(rows, drawn)
+    if drawn:
+        rows = np.array(list(drawn))
+        polygons, sound[rows] = _draw_many(list(drawn.values()), heights[rows], widths[rows])
+        table = table.replaced(rows, polygons)
     return table, texts, sound
 
 
@@ -107,43 +111,20 @@ def check_polygon(polygon: Any) -> str | None:
     return None
 
 
-def _decode_all(
-    values: Sequence[Any],
-    many: Callable[[bytes], list[T]],
-    one: Callable[[Any], T],
-) -> list[T | None]:
-    """JSON values decoded together; where one is of another kind, one by one, and that one is None."""
+def _decode_all(sources: Sequence[Any]) -> list[Polygons | _RleText | None]:
+    """Polygons or run lengths of JSON values, decoded together; None for what is neither."""
     try:
-        found = many(b"[" + b",".join(values) + b"]")
+        found = _decode_many(b"[" + b",".join(sources) + b"]")
     except (msgspec.DecodeError, RecursionError):
         found = []
-    return [*found] if len(found) == len(values) else [_decoded(value, one) for value in values]
+    return [*found] if len(found) == len(sources) else [_decoded(source) for source in sources]
 
 
-def _decoded(value: Any, one: Callable[[Any], T]) -> T | None:
+def _decoded(source: Any) -> Polygons | _RleText | None:
     try:
-        return one(value)
+        return _decode_one(source)
     except (msgspec.DecodeError, RecursionError):
         return None
-
-
-def _run_lengths(sources: Sequence[msgspec.Raw | str], heights: Ints, widths: Ints) -> list[str | None]:
-    """The compressed run lengths of those masks that have some of the right size."""
-    texts = [source if isinstance(source, str) else None for source in sources]
-    rows = [row for row, text in enumerate(texts) if text is None and bytes(sources[row])[:1] == b"{"]  # type: ignore[arg-type]
-    sizes = list(zip(heights.tolist(), widths.tolist(), strict=True))
-    rles = _decode_all([sources[row] for row in rows], _decode_many_rles, _decode_rle)
-    for row, rle in zip(rows, rles, strict=True):
-        if rle is not None and rle.size == sizes[row] and rle.counts:
-            texts[row] = rle.counts
-    return texts
-
-
-def _draw_json(sources: Sequence[Any], heights: Ints, widths: Ints) -> Read:
-    """As read_many, of lists of polygons or something damaged."""
-    masks = _decode_all(sources, _decode_many_polygons, _decode_polygons)
-    drawn, sound = _draw_many([polygons or [] for polygons in masks], heights, widths)
-    return drawn, [None] * len(masks), sound & np.array([polygons is not None for polygons in masks], bool)
 
 
 def _draw_many(masks: Sequence[Polygons], heights: Ints, widths: Ints) -> tuple[Spans, npt.NDArray[np.bool_]]:

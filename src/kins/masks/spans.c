@@ -233,7 +233,11 @@ static int read_runs(Spans *spans, const char *at, const char *end, int64_t pixe
     int64_t before[2] = {0, 0}, place = 0, run, first = spans->used;
     int found = SOUND;
     for (int64_t n = 0; at < end; n++) {
-        at = read_run(at, end, &run);
+        uint8_t bits = (uint8_t)(*at - 48);
+        if (bits < 32) /* most runs are one character */
+            run = (int64_t)(bits ^ 16) - 16, at++;
+        else
+            at = read_run(at, end, &run);
         if (n > 2) run += before[n & 1];
         before[n & 1] = run;
         if (!at || run < 0 || run > pixels - place) return DAMAGED;

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-from xml.sax.saxutils import quoteattr
 
 import msgspec
 
@@ -81,6 +80,8 @@ def _values(mask: Mask, image: Image, traced: bool) -> Iterator[tuple[str, dict[
 
 def _config(categories: list[str]) -> str:
     """A labelling configuration with all that the convention needs."""
+    from xml.sax.saxutils import quoteattr  # as in cvat_writer
+
     labels = "".join(f"    <Label value={quoteattr(name)}/>\n" for name in [*categories, drawing.CONVENTION.occluder])
     return (
         "<View>\n"
