@@ -13,6 +13,7 @@ import argon2
 import httpx
 import PIL.Image
 import uvicorn
+from starlette.types import ASGIApp
 
 from kins.annotate import accounts, security
 from kins.annotate.app import application
@@ -36,9 +37,15 @@ def pictures(folder: Path, count: int = 3, size: tuple[int, int] = (80, 60)) -> 
 @contextmanager
 def served(opened: Opened) -> Iterator[str]:
     """The address of a server for it."""
+    with serving(application(opened.shop, LOOPBACK)) as address:
+        yield address
+
+
+@contextmanager
+def serving(app: ASGIApp) -> Iterator[str]:
+    """The address of a server of an application."""
     bound = socket.socket()
     bound.bind(("127.0.0.1", 0))
-    app = application(opened.shop, LOOPBACK)
     server = uvicorn.Server(
         uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=1, http=PatientProtocol)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -90,6 +90,11 @@ def application(shop: Shop, hosts: Collection[str]) -> ASGIApp:
         Route(API + path, endpoint(shop, f, before=BEFORE.get(f)), methods=[method])
         for (method, path), f in ROUTES.items()
     ]
+    return guarded(routes, hosts)
+
+
+def guarded(routes: Sequence[Route], hosts: Collection[str]) -> ASGIApp:
+    """An application of these routes behind the guard; what goes wrong is said in JSON."""
     handlers = {404: _nowhere, 405: _nowhere, 500: _fault}
     return Guard(Starlette(routes=routes, exception_handlers=handlers), hosts)
 

@@ -233,14 +233,27 @@ def endpoint(
 
 
 def _answer(call: Call, handler: Handler, public: bool) -> Response:
+    return answered(lambda: _handled(call, handler, public), f"{call.request.method} {call.request.url.path}")
+
+
+def _handled(call: Call, handler: Handler, public: bool) -> Any:
+    _identify(call)
+    if call.user is None and not public:
+        raise AnswerError(401, "login", "log in first")
+    given = call.request.headers.get("x-csrf-token", "")
+    if call.request.method not in ("GET", "HEAD") and call.user is not None and not same(given, call.csrf):
+        raise AnswerError(403, "csrf", "the header X-CSRF-Token is missing or not that of this session")
+    return handler(call)
+
+
+def answered(work: Callable[[], Any], where: str) -> Response:
+    """What `work` gives, as JSON if it is no response yet; or an answer that says what is wrong.
+
+    Args:
+        where: method and path, for the log.
+    """
     try:
-        _identify(call)
-        if call.user is None and not public:
-            raise AnswerError(401, "login", "log in first")
-        given = call.request.headers.get("x-csrf-token", "")
-        if call.request.method not in ("GET", "HEAD") and call.user is not None and not same(given, call.csrf):
-            raise AnswerError(403, "csrf", "the header X-CSRF-Token is missing or not that of this session")
-        found = handler(call)
+        found = work()
         return found if isinstance(found, Response) else json(found)
     except AnswerError as answer:
         return said(answer)
@@ -257,7 +270,7 @@ def _answer(call: Call, handler: Handler, public: bool) -> Response:
         log.error("the database can't be used: %s", error.orig)
         return said(AnswerError(503, "busy", "the database can't be used now; try again"))
     except Exception:
-        log.exception("a fault of kins at %s %s", call.request.method, call.request.url.path)
+        log.exception("a fault of kins at %s", where)
         return said(AnswerError(500, "fault", "this is a fault of kins; the server's output says more"))
 
 
@@ -290,7 +303,7 @@ async def _body(request: Request, most: int) -> bytes:
     return bytes(body)
 
 
-def kept(call: Call, etag: str, answer: Callable[[], Response], cache: str) -> Response:
+def kept(request: Request, etag: str, answer: Callable[[], Response], cache: str) -> Response:
     """An answer that a browser may keep: 304 where it has it already, without making it again.
 
     Args:
@@ -298,7 +311,7 @@ def kept(call: Call, etag: str, answer: Callable[[], Response], cache: str) -> R
         cache: for the header Cache-Control.
     """
     headers = {"etag": f'"{etag}"', "cache-control": cache}
-    given = call.request.headers.get("if-none-match", "").split(",")
+    given = request.headers.get("if-none-match", "").split(",")
     if any(name.strip().removeprefix("W/") in ("*", headers["etag"]) for name in given):
         return Response(None, 304, headers)
     made = answer()

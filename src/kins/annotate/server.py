@@ -172,8 +172,6 @@ def serve(
         Traceback (most recent call last):
         kins.errors.KinsError: nowhere: no such folder of pictures
     """
-    import uvicorn
-
     known, proposed = (None if name is None else Path(name) for name in (annotations, proposals))
     opened = open_folder(Path(folder), database, known, proposed, user)
     shop = opened.shop
@@ -181,17 +179,27 @@ def serve(
         for line in opened.lines:
             say(line)
         bound = _bound(listening, shop)
-        address = _address(listening, bound, shop)
-        say(f"{folder}: open {address} (Ctrl-C ends)")
-        if browser:
-            threading.Timer(1.0, webbrowser.open, [address]).start()
+        tell(folder, _address(listening, bound, shop), browser, say)
         give_up(shop.store)
         threading.Thread(target=_back_up_daily, args=(shop,), daemon=True).start()
         app = application(shop, [*LOOPBACK, listening.host, *listening.names])
-        config = uvicorn.Config(app, **_options(listening))
-        uvicorn.Server(config).run(sockets=[bound])
+        run(app, bound, listening)
     finally:
         shop.store.close()
+
+
+def run(app: Any, bound: socket.socket, listening: Listening) -> None:
+    """Serve an application on a socket until Ctrl-C."""
+    import uvicorn
+
+    uvicorn.Server(uvicorn.Config(app, **_options(listening))).run(sockets=[bound])
+
+
+def tell(what: object, address: str, browser: bool, say: Callable[[str], object]) -> None:
+    """Say where it is served, and open it in the browser if asked to."""
+    say(f"{what}: open {address} (Ctrl-C ends)")
+    if browser:
+        threading.Timer(1.0, webbrowser.open, [address]).start()
 
 
 def _bound(listening: Listening, shop: Shop) -> socket.socket:
@@ -204,19 +212,24 @@ def _bound(listening: Listening, shop: Shop) -> socket.socket:
         )
     if open_to_others and not listening.certificate and not listening.proxy:
         log.warning("passwords and pictures go over the network as they are; add --certificate, or a proxy with TLS")
-    bound = _listen(listening.host, listening.port)
+    bound = listen(listening.host, listening.port)
     shop.cookie = f"kins_session_{bound.getsockname()[1]}"  # browsers don't tell the ports of one machine apart
     return bound
 
 
 def _address(listening: Listening, bound: socket.socket, shop: Shop) -> str:
     """What to open, with the token of the only user."""
-    host = f"[{listening.host}]" if ":" in listening.host else listening.host
-    address = f"http{'s' if listening.certificate else ''}://{host}:{bound.getsockname()[1]}/"
+    address = address_of(listening, bound)
     if shop.accounts:
         return address
     shop.token = secrets.token_urlsafe(24)
     return f"{address}?token={shop.token}"
+
+
+def address_of(listening: Listening, bound: socket.socket) -> str:
+    """By which a browser reaches the server."""
+    host = f"[{listening.host}]" if ":" in listening.host else listening.host
+    return f"http{'s' if listening.certificate else ''}://{host}:{bound.getsockname()[1]}/"
 
 
 def _options(listening: Listening) -> dict[str, Any]:
@@ -254,7 +267,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _listen(host: str, port: int | None) -> socket.socket:
+def listen(host: str, port: int | None) -> socket.socket:
     """A socket at the port, or at the first free one of ten."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     problem = ""

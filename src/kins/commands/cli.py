@@ -35,6 +35,7 @@ from kins.commands.synth import synth
 from kins.commands.synth_occlude import synth_occlude
 from kins.commands.train import train
 from kins.commands.validate import validate
+from kins.commands.view import view
 from kins.errors import KinsError, missing
 from kins.files.terminal import shown
 
@@ -63,6 +64,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "synth-occlude": synth_occlude,
     "train": train,
     "validate": validate,
+    "view": view,
 }
 for name, command in COMMANDS.items():
     app.command(name, short_help=(command.__doc__ or "").partition("\n")[0])(command)

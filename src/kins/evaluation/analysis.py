@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from kins.evaluation.cases import cases, tally
 from kins.evaluation.columns import Ints
 from kins.evaluation.errors import NEAR, Analysis, confusion, error_shares, tide_shares
 from kins.evaluation.evaluator import BATCH, listed_columns, scenes_of
@@ -56,6 +57,7 @@ def analyse(dataset: Dataset, predictions: Dataset, results: Results, workers: i
         {str(threshold): tide_shares(*compared_with, threshold) for threshold in THRESHOLDS},
         confusion(*compared_with, groups, list(results.categories), SURE).tolist(),
         names,
+        tally(cases(*compared_with, THRESHOLDS[0], SURE), results.categories),
     )
 
 

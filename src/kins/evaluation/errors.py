@@ -58,12 +58,14 @@ class Analysis:
         tide: by IoU threshold what `tide_shares` gives.
         confusion: what `confusion` gives.
         classes: names of its first K rows and columns.
+        outcomes: what `cases.tally` gives at an IoU of 0.5, of detections with a score of at least SURE.
     """
 
     errors: dict[str, dict[str, dict[str, float]]]
     tide: dict[str, dict[str, float]]
     confusion: list[list[int]]
     classes: list[str]
+    outcomes: dict[str, dict[str, dict[str, int]]]
 
 
 @dataclasses.dataclass(slots=True)
@@ -94,8 +96,8 @@ def error_shares(truth: Columns, found: Columns, pairs: Pairs, threshold: float)
         By occlusion level (`all`, `none`, `partial`, `heavy`): AP, and the gain for each of ERRORS. What hits no ground
         truth belongs to the level of its own predicted occlusion.
     """
-    matched = _matched(truth, found, pairs, threshold)
-    kind, target = _kinds(truth, found, pairs, matched, threshold)
+    matched = matched_at(truth, found, pairs, threshold)
+    kind, target = kinds_of(truth, found, pairs, matched, threshold)
     levels = {part.name: part for part in SLICES}
     rate = found.rate
     on = np.where(matched >= 0, matched, target)
@@ -127,7 +129,7 @@ def tide_shares(truth: Columns, found: Columns, pairs: Pairs, threshold: float) 
     pairs = pairs.take(position[pairs.found] >= 0)
     pairs = dataclasses.replace(pairs, found=position[pairs.found])
     found = found.take(kept)
-    matched = _matched(truth, found, pairs, threshold)
+    matched = matched_at(truth, found, pairs, threshold)
     solid = ~truth.crowd
     counted = (matched < 0) | np.append(solid, False)[matched]
     kind, target = _tide_kinds(truth, found, pairs, matched, threshold)
@@ -170,7 +172,7 @@ def _tide_ap(truth: Columns, found: Columns, state: _State, inside: Bools) -> fl
 
 
 def _tide_kinds(truth: Columns, found: Columns, pairs: Pairs, matched: Ints, threshold: float) -> tuple[Strings, Ints]:
-    """As `_kinds`, in the sequence of TIDE's program."""
+    """As `kinds_of`, in the sequence of TIDE's program."""
     same, other, _ = _nearest(truth, found, pairs)
     place = (same.iou >= NEAR) & (same.iou <= threshold)
     wrong_class, duplicate = other.iou >= threshold, same.iou >= threshold
@@ -183,14 +185,14 @@ def _tide_kinds(truth: Columns, found: Columns, pairs: Pairs, matched: Ints, thr
     return kind, np.select([kind == "place", kind == "class"], [same.truth, other.truth], -1)
 
 
-def _matched(truth: Columns, found: Columns, pairs: Pairs, threshold: float) -> Ints:
+def matched_at(truth: Columns, found: Columns, pairs: Pairs, threshold: float) -> Ints:
     """(D,) the ground truth that each detection is matched with, or -1."""
     close = pairs.take(truth.category[pairs.truth] == found.category[pairs.found])
     steps = plan(close.found, close.truth, close.iou[AMODAL], truth.crowd, len(found), np.array([threshold]))
     return match(steps, truth.crowd)[0].astype(np.int64)
 
 
-def _kinds(truth: Columns, found: Columns, pairs: Pairs, matched: Ints, threshold: float) -> tuple[Strings, Ints]:
+def kinds_of(truth: Columns, found: Columns, pairs: Pairs, matched: Ints, threshold: float) -> tuple[Strings, Ints]:
     """For each detection its kind of error ('' if it is right), and the ground truth it was meant for, or -1."""
     same, other, seen = _nearest(truth, found, pairs)
     partly = np.append(truth.seen < truth.pixels[AMODAL], False)[seen.truth]

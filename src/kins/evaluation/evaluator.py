@@ -9,7 +9,7 @@ import numpy as np
 
 from kins.errors import KinsError
 from kins.evaluation.columns import Columns, Ints, Masks, columns
-from kins.evaluation.matching import matched_pairs
+from kins.evaluation.matching import SAME_OBJECT, matched_pairs
 from kins.evaluation.order import relations
 from kins.evaluation.overlap import hidden_iou, pairs
 from kins.evaluation.precision import DETECTIONS
@@ -187,13 +187,25 @@ def scenes_of(dataset: Dataset, predictions: Dataset, ids: Sequence[int]) -> tup
     return scenes, [predictions[s.image.id] if s.image.id in predictions.images else Scene(s.image) for s in scenes]
 
 
-def compare(scenes: Sequence[Scene], predictions: Sequence[Scene], categories: Iterable[int]) -> Table:
-    """A batch of images compared."""
+def compare(
+    scenes: Sequence[Scene],
+    predictions: Sequence[Scene],
+    categories: Iterable[int],
+    least: float = SAME_OBJECT,
+    mixed: bool = False,
+) -> Table:
+    """A batch of images compared.
+
+    Args:
+        least, mixed: the pairs that are kept, as in `overlap.pairs`; what is matched does not depend on them.
+    """
     both = [on_one_canvas(*pair) for pair in zip(scenes, predictions, strict=True)]
     scenes, predictions = [pair[0] for pair in both], [pair[1] for pair in both]
     (truth, truth_masks), (found, found_masks), place = listed_columns(scenes, predictions, categories)
-    near = pairs(truth, found, truth_masks, found_masks)
-    matched = matched_pairs(near, truth.crowd, len(found))
+    near = pairs(truth, found, truth_masks, found_masks, least, mixed)
+    same = np.flatnonzero(truth.category[near.truth] == found.category[near.found])
+    matched = np.zeros(near.found.size, bool)
+    matched[same] = matched_pairs(near.take(same), truth.crowd, len(found))
     near.hidden[matched] = hidden_iou(truth, found, truth_masks, found_masks, near.take(matched))
     order = relations(truth, found, truth_masks, found_masks, near, np.flatnonzero(matched))
     return Table([scene.image.id for scene in scenes], truth, found, place, near, matched, order)

@@ -31,17 +31,21 @@ class Relations:
         truth: (N,) 1 if the first hides the second in the ground truth, -1 if the second hides the first, 0 if neither.
         found: (N,) the same in the prediction's masks.
         told: (N,) `found`, or where that is 0 what the prediction's own cluster and order say.
+        pair: (2, N) rows of both in the ground truth.
     """
 
     truth: Signs
     found: Signs
     told: Signs
+    pair: Ints
 
     @classmethod
     def joined(cls, parts: list[Relations]) -> Relations:
         """One after the other."""
+        none = np.zeros(0, np.int8)
+        parts = [cls(none, none, none, np.zeros((2, 0), np.int64)), *parts]
         names = [field.name for field in dataclasses.fields(cls)]
-        return cls(**{n: np.concatenate([np.zeros(0, np.int8), *(getattr(p, n) for p in parts)]) for n in names})
+        return cls(**{n: np.concatenate([getattr(p, n) for p in parts], axis=-1) for n in names})
 
 
 def relations(
@@ -67,7 +71,8 @@ def relations(
     stored = (cluster[first] == cluster[second]) & (order[first] >= 0) & (order[second] >= 0)
     told = np.where(seen == 0, np.where(stored, np.sign(order[second] - order[first]), 0), seen)
     related = (signs != 0) | (seen != 0)
-    return Relations(signs[related], seen[related], told[related].astype(np.int8))
+    pair = np.stack([t[first], t[second]])[:, related]
+    return Relations(signs[related], seen[related], told[related].astype(np.int8), pair)
 
 
 def order_quality(relations: Relations) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -244,3 +245,9 @@ def without_nan(value: Any) -> Any:
     if isinstance(value, float):
         return None if np.isnan(value) else value + 0.0
     return value
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """Those of prediction files without folders and endings, as far as they differ then."""
+    stems = [Path(name).stem for name in names]
+    return stems if len(set(stems)) == len(stems) else list(names)

@@ -69,7 +69,12 @@ def join(tables: Sequence[Table]) -> Table:
         place,
         pairs.take(sequence),
         np.concatenate([table.matched for table in tables])[sequence],
-        Relations.joined([table.relations for table in tables]),
+        Relations.joined(
+            [
+                dataclasses.replace(table.relations, pair=truth_rows[table.relations.pair + start])
+                for table, start in zip(tables, firsts[0], strict=True)
+            ]
+        ),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from kins.annotate import tables
@@ -37,7 +38,7 @@ def index(call: Call) -> Response:
     """The page. A visit with the token that was printed gets a session and comes again without it."""
     given = call.request.query_params.get("token")
     if given is None or call.shop.accounts:
-        return _file(call, STATIC / "index.html")
+        return page_file(call.request, STATIC / "index.html")
     answer = RedirectResponse("/", 303)
     if call.user is None:
         if call.shop.token is None or not same(given, call.shop.token):
@@ -53,11 +54,16 @@ def index(call: Call) -> Response:
 
 def static(call: Call) -> Response:
     """A file of the page."""
-    name = call.request.path_params["name"]
-    known = {path.name: path for path in STATIC.iterdir() if path.suffix in KINDS}
+    return static_file(call.request, STATIC)
+
+
+def static_file(request: Request, *folders: Path) -> Response:
+    """The file of one of these folders that the path names, by its name alone."""
+    name = request.path_params["name"]
+    known = {path.name: path for folder in folders for path in folder.iterdir() if path.suffix in KINDS}
     if name not in known:
         raise not_found("file")
-    return _file(call, known[name])
+    return page_file(request, known[name])
 
 
 def me(call: Call) -> dict[str, Any]:
@@ -122,13 +128,14 @@ def healthz(call: Call) -> dict[str, Any]:
     return {"ok": True}
 
 
-def _file(call: Call, path: Path) -> Response:
+def page_file(request: Request, path: Path) -> Response:
+    """A file for the browser, which asks anew each time."""
     try:
         content = path.read_bytes()
     except OSError:
         raise not_found("file") from None
     name = hashlib.sha256(content).hexdigest()
-    return kept(call, name, lambda: Response(content, media_type=KINDS[path.suffix]), "no-cache")
+    return kept(request, name, lambda: Response(content, media_type=KINDS[path.suffix]), "no-cache")
 
 
 def _remember(call: Call, answer: Response, token: str) -> None:

@@ -54,7 +54,7 @@ def file(call: Call) -> Response:
         shown, kind = for_browser(path, content) if width is None else scaled(path, content, width)
         return Response(shown, media_type=kind)
 
-    return kept(call, name if width is None else f"{name}-{width}", answer, "private, max-age=3600")
+    return kept(call.request, name if width is None else f"{name}-{width}", answer, "private, max-age=3600")
 
 
 def my_layer(call: Call) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import { loginForm, loginPage } from "./login.js";
 import { peoplePage, usersPage } from "./people.js";
 import { projectsPage } from "./projects.js";
 import { reviewPage } from "./review.js";
+import { setTheme, turnTheme } from "./theme.js";
 
 const PAGES = [
   [/^$/, projectsPage],
@@ -29,7 +30,7 @@ class App {
   }
 
   async start() {
-    theme(localStorage.getItem("kins-theme"));
+    setTheme();
     this.who = await me();
     await this.show();
   }
@@ -135,17 +136,6 @@ class App {
 
 function nothing(main) {
   fill(main, el("p", { class: "page" }, "There is no such page."));
-}
-
-function theme(name) {
-  if (name === "light" || name === "dark") document.documentElement.dataset.theme = name;
-}
-
-function turnTheme() {
-  const dark = document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
-  const other = dark === "dark" ? "light" : "dark";
-  localStorage.setItem("kins-theme", other);
-  theme(other);
 }
 
 new App().start().catch((error) => fill(document.getElementById("main"), el("p", { class: "page error" }, error.message)));

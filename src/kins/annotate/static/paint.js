@@ -10,7 +10,7 @@ const hatches = new Map();
 export const colourAt = (k) => PALETTE[k % PALETTE.length];
 
 /** Diagonal lines of a colour, as wide at each zoom. */
-function hatch(context, colour, ratio) {
+export function hatch(context, colour, ratio) {
   const key = `${colour} ${ratio}`;
   if (!hatches.has(key)) {
     const size = Math.round(8 * ratio);
@@ -175,7 +175,8 @@ function strokeException(view, exception) {
   context.setLineDash([]);
 }
 
-function label(view, object, picture) {
+/** Writes an object's label at the corner of its box, unless it is dimmed. */
+export function label(view, object, picture) {
   if (dimmed(object, picture)) return;
   const context = view.objects;
   const [left, top] = boxOf(object.rings);

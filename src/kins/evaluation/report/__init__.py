@@ -23,7 +23,7 @@ from kins.evaluation.precision import RECALLS
 from kins.evaluation.report.charts import Chart, bars_chart, confusion_chart, curves_chart
 from kins.evaluation.report.papers import TABLES, as_csv, as_latex, paper_tables
 from kins.evaluation.report.pictures import choose, image_quality, shown
-from kins.evaluation.results import Results, without_nan
+from kins.evaluation.results import Results, short_names, without_nan
 from kins.files import CSV_MARK, PERCENT_MARK, write_atomic, write_json, write_markup
 from kins.records import Dataset
 from kins.statistics.numbers import difference, number
@@ -73,7 +73,7 @@ def write_report(
     from jinja2 import Environment
 
     folder = Path(folder)
-    labels = _labels(list(runs))
+    labels = short_names(list(runs))
     results = {label: run[1] for label, run in zip(labels, runs.values(), strict=True)}
     found = {label: run[0] for label, run in zip(labels, runs.values(), strict=True)}
     intervals = _intervals(results, samples)
@@ -140,12 +140,6 @@ def report_paths(folder: str | Path, runs: int = 1) -> list[Path]:
     charts = [folder / "figures" / f"{name}.{suffix}" for name in names for suffix in ("svg", "pdf")]
     tables = [folder / "tables" / f"{name}.{suffix}" for name in TABLES for suffix in ("csv", "tex")]
     return [folder / "index.html", folder / "figures.json", *charts, *tables]
-
-
-def _labels(names: list[str]) -> list[str]:
-    """Short names of prediction files, as far as they differ."""
-    stems = [Path(name).stem for name in names]
-    return stems if len(set(stems)) == len(stems) else names
 
 
 def _intervals(results: Mapping[str, Results], samples: int) -> dict[str, Any]:

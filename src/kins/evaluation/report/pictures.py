@@ -36,17 +36,17 @@ class Shown:
     prediction: str
 
 
-def image_quality(table: Table) -> tuple[Floats, Ints]:
+def image_quality(table: Table, least_score: float = SURE) -> tuple[Floats, Ints]:
     """Summed amodal IoU of matched pairs over the number of matched, missed and wrong ones, in percent; and counts.
 
     This is panoptic quality (Kirillov et al., Panoptic Segmentation, CVPR 2019) with misses and wrong detections
-    counted in full. NaN for images without ground truth.
+    counted in full. NaN for images without ground truth. Detections with a lower score than `least_score` do not count.
 
     Returns:
         (images,) quality, and (3, images) matched, ground truths, wrong detections.
     """
     images = len(table.images)
-    sure = table.found.score >= SURE
+    sure = table.found.score >= least_score
     chosen = np.flatnonzero(table.matched & sure[table.pairs.found])
     where = table.found.image[table.pairs.found[chosen]]
     total = np.bincount(where, table.pairs.iou[AMODAL, chosen], images)

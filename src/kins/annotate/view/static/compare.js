@@ -1,0 +1,244 @@
+// Truth and predictions of one image: a stage for each, side by side or blended, which zoom and pan together.
+
+import { get, picture } from "./api.js";
+import { button, el, fill } from "./dom.js";
+import { asked, go, link } from "./address.js";
+import { cards, title } from "./crops.js";
+import { facts, likeIt, wrongOrder } from "./facts.js";
+import { boxOf } from "./geometry.js";
+import { colourOf, paintStage } from "./painted.js";
+import { listen } from "./pointer.js";
+import { View } from "./view.js";
+
+const STEP = 1.3;
+const ROOM = 0.6; // around an object, by its longer side
+
+/** The case at a place of a list, in its image. */
+export async function casePage(app, words) {
+  const answer = await get(`/cases?${asked(words, { from: words.at, count: 1 })}`);
+  const [one] = answer.cases;
+  if (!one) throw new Error("The list has no such place; its filters or the files have changed.");
+  const given = await imageOf(app, one.image, words);
+  return (main) => new Comparison(app, words, given, one, answer.total).show(main);
+}
+
+/** The image at a place of a list of images, or the one that is named; its cases below. */
+export async function imagePage(app, words) {
+  let [place, total] = [Number(words.image), null];
+  if (words.show === "images") {
+    const answer = await get(`/images?${asked(words, { from: words.at, count: 1 })}`);
+    if (!answer.images.length) throw new Error("The list has no such place; its filters or the files have changed.");
+    [place, total] = [answer.images[0].image, answer.total];
+  }
+  const list = { ...words, show: "", at: "", image: place };
+  const [given, inside] = await Promise.all([imageOf(app, place, words), get(`/cases?${asked(list, { from: 0, count: 60 })}`)]);
+  return (main) => new Comparison(app, words, given, null, total, { list, inside }).show(main);
+}
+
+async function imageOf(app, place, words) {
+  const [image, shown] = await Promise.all([
+    get(`/images/${place}?${asked({ score: words.score, iou: words.iou })}`),
+    app.opened.pictures ? picture(place).catch(() => null) : null,
+  ]);
+  return { image, shown };
+}
+
+class Comparison {
+  constructor(app, words, { image, shown }, one, total, below = null) {
+    Object.assign(this, { app, words, image, shown, one, total, below });
+    this.labels = true;
+    this.only = false;
+    this.share = 50;
+    this.truth = image.truth.map((object, k) => ({ ...object, id: `t${k}`, colour: colourOf(k), label: `${object.class} ${k + 1}` }));
+    this.runs = image.runs.map((side) => ({ ...side, objects: side.detections.map((found) => this.detection(found)) }));
+    this.bright = one ? new Set([`t${one.object}`, `d${one.detection}`]) : null;
+  }
+
+  detection(found) {
+    const label = `${found.class} ${found.score.toFixed(2)}`;
+    return { ...found, id: `d${found.detection}`, colour: colourOf(found.object, found.detection, this.truth.length), label };
+  }
+
+  /** [title, sides] of each stage. */
+  get panels() {
+    const truth = { objects: this.truth, alpha: 1, dashed: false };
+    const { runs } = this;
+    if (!runs.length) return [["annotations", [truth]]];
+    if (!this.app.blend) return [["truth", [truth]], ...runs.map((run) => [run.name, [{ objects: run.objects, alpha: 1, dashed: false }]])];
+    const [mine, theirs] = [Math.min(1, 2 - this.share / 50), Math.min(1, this.share / 50)];
+    return runs.map((run) => [`truth and ${run.name}`, [{ ...truth, alpha: mine }, { objects: run.objects, alpha: theirs, dashed: true }]]);
+  }
+
+  show(main) {
+    this.stages = this.panels.map(([name]) => this.stage(name));
+    this.place = el("div", { class: "stages" }, this.stages.map(({ figure }) => figure));
+    const side = el("aside", { class: "about", "aria-label": "What is known" }, this.about());
+    fill(main, el("div", { class: this.below ? "compare whole-image" : "compare" }, this.bar(), this.place, side, this.below ? this.list() : null));
+    this.arrange();
+    const ends = this.stages.map((stage) => listen(stage.box, stage));
+    const watch = new ResizeObserver(() => this.arrange());
+    watch.observe(this.place);
+    return { keys: this.keys(), leave: () => { watch.disconnect(); ends.forEach((end) => end()); } };
+  }
+
+  /** One stage: what pointer.js takes for an editor. */
+  stage(name) {
+    const box = el("div", { class: "stage", data: { name } }, el("canvas", {}), el("canvas", {}), el("canvas", { class: "over", tabIndex: 0, "aria-label": name }));
+    const view = new View(box);
+    view.image = this.image;
+    return {
+      name, box, view, tool: null, placed: false,
+      figure: el("figure", { class: "panel" }, el("figcaption", {}, name), box),
+      moveView: () => this.moved(view),
+      redrawOver: () => null,
+      pointed: () => null,
+      select: (id) => this.open(id),
+      objectAt: (at) => this.objectAt(name, at),
+    };
+  }
+
+  /** Stages beside each other, or one above the other: whichever shows more. */
+  arrange() {
+    const { clientWidth: width, clientHeight: height } = this.place;
+    const [left, top, right, bottom] = this.focus();
+    const count = this.stages.length;
+    const scale = (columns, rows) => Math.min(width / columns / (right - left), height / rows / (bottom - top));
+    const narrow = matchMedia("(max-width: 700px)").matches;
+    this.place.dataset.rows = narrow || scale(1, count) > scale(count, 1) ? "rows" : "columns";
+    for (const { view } of this.stages) view.resize();
+    this.stages[0].view.fit(this.focus());
+    for (const stage of this.stages) stage.placed = true;
+    this.moved(this.stages[0].view);
+  }
+
+  /** What is to be seen first: the case with room around it, or the whole image. */
+  focus() {
+    const whole = [0, 0, this.image.width, this.image.height];
+    if (!this.one || this.far) return whole;
+    const rings = this.one.masks.filter(Boolean).map((masks) => masks.whole).filter((ring) => ring.length);
+    if (!rings.length) return whole;
+    const boxes = rings.map((ring) => boxOf(ring).map((value) => value / 100));
+    const [left, top] = [0, 1].map((k) => Math.min(...boxes.map((box) => box[k])));
+    const [right, bottom] = [2, 3].map((k) => Math.max(...boxes.map((box) => box[k])));
+    const room = Math.max(16, ROOM * Math.max(right - left, bottom - top));
+    return [Math.max(0, left - room), Math.max(0, top - room), Math.min(whole[2], right + room), Math.min(whole[3], bottom + room)];
+  }
+
+  /** All stages show the same part. */
+  moved({ scale, left, top }) {
+    for (const { view } of this.stages) Object.assign(view, { scale, left, top });
+    this.paint();
+  }
+
+  paint() {
+    cancelAnimationFrame(this.waiting);
+    this.waiting = requestAnimationFrame(() => {
+      this.panels.forEach(([, sides], k) => {
+        const { view } = this.stages[k];
+        view.paintPicture(this.shown);
+        const shown = sides.map((side) => ({ ...side, objects: this.chosen(side.objects) }));
+        paintStage(view, shown, { labels: this.labels, bright: this.bright });
+      });
+    });
+  }
+
+  /** All objects, those dimmed that the case is not of; or its own alone. */
+  chosen(objects) {
+    if (!this.bright) return objects;
+    const dimmed = objects.map((object) => ({ ...object, dim: !this.bright.has(object.id) }));
+    return this.only ? dimmed.filter(({ dim }) => !dim) : dimmed.sort((a, b) => b.dim - a.dim);
+  }
+
+  zoom(factor) {
+    const { view } = this.stages[0];
+    view.zoom(factor);
+    this.moved(view);
+  }
+
+  see(far) {
+    this.far = far;
+    this.arrange();
+  }
+
+  /** The smallest object of a stage at a place, as {run, object, detection}. */
+  objectAt(name, { x, y }) {
+    const k = this.stages.findIndex((stage) => stage.name === name);
+    const inside = ({ masks }) => {
+      if (!masks?.whole.length) return false;
+      const [left, top, right, bottom] = boxOf(masks.whole);
+      return x >= left && x < right && y >= top && y < bottom;
+    };
+    const area = ({ masks }) => {
+      const [left, top, right, bottom] = boxOf(masks.whole);
+      return (right - left) * (bottom - top);
+    };
+    const objects = this.panels[k][1].flatMap((side) => side.objects).filter(inside).sort((a, b) => area(a) - area(b));
+    return objects[0]?.id ?? null;
+  }
+
+  /** Opens the case of an object or a detection that was clicked. */
+  async open(id) {
+    if (!id || this.bright?.has(id)) return;
+    const list = { run: this.words.run, score: this.words.score, iou: this.words.iou, image: this.image.image };
+    const { cases } = await get(`/cases?${asked(list, { from: 0, count: 200 })}`);
+    const [kind, place] = [id[0], Number(id.slice(1))];
+    const found = cases.find((one) => (kind === "t" ? one.own && one.object === place : one.detection === place));
+    if (found) go({ ...list, at: found.at });
+  }
+
+  step(by) {
+    const next = Number(this.words.at) + by;
+    if (this.total !== null && next >= 0 && next < this.total) go({ ...this.words, at: next });
+  }
+
+  back() {
+    go({ ...this.words, at: "", page: "" });
+  }
+
+  keys() {
+    return {
+      ArrowLeft: () => this.step(-1), ArrowRight: () => this.step(1), Escape: () => this.back(),
+      "+": () => this.zoom(STEP), "=": () => this.zoom(STEP), "-": () => this.zoom(1 / STEP),
+      b: () => this.app.turnBlend(), z: () => this.see(false), 0: () => this.see(true),
+      l: () => { this.labels = !this.labels; this.paint(); },
+      o: () => { this.only = !this.only; this.paint(); },
+    };
+  }
+
+  bar() {
+    const { app, words, total } = this;
+    const at = Number(words.at);
+    const slider = el("input", { type: "range", min: "0", max: "100", value: String(this.share), "aria-label": "From truth to prediction" });
+    slider.addEventListener("input", () => { this.share = Number(slider.value); this.paint(); });
+    return el("div", { class: "row bar" },
+      total === null ? null : [
+        button("‹", "Previous (←)", () => this.step(-1), { disabled: at <= 0, "aria-label": "Previous" }),
+        el("span", {}, `${(at + 1).toLocaleString("en")} of ${total.toLocaleString("en")}`),
+        button("›", "Next (→)", () => this.step(1), { disabled: at + 1 >= total, "aria-label": "Next" }),
+        button("List", "Back to the list (Esc)", () => this.back())],
+      el("span", { class: "grow file" }, this.image.file),
+      button("+", "Nearer (+)", () => this.zoom(STEP), { "aria-label": "Nearer" }), button("−", "Farther (−)", () => this.zoom(1 / STEP), { "aria-label": "Farther" }),
+      this.one ? button("Object", "Zoom to the object (Z)", () => this.see(false)) : null,
+      button("Image", "The whole image (0)", () => this.see(true)),
+      this.one ? button("Only this", "Leave out all other objects (O)", () => this.keys().o()) : null,
+      button("Labels", "Show or hide names (L)", () => this.keys().l()),
+      app.opened.runs.length ? button(app.blend ? "Side by side" : "Blend", "Truth and prediction in one picture, or side by side (B)", () => app.turnBlend(), { "aria-pressed": String(app.blend) }) : null,
+      app.blend && app.opened.runs.length ? el("label", { class: "score" }, "truth", slider, "prediction") : null);
+  }
+
+  about() {
+    const { one, app, image, words } = this;
+    const run = words.run ?? app.opened.runs[0];
+    if (one) return [el("h2", {}, title(one)), facts(one, app.opened), one.own ? wrongOrder(image, run, one.object) : null, likeIt(one, words)].flat();
+    return [el("p", { class: "quiet" }, `${image.truth.length} objects, ${image.width} × ${image.height}`), wrongOrder(image, run, null)].flat();
+  }
+
+  /** What is in the image, as crops. */
+  list() {
+    const { list, inside } = this.below;
+    const more = inside.total - inside.cases.length;
+    return el("div", { class: "below" }, el("h3", {}, `${inside.total} in this image`), cards(inside.cases, list, this.app),
+      more > 0 ? el("p", { class: "quiet" }, `and ${more} more (`, el("a", { href: link({ ...list, page: 1 }) }, "narrow the list"), ")") : null);
+  }
+}
+
