@@ -26,6 +26,7 @@ from kins.annotate.view.lists import KINDS, SORTS, Query, listed, listed_images
 from kins.annotate.view.told import told_cases, told_image, told_images, what_is_open
 from kins.evaluation.cases import LEVELS
 from kins.evaluation.slices import SIZES
+from kins.files import read_bytes
 from kins.files.pictures import read_picture
 
 OWN = Path(__file__).parent / "static"
@@ -175,7 +176,8 @@ def _picture(ask: Ask) -> Path:
 
 def file(ask: Ask) -> Response:
     """The picture."""
-    content, kind, _ = for_browser(_picture(ask))
+    path = _picture(ask)
+    content, kind = for_browser(path, read_bytes(path))
     return Response(content, media_type=kind)
 
 
