@@ -20,7 +20,9 @@ def files(tmp_path, monkeypatch):
     (tmp_path / "instances.json").write_text(json.dumps(value))
 
     def write(occlusion=(), depth=(), ids=(900, 901, "902"), image_id=7):
-        rows = [[{"order": order, "count": 2} for order in orders] for orders in (occlusion, depth)]
+        rows = [
+            [{"order": order, "count": 2, "overlap": "=" in order} for order in orders] for orders in (occlusion, depth)
+        ]
         entry = {"image_id": image_id, "instance_ids": list(ids), "occlusion": rows[0], "depth": rows[1]}
         (tmp_path / "orders.json").write_text(json.dumps({"annotations": [entry]}))
         return "orders.json", "instances.json"
@@ -38,6 +40,33 @@ def test_orders_and_masks(files):
     assert said["instance_ids"] == [900, 901, 902]
     assert [pair["order"] for pair in said["depth"]] == ["1=2", "0<1"]
     assert load_instaorder(*files(ids=(900, 5))).left_out == ("1 instances that instances.json does not have",)
+
+
+def test_depth_orders_are_scored_by_position_in_instance_ids(files):
+    """The ids stand in another sequence than COCO's file has them, and one of them is not there."""
+    files(depth=["1<0", "2<0", "1=2", "3<0"], ids=(902, 900, 901, 77))  # 900 and 901 as near, 902 behind them
+    run(
+        "convert",
+        "orders.json",
+        "truth.json",
+        *("--to", "kins2020", "--from", "instaorder", "--masks", "instances.json"),
+    )
+    scene = kins.load("truth.json")[7]
+    assert [i.id for i in scene] == [900, 901, 902]
+
+    def figures(*orders):
+        said = (
+            i.replace(score=1.0, cluster=0, order=order, extra={"annotation_id": i.id})
+            for i, order in zip(scene, orders, strict=True)
+        )
+        guess = scene.replace(instances=tuple(said))
+        kins.Dataset.from_scenes([guess], {4: "car"}).save("pred.json", "predictions")
+        said, _ = run("eval", "truth.json", "pred.json", "--protocol", "whdr", "--json")
+        return json.loads(said)["figures"]["all"]
+
+    assert figures(0, 0, 1) == {"WHDR": 0, "WHDR_unequal": 0, "WHDR_equal": 0}
+    assert figures(0, 1, 2) == {"WHDR": pytest.approx(100 / 3), "WHDR_unequal": 0, "WHDR_equal": 100}
+    assert figures(1, 1, 0) == {"WHDR": pytest.approx(200 / 3), "WHDR_unequal": 100, "WHDR_equal": 0}
 
 
 def test_convert(files):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -114,30 +114,38 @@ def completion_figures(network: MaskCompletion, test: Dataset, most: int | None 
 
 
 def order_figures(network: OrderNetwork, test: Dataset, most: int | None = None) -> dict[str, float]:
-    """Share in percent of pairs whose relation is right, with the true visible masks: `occluded`, of those of which one
-    hides part of the other; `bordering`, of those and all that touch, which is the `score`, too."""
+    """Figures of `pairs_right` in percent; `score` is that of all pairs that touch."""
     order = PairOrder(network)
-    right, all_ = np.zeros(2, np.int64), np.zeros(2, np.int64)
-    for scene in test.select(itertools.islice(test.images, most)):
-        for row, (truth, said) in enumerate(relations_told(scene, order)):
-            right[row] += (truth == said).sum()
-            all_[row] += truth.size
-    shares = [
-        100 * float(good) / count if count else math.nan for good, count in zip(right, all_.tolist(), strict=True)
-    ]
-    return {"occluded": shares[0], "bordering": shares[1], "score": 0.0 if math.isnan(shares[1]) else shares[1]}
+
+    def told(scene: Scene) -> Signs:
+        sure = np.zeros((len(scene),) * 2, np.int64)
+        for front, back, weight in order.edges(scene.read_image() if order.needs_image else None, scene):
+            sure[front, back] = weight
+        return np.sign(sure - sure.T)
+
+    found = pairs_right(test.select(itertools.islice(test.images, most)), told)
+    return {**found, "score": 0.0 if math.isnan(found["bordering"]) else found["bordering"]}
 
 
-def relations_told(scene: Scene, order: PairOrder) -> list[tuple[Signs, Signs]]:
-    """True and told relations of the pairs of which one hides part of the other, and of those and all that touch.
+def pairs_right(test: Dataset, told: Callable[[Scene], Signs]) -> dict[str, float]:
+    """Share in percent of pairs whose relation is told rightly: in front, behind, or neither.
 
-    Relations are 1 where the first is in front, -1 where the second is, 0 for neither.
+    Args:
+        told: of a scene's n instances, with their true masks, (n, n) 1 where the row's is in front of the column's, -1
+            where it is behind, else 0.
+
+    Returns:
+        `occluded`: of the pairs of which one hides more of the other than that of it; `bordering`: of all pairs that
+        touch or of which one hides part of the other. NaN where there is none.
     """
-    scene, hidden = known(scene.clipped())
-    told = np.zeros_like(hidden)
-    for front, back, sure in order.edges(scene.read_image() if order.needs_image else None, scene):
-        told[front, back] = sure
-    truth, said = np.sign(hidden - hidden.T), np.sign(told - told.T)
-    related = np.triu((hidden + hidden.T) > 0, 1)
-    touching = related | np.triu(bordering(scene.masks("inmodal")), 1)
-    return [(truth[pairs], said[pairs]) for pairs in (related, touching)]
+    right, count = np.zeros(2, np.int64), np.zeros(2, np.int64)
+    for whole in test:
+        scene, hidden = known(whole.clipped())
+        truth = np.sign(hidden - hidden.T)
+        touching = (hidden + hidden.T > 0) | bordering(scene.masks("inmodal"))
+        agree = told(scene) == truth
+        for row, pairs in enumerate((truth != 0, touching)):
+            right[row] += np.triu(agree & pairs, 1).sum()
+            count[row] += np.triu(pairs, 1).sum()
+    shares = [100 * good / number if number else math.nan for good, number in zip(right, count, strict=True)]
+    return dict(zip(("occluded", "bordering"), map(float, shares), strict=True))

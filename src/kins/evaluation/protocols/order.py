@@ -94,9 +94,10 @@ def whdr(dataset: Dataset, predictions: Dataset, workers: int | None = 1) -> Fig
     """InstaOrder's weighted human disagreement rate of depth orders, in percent; lower is better.
 
     The ground truth is `depth` in the image's field `instaorder`, a list of {"order": "0<1" or "0=1", "overlap": true,
-    "count": 2} over the indices of its objects. The prediction is the stated order: smaller is closer, equal is equal;
-    objects of different clusters can't be compared, which counts as wrong. A pair weighs 2 / count; means over images
-    that have such pairs.
+    "count": 2} over positions in that field's `instance_ids` (see `kins.formats.load_instaorder`), or where it has none
+    over the image's objects. Pairs of objects that the data set does not have don't count. The prediction is the stated
+    order: smaller is closer, equal is equal; objects of different clusters can't be compared, which counts as wrong. A
+    pair weighs 2 / count; means over images that have such pairs.
 
     Raises:
         KinsError: no image has such a field, or it is damaged.
@@ -111,7 +112,7 @@ def whdr(dataset: Dataset, predictions: Dataset, workers: int | None = 1) -> Fig
         for image_id, (truth, found) in zip(ids, pairs_of(dataset, predictions, ids, crowds=True), strict=True):
             image = dataset.images[image_id]
             where = f"image {image.file_name}: instaorder.depth"
-            pairs = _depth_pairs(_depths(image.extra), len(truth), where)
+            pairs = _depth_pairs(_depths(image.extra), _places(image.extra, truth), where)
             rates.append(_whdr(pairs, _closer(found)))
         return rates
 
@@ -204,19 +205,33 @@ def _depths(extra: dict[str, Any]) -> Any:
     return own.get("depth") if isinstance(own, dict) else None
 
 
-def _depth_pairs(entries: Any, count: int, where: str) -> list[tuple[int, int, int, bool, float]]:
+def _places(extra: dict[str, Any], objects: list[Instance]) -> list[int | None]:
+    """Which of the objects each position in an order stands for; None for one that the data set does not have."""
+    ids = extra["instaorder"].get("instance_ids")
+    if not isinstance(ids, list):
+        return list(range(len(objects)))
+    index = {instance.id: number for number, instance in enumerate(objects)}
+    return [index.get(key) if isinstance(key, int) else None for key in ids]
+
+
+def _depth_pairs(entries: Any, places: list[int | None], where: str) -> list[tuple[int, int, int, bool, float]]:
     """First and second object, first < second; their relation, whether they overlap, and the pair's weight."""
     pairs = []
     try:
         for entry in entries:
             text, equal = str(entry["order"]), "=" in str(entry["order"])
-            i, j = (int(number) for number in text.split("=" if equal else "<"))
+            first, second = (int(number) for number in text.split("=" if equal else "<"))
             weight, overlap = 2 / entry["count"], bool(entry["overlap"])
-            if i == j or not (0 <= i < count and 0 <= j < count and weight > 0):
+            if first == second or min(first, second) < 0 or not weight > 0:
+                raise ValueError
+            i, j = places[first], places[second]
+            if i is None or j is None:
+                continue
+            if i == j:
                 raise ValueError
             relation = EQUAL if equal else CLOSER if i < j else FARTHER
             pairs.append((min(i, j), max(i, j), relation, overlap, weight))
-    except (TypeError, KeyError, ValueError, ZeroDivisionError):
+    except (TypeError, LookupError, ValueError, ZeroDivisionError):
         raise KinsError(f'{where}: is no list of {{"order": "0<1", "overlap": true, "count": 2}} of objects') from None
     return pairs
 
