@@ -15,8 +15,6 @@ CVAT = "<?xml version='1.0' encoding='utf-8'?>\n<annotations>\n  <version>1.0</v
 FILES = {
     "cvat": (CVAT, "holds CVAT's annotations in XML"),
     "label-studio": ([{"image": "1.jpg", "annotation_id": 1, "annotator": 1}], "holds Label Studio's JSON-MIN"),
-    "voc": ("<annotation>\n<folder>VOC</folder><object/></annotation>", "holds Pascal VOC's annotations"),
-    "cityscapes": ({"imgHeight": 1024, "imgWidth": 2048, "objects": []}, "holds Cityscapes' polygons"),
     "via": ({"_via_img_metadata": {}}, "holds a project of VGG"),
     "mmdetection": (
         {"labels": [0], "scores": [0.5], "bboxes": [[0, 0, 1, 1]]},
@@ -59,10 +57,10 @@ def test_files_of_other_tools(tmp_path, name):
     refused(write(tmp_path / "in.json", value), message)
 
 
-@pytest.mark.parametrize("name", ["cvat", "voc", "cityscapes"])
+@pytest.mark.parametrize("name", ["cvat", "via"])
 def test_folders_of_other_tools(tmp_path, name):
     value, message = FILES[name]
-    suffix = ".xml" if name in ("cvat", "voc") else ".json"
+    suffix = ".xml" if name == "cvat" else ".json"
     for number in range(3):
         write(tmp_path / f"{number}{suffix}", value)
         (tmp_path / f"{number}.jpg").write_bytes(b"\xff")

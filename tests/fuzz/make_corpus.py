@@ -69,6 +69,25 @@ def folders() -> None:
     """Label files of the picture of 16 x 12 pixels."""
     (CORPUS / "yolo.txt").write_text("0 0.25 0.25 0.75 0.25 0.75 0.75\n1 0.5 0.5 0.25 0.5\n")
     (CORPUS / "yolo.yaml").write_text("path: .\ntrain: images\nval: [images]\nnames: {0: car, 1: van}\n")
+    box = "<bndbox><xmin>2</xmin><ymin>3</ymin><xmax>9</xmax><ymax>8</ymax></bndbox>"
+    thing = f"<object><name>dog</name><truncated>1</truncated>{box}</object>"
+    size = "<size><width>16</width><height>12</height><depth>3</depth></size>"
+    (CORPUS / "voc.xml").write_text(f"<annotation><filename>a.png</filename>{size}{thing}</annotation>\n")
+    numbers = np.zeros((12, 16), np.uint8)
+    numbers[2:8, 1:9] = 1
+    numbers[9:11] = 255
+    Picture.fromarray(numbers).save(CORPUS / "voc.png")
+    Picture.fromarray(numbers.astype(np.uint16) * 26001).save(CORPUS / "cityscapes.png")
+    outlines = [
+        ("car", [[1, 1], [9, 1], [9, 8]]),
+        ("road", [[5, 0], [16, 0], [16, 12]]),
+        ("cargroup", [[0, 9], [4, 9], [4, 12]]),
+    ]
+    objects = [{"label": label, "polygon": polygon} for label, polygon in outlines]
+    (CORPUS / "cityscapes.json").write_text(json.dumps({"imgHeight": 12, "imgWidth": 16, "objects": objects}))
+    numbers_of = "0.5 1 -1.5 {} 1.5 1.6 4 -1 1.7 20 -1.6\n"
+    lines = ["Car " + numbers_of.format("1 2 9 8"), "DontCare " + numbers_of.format("0 0 3 3")]
+    (CORPUS / "kitti.txt").write_text("".join(lines))
 
 
 def results(dataset: kins.Dataset) -> None:

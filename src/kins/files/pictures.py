@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from kins.errors import KinsError
 from kins.files import check_regular, reason
+from kins.limits import PIXELS
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -71,6 +72,21 @@ def read_picture(
             raise KinsError(f"{path}: is {found[1]} x {found[0]} pixels, its annotation says {size[1]} x {size[0]}")
         pixels = _grey(picture, path) if picture.mode[0] in "IF" else _colour(picture)
         return np.ascontiguousarray(_turned(pixels, turn))
+
+
+def read_labels(path: str | Path) -> npt.NDArray[np.integer[Any]]:
+    """(height, width) the numbers of a picture that stands for a table: indices of a palette, or grey as it is.
+
+    Raises:
+        KinsError: as `read_picture`, and for any kind but PNG, and for colours.
+    """
+    with _opened(path) as picture:
+        PIXELS.check(picture.width * picture.height, path)
+        if picture.format != "PNG" or picture.mode not in ("1", "L", "P", "I", "I;16"):
+            raise KinsError(
+                f"{path}: is a {picture.format} of mode {picture.mode}; numbers are a PNG, grey or with a palette"
+            )
+        return np.asarray(picture).astype(np.int32)
 
 
 def picture_size(path: str | Path, content: bytes | None = None) -> tuple[int, int]:

@@ -23,7 +23,6 @@ LARGEST = 2**24
 """Bytes of a file in a folder that is looked into."""
 
 _OBJECTS: dict[str, tuple[str, ...]] = {
-    "Cityscapes' polygons of one picture": ("imgHeight", "imgWidth", "objects"),
     "a project of VGG Image Annotator": ("_via_img_metadata",),
     "MMDetection's results for one picture": ("labels", "scores", "bboxes"),
 }
@@ -80,7 +79,7 @@ def _kind(path: Path, content: bytes) -> str | None:
     if head.startswith(b"<"):
         if re.search(rb"<annotations>\s*<version>", head):
             return "CVAT's annotations in XML of another version than 1.1"
-        return "Pascal VOC's annotations of one picture" if re.search(rb"<annotation\b", head) else "XML"
+        return "XML"
     return _json_kind(content) if head[:1] in (b"{", b"[") else None
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Literal
 
-from kins.formats.folders import yolo
+from kins.formats.folders import cityscapes, kitti, voc, yolo
 from kins.records import Dataset
 
-FOLDERS: dict[str, ModuleType] = {"yolo": yolo}
+FOLDERS: dict[str, ModuleType] = {"yolo": yolo, "voc": voc, "cityscapes": cityscapes, "kitti": kitti}
 """By name, in the sequence in which they are tried."""
 
 

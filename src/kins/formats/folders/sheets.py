@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ STRIDE = 100_000
 """An instance's id is its image's times this, plus its number in the label file."""
 LARGEST = 2**26
 """Bytes of a label file."""
+NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)(e[-+]?\d+)?", re.IGNORECASE | re.ASCII)
 LOOKED_AT = 1000
 """Names in a folder that are looked at to recognise a data set."""
 
@@ -87,12 +89,12 @@ def check_count(count: int, where: object) -> None:
         raise KinsError(f"{where}: has {count} labels, more than the {STRIDE - 1} that are read of one picture")
 
 
-def content_of(path: Path) -> bytes:
-    """All of a label file, which may be empty. Raises KinsError."""
+def content_of(path: Path, most: int = LARGEST) -> bytes:
+    """All of a label file, which may be empty, if it has at most so many bytes. Raises KinsError."""
     try:
         check_regular(path)
-        if path.stat().st_size > LARGEST:
-            raise KinsError(f"{path}: has more than {LARGEST} bytes, too many for the labels of one picture")
+        if path.stat().st_size > most:
+            raise KinsError(f"{path}: has more than {most} bytes, too many for the labels of one picture")
         return path.read_bytes()
     except (OSError, ValueError) as error:
         raise KinsError(f"{path}: can't be read ({reason(error)})") from None
@@ -115,6 +117,30 @@ def first_in(folder: Path, *suffixes: str) -> Path | None:
     with os.scandir(folder) as entries:
         names = sorted(e.name for e in itertools.islice(entries, LOOKED_AT) if not e.name.startswith("."))
     return next((folder / name for name in names if name.lower().endswith(suffixes)), None)
+
+
+def number_of(word: str, where: object) -> float:
+    """A decimal number. Raises KinsError for anything else."""
+    if not NUMBER.fullmatch(word):
+        raise KinsError(f"{where}: {word[:40]!r} is not a number")
+    return float(word)
+
+
+def swapped(name: str, old: str, new: str) -> str:
+    """A path with the last folder of that name renamed: where pictures lie beside labels."""
+    parts = name.split("/")
+    for index in range(len(parts) - 2, -1, -1):
+        if parts[index] == old:
+            return "/".join([*parts[:index], new, *parts[index + 1 :]])
+    return name
+
+
+def without_pictures(path: Path, count: int) -> KinsError:
+    """The error for label files of which none has a picture."""
+    return KinsError(
+        f"{path}: none of its {count} label files has a picture there, and sizes are needed; name the folder of the "
+        "pictures with --images"
+    )
 
 
 class Pictures:

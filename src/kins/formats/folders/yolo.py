@@ -19,6 +19,7 @@ from kins.files import inside
 from kins.files.pictures import SUFFIXES
 from kins.formats.document import checked_text
 from kins.formats.folders.sheets import (
+    NUMBER,
     Kind,
     Pictures,
     Sheet,
@@ -28,18 +29,19 @@ from kins.formats.folders.sheets import (
     first_in,
     head_of,
     labelled,
+    swapped,
+    without_pictures,
 )
 from kins.formats.tools.sources import files_below
 from kins.masks import Box, Mask
 from kins.records import Dataset, Instance
 
 SPLITS = ("train", "val", "test")
-LARGEST = 2**20
+LARGEST = 2**17
 """Bytes of data.yaml."""
 REACH = 1.0
 """How far outlines may leave the picture, in its width and height."""
 LINE = re.compile(rb"\s*\d{1,9}(\s+-?(\d+(\.\d*)?|\.\d+)(e[-+]?\d+)?){4,}\s*", re.IGNORECASE)
-NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)(e[-+]?\d+)?", re.IGNORECASE | re.ASCII)
 
 
 def matches(path: Path) -> bool:
@@ -75,10 +77,7 @@ def read(path: Path, images_dir: Path | None, masks: Kind) -> Dataset:
     pictures = Pictures(images_dir or (root if path.is_dir() or yaml is not None else None))
     pairs = _pairs(labels, splits, pictures, left_out)
     if labels and not pairs:
-        raise KinsError(
-            f"{path}: none of its {len(labels)} label files has a picture there, and sizes are needed; name the "
-            "folder of the pictures with --images"
-        )
+        raise without_pictures(path, len(labels))
     for name in pictures.by_stem.values():
         within = "images" in name.split("/")[:-1] and _in_splits(name, splits) is not None
         if name not in pairs and (within or images_dir is not None):
@@ -98,7 +97,7 @@ def _pairs(
     found: dict[str, tuple[Path | None, str]] = {}
     for name, place in labels.items():
         stem = name.rpartition(".")[0]
-        picture = pictures.find(_swapped(stem, "labels", "images"), stem)
+        picture = pictures.find(swapped(stem, "labels", "images"), stem)
         if picture is None:
             left_out["label files without a picture, which tells the size"] += 1
         elif picture in found:
@@ -172,15 +171,6 @@ def _is_labels(path: Path) -> bool:
 def _classes(path: Path) -> set[int]:
     found = re.findall(rb"^\s*(\d{1,9})\s", content_of(path), re.MULTILINE)
     return set(map(int, found))
-
-
-def _swapped(name: str, old: str, new: str) -> str:
-    """With the last folder of that name renamed, as Ultralytics finds labels by pictures."""
-    parts = name.split("/")
-    for index in range(len(parts) - 2, -1, -1):
-        if parts[index] == old:
-            return "/".join([*parts[:index], new, *parts[index + 1 :]])
-    return name
 
 
 def _yaml_in(folder: Path) -> Path | None:
@@ -279,5 +269,5 @@ def _in_splits(name: str, splits: dict[str, str]) -> str | None:
     """The split of a picture or label file; empty if there are none at all, None if it is in no folder of theirs."""
     if not splits:
         return ""
-    folder = _swapped(name, "labels", "images").rpartition("/")[0] if not name.lower().endswith(SUFFIXES) else name
+    folder = swapped(name, "labels", "images").rpartition("/")[0] if not name.lower().endswith(SUFFIXES) else name
     return next((s for place, s in splits.items() if f"{folder}/".startswith(f"{place}/") or place == "."), None)
