@@ -19,6 +19,7 @@ from kins.models.heads import Kept
 from kins.models.regions import rescored
 from kins.models.stages import mask_stage
 from kins.models.stages.bcnet import contour
+from kins.models.stages.ordered import union
 from kins.models.stages.stage import MaskStage, Regions
 from kins.models.stages.uoais import balanced
 from kins.models.stages.vrsp import means
@@ -42,6 +43,11 @@ def regions(levels: int = 0) -> Regions:
 def coded(given: Regions) -> Regions:
     """With the box head's map."""
     return dataclasses.replace(given, kept=Kept(torch.randn(sum(COUNTS), 8, 7, 7)))
+
+
+def with_both(given: Regions) -> Regions:
+    """With the maps of box and occlusion head."""
+    return dataclasses.replace(given, kept=Kept(*torch.randn(2, sum(COUNTS), 8, 7, 7)))
 
 
 def drawn() -> Drawn:
@@ -269,6 +275,40 @@ def test_more_shapes_than_the_memory_holds_become_means_of_groups() -> None:
     assert torch.equal(means(groups, 60, chance), groups)
 
 
+def test_ordered_joins_visible_and_hidden_to_the_whole() -> None:
+    stage, given, targets = started("ordered"), with_both(regions()), drawn()
+    found = {name: mask.detach().double().numpy() for name, mask in stage.predict(given).items()}
+    assert found.keys() == {"mask_amodal", "mask_inmodal", "mask_hidden"}
+    either = 1 - (1 - found["mask_inmodal"]) * (1 - found["mask_hidden"])
+    np.testing.assert_allclose(found["mask_amodal"], either, atol=1e-6)
+    (gradient,) = torch.autograd.grad(stage(given)["hidden"].sum(), [stage.visible[0][0].weight])
+    assert gradient.abs().sum() > 0  # the hidden head sees what the visible one found
+    stage.train()
+    logits, losses = stage(given), stage.losses(given, targets)
+    for name, source, weight in (("amodal", "amodal", 1), ("inmodal", "inmodal", 1), ("occluder", "occluder", 0.25)):
+        value = weight * over_images(entropy(logits[name], targets(source)))
+        assert losses[f"loss_mask_{name}"].item() == pytest.approx(value, rel=1e-4)
+    p, t = logits["hidden"].detach().double().sigmoid().numpy(), targets("hidden").double().numpy()
+    cells, weights = -(t * np.log(p) + (1 - t) * np.log(1 - p)), 1 + 2 * t
+    value = over_images((weights * cells).sum((1, 2)) / weights.sum((1, 2)))
+    assert losses["loss_mask_hidden"].item() == pytest.approx(value, rel=1e-4)
+    met = (p * t).sum((1, 2)) / (p + t - p * t).sum((1, 2))
+    assert losses["loss_met"].item() == pytest.approx(over_images(np.where(t.any((1, 2)), 1 - met, 0)), rel=1e-4)
+    plain = started("ordered", options={"met": False, "place": False})
+    assert "loss_met" not in plain.losses(given, targets)
+    assert len(list(plain.parameters())) < len(list(stage.parameters()))
+
+
+def test_the_union_of_sure_masks_is_finite() -> None:
+    logits = torch.tensor([-200.0, -20, 0, 20, 200], requires_grad=True)
+    joined = union(logits[:, None], logits[None, :])
+    joined.sum().backward()
+    assert joined.isfinite().all()
+    assert logits.grad is not None
+    assert logits.grad.isfinite().all()
+    torch.testing.assert_close(joined[2, 2].sigmoid(), torch.tensor(0.75))
+
+
 def test_an_image_of_one_class_counts_like_the_others() -> None:
     values, classes = torch.tensor([1.0, 2, 3, 10]), torch.tensor([1, 1, 1, 0])
     assert balanced(values, classes, [3, 1]).item() == pytest.approx((2 + 10) / 2)
@@ -279,7 +319,8 @@ def test_an_image_of_one_class_counts_like_the_others() -> None:
 def test_every_method_learns(name: str) -> None:
     """A stage alone, on RoI features that stay what they are."""
     torch.manual_seed(0)
-    stage, given, targets = mask_stage(settings(name), 3), coded(regions()), drawn()
+    stage, targets = mask_stage(settings(name), 3), drawn()
+    given = (with_both if NETWORKS[name].occlusion else coded)(regions())
     optimizer = torch.optim.Adam(stage.parameters(), 5e-3)
     seen = []
     for _ in range(40):
@@ -310,6 +351,7 @@ def test_masks_may_be_one_for_all_classes(name: str) -> None:
         ("aisformer", {"agnostic": False}, r"model\.options: agnostic: unknown key"),
         ("vrsp", {"agnostic": True}, r"model\.options: agnostic: vrsp looks shapes up by class"),
         ("vrsp", {"memory": 3}, r"model\.options: memory: .*greater than or equal to 16"),
+        ("ordered", {"weight": 0}, r"model\.options: weight: .*greater than 0"),
         ("uoais", {"guide": 0}, r"model\.options: guide: .*greater than or equal to 1"),
     ],
 )

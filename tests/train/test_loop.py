@@ -254,6 +254,8 @@ def test_a_run_can_start_from_other_weights(shapes: Dataset, tmp_path: Path) -> 
     assert len(said) == 1
     assert f"train.init={path}: {len(others)} of {len(narrow)} tensors start at random" in said[0]
     assert ".".join(others[0].split(".")[:3]) in said[0]
+    assert weights.read_header(tmp_path / "second" / weights.BEST).facts["start"] == weights.digest(path)
+    assert weights.read_header(path).facts["start"] is None
     first, second = (weights.model_state(weights.load(tmp_path / run / weights.BEST)[0]) for run in ("first", "second"))
     assert all(torch.allclose(value, second[key], atol=1e-6) for key, value in first.items())
 

@@ -14,7 +14,7 @@ from kins.config import load_config
 from kins.demo.toys import write_shapes
 from kins.errors import KinsError
 from kins.train.loop import train
-from kins.train.results import COLUMNS, Entry, add, figures, measured, protocols, read, table
+from kins.train.results import COLUMNS, Entry, add, augmentation, conditions, figures, measured, protocols, read, table
 
 CONDITIONS = {"train": {"images": 3}, "steps": 2, "start": None}
 
@@ -32,6 +32,33 @@ def test_runs_of_one_method_are_averaged_and_other_conditions_stand_apart() -> N
     assert rows["orcnn"] == "| orcnn | 1 |  | 12.3 |  |  |  |  |"
     assert "steps 9" in second
     assert "| asn | 1 |  | 50.0 |" in second
+
+
+def test_conditions_of_the_methods_own_do_not_part_a_table() -> None:
+    runs = [entry("asn", 0, 10, frozen=["rpn"]), entry("panet", 0, 12, frozen=[])]
+    assert table(runs).count("| method |") == 2
+    assert table(runs, own=["frozen"]).count("| method |") == 1
+    assert "frozen" not in table(runs, own=["frozen"])
+
+
+def test_conditions_tell_what_figures_depend_on(tmp_path: Path) -> None:
+    changes = ["train.init=runs/start.safetensors", "train.lr=0.003", "train.frozen=[backbone, rpn]"]
+    config = load_config("tiny", [*changes, "model.occlusion_labels=region", "augment.scale=[0.8, 1.25]"])
+    found = conditions(config, {"start": "1f2e", "step": 3}, write_shapes(tmp_path, 1))
+    told = ("start", "learning rate", "optimizer", "occlusion labels", "augmentation", "frozen", "steps")
+    assert {name: found[name] for name in told} == {
+        "start": {"start.safetensors": "1f2e"},
+        "learning rate": 0.003,
+        "optimizer": "adamw",
+        "occlusion labels": "region",
+        "augmentation": {"mirror": 0.5, "scale": [0.8, 1.25]},
+        "frozen": ["backbone", "rpn"],
+        "steps": 3,
+    }
+    line = table([entry("asn", 0, 10, augmentation=found["augmentation"], start=found["start"])]).splitlines()[0]
+    assert line == "train 3 images, steps 2, start 1f2e start.safetensors, augmentation 0.5 mirror 0.8 and 1.25 scale:"
+    assert augmentation(load_config("tiny", ["augment.mirror=0"]).augment) == {}
+    assert augmentation(load_config("tiny", ["augment.crop=0.5"]).augment)["crop_size"] == 0.6
 
 
 def test_entries_of_the_same_weights_are_replaced(tmp_path: Path) -> None:

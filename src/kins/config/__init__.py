@@ -55,8 +55,9 @@ NETWORKS = {
     "bcnet": Parts(method="bcnet"),
     "aisformer": Parts(method="aisformer"),
     "vrsp": Parts(method="vrsp"),
+    "ordered": Parts(method="ordered", occlusion=True, coding=True),
 }
-"""The paper's networks (coding without an occlusion head takes the box head's map alone), and its successors."""
+"""The paper's networks (coding without an occlusion head takes the box head's map alone), its successors, and ours."""
 
 COMPLETION, PCNET = "completion", "pcnet"
 """The networks that complete given masks (kins.models.completion, kins.models.pcnet): of the model's settings they have

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 
 from kins.config import Config, stored
 from kins.errors import KinsError
-from kins.files import check_regular, reason, temporary_name
+from kins.files import check_regular, read_bytes, reason, temporary_name
 from kins.models.checkpoints import check_numbers, check_shapes, shapes
 from kins.models.heads import class_tensors
 from kins.models.network import AmodalRCNN, make, normalisation
@@ -136,6 +137,11 @@ def find(path: str | Path) -> Path:
                 return path / name
         raise KinsError(f"{path}: holds neither {BEST} nor {LAST}; is it a folder that kins train wrote to?")
     return path
+
+
+def digest(path: str | Path) -> str:
+    """What the file is known by, whatever it is called: 16 hexadecimal digits of its SHA-256."""
+    return hashlib.sha256(read_bytes(path)).hexdigest()[:16]
 
 
 def model_state(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

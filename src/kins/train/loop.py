@@ -127,6 +127,7 @@ class Run:
         self.data = fingerprint(dataset)
         freeze(self.network, settings.frozen)
         self.step, self.seconds, self.best, self.evaluated = 0, 0.0, -math.inf, 0
+        self.start: str | None = None  # digest of the weights that it began with
 
     def restore(self) -> dict[str, Tensor]:
         """The place where the run stands, and the network, from the checkpoint if there is one, else `train.init`.
@@ -143,6 +144,7 @@ class Run:
         tensors, facts = weights.load(last, weights.RUN_STATE)
         check_same(facts, self.config, self.categories, self.data, self.out)
         self.step, self.seconds, self.best = facts["step"], facts["seconds"], facts["best"]
+        self.start = facts.get("start")
         evaluated = facts.get("evaluated", self.step if (self.out / weights.BEST).is_file() else 0)
         self.evaluated = evaluated if isinstance(evaluated, int) else 0
         weights.restore(self.network, weights.part(tensors, "model."), last)
@@ -152,6 +154,7 @@ class Run:
 
     def _start_from(self, init: str) -> None:
         random = weights.start_from(self.network, init, self.categories)
+        self.start = weights.digest(weights.find(init))
         if random:
             parts = list(dict.fromkeys(".".join(name.split(".")[:3]) for name in random))
             named = ", ".join(parts[:6]) + (f" and {len(parts) - 6} more" if len(parts) > 6 else "")
@@ -369,4 +372,5 @@ class Run:
             "seconds": self.seconds,
             "best": self.best,
             "evaluated": self.evaluated,
+            "start": self.start,
         }

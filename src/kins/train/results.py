@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from kins import __version__
-from kins.config import Config
+from kins.config import AugmentConfig, Config
 from kins.errors import KinsError
 from kins.evaluation import Evaluator
 from kins.evaluation.protocols import evaluate_protocol
@@ -61,13 +60,16 @@ def measured(run: str | Path, data: str | Path | None = None, device: str = "aut
         KinsError: no such run or data, or data without test pictures.
     """
     path = weights.find(run)
-    facts = weights.read_header(path).facts
-    predictor = Predictor.load(path, device=device)
-    config = predictor.config
+    return compared(Predictor.load(path, device=device), path, data)
+
+
+def compared(predictor: Predictor, path: Path, data: str | Path | None = None) -> Entry:
+    """As `measured`, with a predictor of the weights file that is there already."""
+    facts, config = weights.read_header(path).facts, predictor.config
     place = config.data if data is None else config.data.model_copy(update={"root": str(data)})
     _, test = find_data(place)
     if test is None:
-        raise KinsError(f"{place.root}: has no test pictures to measure {run} on")
+        raise KinsError(f"{place.root}: has no test pictures to measure {path} on")
     scenes = []
     for scene in progress(test, "predicting"):
         prediction = predictor(scene.read_image()).replace(image=scene.image)
@@ -78,7 +80,7 @@ def measured(run: str | Path, data: str | Path | None = None, device: str = "aut
         conditions(config, facts, test),
         figures(test, scenes),
         protocols(test, Dataset.from_scenes(scenes, test.categories)),
-        hashlib.sha256(read_bytes(path)).hexdigest()[:16],
+        weights.digest(path),
     )
 
 
@@ -103,15 +105,27 @@ def conditions(config: Config, facts: Mapping[str, Any], test: Dataset) -> dict[
         "test": {"images": len(test), "digest": short(fingerprint(test)["digest"])},
         "backbone": model.backbone,
         "weights": model.weights,
-        "start": train.init,
+        "start": None if train.init is None else {Path(train.init).name: facts.get("start")},
         "frozen": list(train.frozen),
         "steps": facts.get("step"),
         "batch": train.batch,
+        "optimizer": train.optimizer,
+        "learning rate": train.lr,
+        "schedule": train.schedule,
+        "weight average": train.ema,
+        "augmentation": augmentation(config.augment),
         "regions": model.regions,
         "short side": data.short_side,
+        "occlusion labels": model.occlusion_labels,
         "targets": "binary" if model.binary_targets else "exact",
         "kins": __version__,
     }
+
+
+def augmentation(settings: AugmentConfig) -> dict[str, Any]:
+    """What changes training pictures of detectors, without what is switched off."""
+    values = settings.model_dump(mode="json", exclude={"shapes"} | ({"crop_size"} if not settings.crop else set()))
+    return {name: value for name, value in values.items() if value not in (0, None, [1, 1])}
 
 
 def short(digest: object) -> str | None:
@@ -171,17 +185,23 @@ def add(entries: Iterable[Entry], path: str | Path) -> list[Entry]:
     return list(kept.values())
 
 
-def table(entries: Sequence[Entry]) -> str:
-    """Markdown: a table for each set of conditions; mean and half the range over the seeds."""
+def table(entries: Sequence[Entry], own: Collection[str] = ()) -> str:
+    """Markdown: a table for each set of conditions; mean and half the range over the seeds.
+
+    Args:
+        own: conditions that are the methods' own, and so may differ within a table.
+    """
     groups: dict[str, list[Entry]] = {}
     for entry in entries:
-        groups.setdefault(json.dumps(entry.conditions, sort_keys=True), []).append(entry)
+        shared = {name: value for name, value in entry.conditions.items() if name not in own}
+        entry = dataclasses.replace(entry, conditions=shared)
+        groups.setdefault(json.dumps(shared, sort_keys=True), []).append(entry)
     return "\n\n".join(_group(group) for group in groups.values()) + "\n"
 
 
 def _group(entries: Sequence[Entry]) -> str:
     told = ", ".join(
-        f"{name} {_told(value)}" for name, value in entries[0].conditions.items() if value not in (None, [])
+        f"{name} {_told(value)}" for name, value in entries[0].conditions.items() if value not in (None, [], {})
     )
     methods: dict[str, list[Entry]] = {}
     for entry in entries:
@@ -195,7 +215,7 @@ def _group(entries: Sequence[Entry]) -> str:
 
 def _told(value: object) -> str:
     if isinstance(value, Mapping):
-        return " ".join(f"{part} {name}" for name, part in value.items() if part is not None)
+        return " ".join(f"{_told(part)} {name}" for name, part in value.items() if part is not None)
     return " and ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
