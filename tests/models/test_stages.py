@@ -295,7 +295,7 @@ def test_ordered_joins_visible_and_hidden_to_the_whole() -> None:
     met = (p * t).sum((1, 2)) / (p + t - p * t).sum((1, 2))
     assert losses["loss_met"].item() == pytest.approx(over_images(np.where(t.any((1, 2)), 1 - met, 0)), rel=1e-4)
     plain = started("ordered", options={"met": False, "place": False})
-    assert "loss_met" not in plain.losses(given, targets)
+    assert "loss_met" not in plain.train().losses(given, targets)
     assert len(list(plain.parameters())) < len(list(stage.parameters()))
 
 
