@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pickle
+from random import Random
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from tests.evaluation.workloads import CATEGORIES, STATS, coco_evaluation, sliced_ap, workload
 
 from kins import Dataset, KinsError, Scene
-from kins.evaluation import SLICES, Evaluator, Results, evaluate
+from kins.evaluation import SLICES, Evaluator, Results, evaluate, evaluate_shards
 from kins.evaluation.results import without_nan
 from kins.evaluation.slices import COCOA_SLICES, parse_slices
 
@@ -164,6 +165,23 @@ def test_merging_parts_equals_the_whole() -> None:
     for part in reversed(parts):
         merged.merge(pickle.loads(pickle.dumps(part)))
     assert merged.results().to_dict() == whole
+
+
+@given(st.integers(0, 2**31), st.booleans(), st.booleans(), st.floats(0, 1), st.integers(1, 7), st.randoms())
+@settings(max_examples=12, deadline=None)
+def test_shards_give_exactly_the_figures_of_the_whole(
+    seed: int, ties: bool, crowds: bool, scores: float, count: int, random: Random
+) -> None:
+    dataset, predictions = workload(seed, images=6, ties=ties, crowds=crowds, scores=scores)
+    ids = list(dataset.images)
+    random.shuffle(ids)
+    whole = evaluate(dataset, predictions)
+    sharded = evaluate_shards(dataset, (predictions.select(ids[k::count]) for k in range(count)))
+    assert sharded.to_dict() == whole.to_dict()
+    for kind in KINDS:
+        one, other = (results.kinds[kind].curves for results in (sharded, whole))
+        np.testing.assert_array_equal(one.precision, other.precision)
+        np.testing.assert_array_equal(one.recall, other.recall)
 
 
 def test_the_same_image_twice_is_refused() -> None:

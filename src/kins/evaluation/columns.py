@@ -39,7 +39,6 @@ class Columns:
             are stated, and the mask's for both where they are not.
         pixels: (3, N) number of pixels, row 0 unused.
         seen: (N,) number of pixels in both masks; pixels[AMODAL] - seen are hidden.
-        tight: (2, 4, N) box of the pixels of the amodal and of the inmodal mask.
     """
 
     image: Ints
@@ -56,7 +55,6 @@ class Columns:
     area: Floats
     pixels: Floats
     seen: Floats
-    tight: Floats
 
     def __len__(self) -> int:
         return self.image.size
@@ -89,19 +87,21 @@ class Columns:
 
 @dataclasses.dataclass(slots=True)
 class Masks:
-    """Masks of the same rows, empty where unknown.
+    """Masks of the same rows, empty where unknown; only needed while images are compared.
 
     Attributes:
         inside: inmodal masks without what leaks out of the amodal ones.
+        tight: (2, 4, N) box of the pixels of the amodal and of the inmodal mask.
     """
 
     amodal: Spans
     inmodal: Spans
     inside: Spans
+    tight: Floats
 
     def take(self, rows: Ints) -> Masks:
         """Some of the rows."""
-        return Masks(self.amodal.take(rows), self.inmodal.take(rows), self.inside.take(rows))
+        return Masks(self.amodal.take(rows), self.inmodal.take(rows), self.inside.take(rows), self.tight[..., rows])
 
 
 def columns(scenes: Sequence[Scene], found: bool) -> tuple[Columns, Masks]:
@@ -149,9 +149,8 @@ def columns(scenes: Sequence[Scene], found: bool) -> tuple[Columns, Masks]:
         area,
         pixels,
         inside.area.astype(np.float64),
-        tight,
     )
-    return table, Masks(amodal, inmodal, inside)
+    return table, Masks(amodal, inmodal, inside, tight)
 
 
 def _optional(values: Sequence[float | None], missing: float) -> Floats:

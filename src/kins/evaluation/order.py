@@ -63,7 +63,7 @@ def relations(
     chosen = chosen[np.argsort(truth.image[pairs.truth[chosen]], kind="stable")]
     t, f = pairs.truth[chosen], pairs.found[chosen]
     first, second = _pairs_within(truth.image[t])
-    near = _touching(truth, t, first, second) | _touching(found, f, first, second)
+    near = _touching(truth_masks, t, first, second) | _touching(found_masks, f, first, second)
     first, second = first[near], second[near]
     signs = _signs(truth, truth_masks, t, first, second)
     seen = _signs(found, found_masks, f, first, second)
@@ -103,9 +103,9 @@ def _pairs_within(image: Ints) -> tuple[Ints, Ints]:
     return first, np.arange(first.size) - np.repeat(np.cumsum(count) - count, count) + first + 1
 
 
-def _touching(table: Columns, rows: Ints, first: Ints, second: Ints) -> Bools:
+def _touching(masks: Masks, rows: Ints, first: Ints, second: Ints) -> Bools:
     """(N,) whether the boxes of two instances' pixels overlap."""
-    boxes = table.tight[0][:, rows]
+    boxes = masks.tight[0][:, rows]
     return np.asarray(box_intersection(boxes[:, first], boxes[:, second]) > 0)
 
 
@@ -119,7 +119,7 @@ def _signs(table: Columns, masks: Masks, rows: Ints, first: Ints, second: Ints) 
 def _hiding(table: Columns, masks: Masks, front: Ints, back: Ints) -> Ints:
     """(N,) pixels of `back` that `front` hides, 0 where that makes no edge."""
     area, hidden = table.pixels[AMODAL, back], table.hidden[back]
-    most = np.minimum(box_intersection(table.tight[1][:, front], table.tight[0][:, back]), hidden)
+    most = np.minimum(box_intersection(masks.tight[1][:, front], masks.tight[0][:, back]), hidden)
     known = table.known[1:, front].all(0) & table.known[1:, back].all(0)
     wanted = np.flatnonzero(known & (hiding(most.astype(np.int64), 0, area, EVIDENT) > 0))
     i, j = front[wanted], back[wanted]

@@ -50,7 +50,7 @@ def pairs(
         (INMODAL, found_masks.inmodal, truth_masks.inmodal),
     ):
         areas = found.pixels[kind, f], truth.pixels[kind, t]
-        most = box_intersection(found.tight[kind - 1][:, f], truth.tight[kind - 1][:, t])
+        most = box_intersection(found_masks.tight[kind - 1][:, f], truth_masks.tight[kind - 1][:, t])
         enough = may_reach(least, most, *areas, crowd)
         near = np.flatnonzero(known[kind] & (enough | (iou[AMODAL] >= 0.5 - 1e-9)))
         common = found_spans.common(f[near], truth_spans, t[near]).astype(np.float64)

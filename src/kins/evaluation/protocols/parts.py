@@ -44,20 +44,20 @@ Part = Callable[[Side, bool], tuple[Spans, Floats, Floats]]
 
 def amodal_mask(side: Side, found: bool) -> tuple[Spans, Floats, Floats]:
     """The whole object."""
-    return side.masks.amodal, side.table.pixels[AMODAL], side.table.tight[0]
+    return side.masks.amodal, side.table.pixels[AMODAL], side.masks.tight[0]
 
 
 def inmodal_mask(side: Side, found: bool) -> tuple[Spans, Floats, Floats]:
     """What is seen."""
-    return side.masks.inmodal, side.table.pixels[INMODAL], side.table.tight[1]
+    return side.masks.inmodal, side.table.pixels[INMODAL], side.masks.tight[1]
 
 
 def hidden_region(side: Side, found: bool) -> tuple[Spans, Floats, Floats]:
     """What is not seen; of detections what only one of the two masks has, as UOAIS makes it."""
     visible = side.masks.inmodal if found else side.masks.inside
     mask = side.masks.amodal.apart(visible)
-    low = np.minimum(side.table.tight[0][:2], side.table.tight[1][:2])
-    high = np.maximum(*(side.table.tight[k][:2] + side.table.tight[k][2:] for k in (0, 1)))
+    low = np.minimum(side.masks.tight[0][:2], side.masks.tight[1][:2])
+    high = np.maximum(*(side.masks.tight[k][:2] + side.masks.tight[k][2:] for k in (0, 1)))
     return mask, mask.area.astype(np.float64), np.concatenate([low, high - low])
 
 
@@ -68,7 +68,7 @@ def amodal_box(side: Side) -> tuple[Floats, Bools]:
 
 def inmodal_box(side: Side) -> tuple[Floats, Bools]:
     """Boxes of the inmodal masks' pixels."""
-    return side.table.tight[1], side.table.known[INMODAL]
+    return side.masks.tight[1], side.table.known[INMODAL]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
