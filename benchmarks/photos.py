@@ -1,6 +1,6 @@
 """How detectors and completion do on photographs: of KITTI with KITTI's labels, and of COCO with COCOA's annotations.
 
-usage: python benchmarks/photos.py [--kitti DIR] [--detectors street street-tiny] [--cocoa DIR] [--with METHOD ...]
+usage: python benchmarks/photos.py [--kitti DIR] [--detectors street] [--cocoa DIR] [--with METHOD ...]
 
 DIR of KITTI holds NAME.png and NAME.txt. Its labels are boxes of whole objects: AP at IoU 0.5 (101 recall points), and
 recall and precision of detections with a score of 0.5 or more, of vehicles (car, van, truck, tram, misc) and people
@@ -163,7 +163,7 @@ def main() -> None:
     """Print the tables of what is given."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kitti", type=Path, metavar="DIR")
-    parser.add_argument("--detectors", nargs="+", default=["street", "street-tiny"])
+    parser.add_argument("--detectors", nargs="+", default=["street"])
     parser.add_argument("--cocoa", type=Path, metavar="DIR")
     parser.add_argument(
         "--with", dest="methods", nargs="+", default=["visible", "convex", "convex-order", "completion"]

@@ -47,6 +47,22 @@ def painted(seed: int) -> tuple[Scene, np.ndarray]:
     return Scene(Image(1, "x.png", HEIGHT, WIDTH), instances), np.repeat(picture[..., None], 3, axis=2)
 
 
+def random_detector(path: Path) -> Path:
+    """Writes the weights of a small detector of both masks that has learnt nothing; its classes: 4 car, 7 van."""
+    import torch
+
+    from kins.config import load_config
+    from kins.models import weights
+    from kins.models.network import assemble
+
+    torch.manual_seed(0)
+    config = load_config("tiny", SMALL)
+    state = {f"model.{name}": value for name, value in assemble(config.model, 2).state_dict().items()}
+    facts = {"config": config.model_dump(mode="json"), "categories": {"4": "car", "7": "van"}, "step": 1}
+    weights.save(path, state, facts)
+    return path
+
+
 def touch(first: Mask, second: Mask) -> bool:
     """Whether kins.occlusion takes two masks for one cluster though they may have no pixel in common."""
     pixels, one = first.height * first.width, np.zeros(1, np.int64)

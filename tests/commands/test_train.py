@@ -10,12 +10,14 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from tests.helpers import SMALL
 
 from kins.commands import cli
 from kins.commands.cli import main
 from kins.config import names
 from kins.demo.toys import write_shapes
+from kins.models.weights import find, load
 
 TRAIN = ["train", "tiny", "--data", "data", "--out", "run", *SMALL]
 
@@ -70,15 +72,25 @@ def test_figures_in_percent_under_the_names_that_kins_eval_uses(kins):
     assert figures["evaluation"].keys() >= {"box_AP", "amodal_AP50", "inmodal_AP75", "score"}
 
 
-def test_shipped_weights_in_one_word(kins):
+def test_shipped_weights_in_one_word(kins, monkeypatch):
+    """Nothing is fetched for it: the ImageNet weights that the configuration names are part of them."""
+    monkeypatch.setenv("TORCH_HOME", "nowhere")
     plain = [part for part in SMALL if not part.startswith("model.")]
-    code, _, errors = kins(
-        "train", "tiny", "--data", "data", "--out", "run", "--init", "street-tiny", *plain, "train.steps=1"
-    )
+    line = ["train", "street", "--data", "data", "--out", "run", "--init", "street", *plain, "train.steps=1"]
+    code, _, errors = kins(*line)
     assert (code, errors.count("\n")) == (0, 1), errors
-    assert errors.startswith("train.init=street-tiny: ")
+    assert errors.startswith("train.init=street: ")
     assert "box_predictor" in errors
-    assert json.loads(Path("run/config.json").read_text())["train"]["init"] == "street-tiny"
+    assert json.loads(Path("run/config.json").read_text())["train"]["init"] == "street"
+    before, after = (load(find(name))[0] for name in ("street", "run"))
+    body = [name for name in before if name.startswith("model.backbone.body.")]
+    assert all(torch.equal(before[name].float(), after[name]) for name in body)  # frozen all the same
+    assert any(not torch.equal(before[name].float(), after[name]) for name in before if "fpn" in name)
+
+
+def test_weights_that_are_gone_are_one_line(kins):
+    code, _, errors = kins("train", "tiny", "--data", "data", "--out", "run", "--init", "street-tiny")
+    assert (code, errors) == (2, "kins: street-tiny: these weights no longer come with kins; 'street' replaces them\n")
 
 
 def test_only_the_first_process_speaks(kins, monkeypatch):

@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-import torch
 from tests.helpers import HEIGHT, WIDTH, painted
 
 import kins
@@ -18,9 +17,9 @@ from kins.models.network import assemble
 from kins.models.weights import SHIPPED, ship
 
 
-@pytest.fixture(scope="module")
-def boxes():
-    return Completer.load("street-tiny")
+@pytest.fixture
+def boxes(on_boxes):
+    return on_boxes[1]
 
 
 def boxes_alone(scene, kind):
@@ -105,14 +104,8 @@ def _saved(dataset, path):
     return path
 
 
-def test_a_run_of_ones_own(tmp_path):
-    torch.manual_seed(0)
-    config = load_config("tiny", ["model.channels=16", "model.head_channels=16", "model.hidden=32"])
-    network = assemble(config.model, 1)
-    tensors = {f"model.{name}": value for name, value in network.state_dict().items()}
-    facts = {"config": config.model_dump(mode="json"), "categories": {"4": "car"}, "step": 1}
-    kins.models.weights.save(tmp_path / "best.safetensors", tensors, facts)
-    ship(tmp_path, tmp_path / "shipped.safetensors")
+def test_a_run_of_ones_own(on_boxes, tmp_path):
+    ship(on_boxes[0], tmp_path / "shipped.safetensors")
     scene, picture = painted(3)
     assert len(Completer.load(tmp_path / "shipped.safetensors")(picture, boxes_alone(scene, "amodal"))) == len(scene)
 

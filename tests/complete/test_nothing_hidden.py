@@ -18,10 +18,10 @@ PICTURE = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8
 
 
 @pytest.fixture(scope="module")
-def methods():
+def methods(on_boxes):
     torch.manual_seed(0)
-    learned = {name: Completer.load(name) for name in (*METHODS, "completion", "street-tiny")}
-    return {**learned, "pcnet": Completer(Ordered(PCNet(8, 32)), needs_image=False)}
+    learned = {name: Completer.load(name) for name in (*METHODS, "completion")}
+    return {**learned, "boxes": on_boxes[1], "pcnet": Completer(Ordered(PCNet(8, 32)), needs_image=False)}
 
 
 def completed(completer, mask):

@@ -121,7 +121,7 @@ def test_kins_order_with_weights(files, monkeypatch):
 
 def test_predict_and_complete_take_an_order_network(files, monkeypatch):
     monkeypatch.chdir(files)
-    command("predict", "street-tiny", "pictures", "-o", "found.json", "--device", "cpu", "--order", "run")
+    command("predict", "street", "pictures", "-o", "found.json", "--device", "cpu", "--order", "run")
     command("complete", "seen.json", "--images", "pictures", "--with", "convex-order", "--order", "run", "-o", "w.json")
     network = PairOrder.load("run")
     for name in ("found.json", "w.json"):
@@ -133,7 +133,7 @@ def test_predict_and_complete_take_an_order_network(files, monkeypatch):
             assert [i.order for i in scene] == relations.order.tolist()
     message, _ = command("complete", "seen.json", "--with", "convex", "--order", "run", "-o", "x.json", code=2)
     assert "name it with --images" in message
-    message, _ = command("predict", "street-tiny", "pictures", "-o", "x.json", "--order", "street-tiny", code=2)
+    message, _ = command("predict", "street", "pictures", "-o", "x.json", "--order", "street", code=2)
     assert "tells no order; train ordernet" in message
 
 

@@ -40,13 +40,15 @@ def test_weights_complete_scenes(run):
             assert not (before.inmodal - after.amodal)
 
 
-def test_each_kind_of_network_in_its_place(run):
+def test_each_kind_of_network_in_its_place(run, on_boxes):
     folder, _ = run
     with pytest.raises(KinsError, match="see kins complete"):
         kins.Predictor.load(folder / "run")
-    assert Completer.load(kins.models.weights.find("street-tiny")).needs_image  # boxes
+    assert Completer.load(on_boxes[0]).needs_image  # boxes
     with pytest.raises(KinsError, match="nowhere: no method"):
         Completer.load("nowhere")
+    with pytest.raises(KinsError, match="street-tiny: these weights no longer come with kins; 'street' replaces them"):
+        Completer.load("street-tiny")
 
 
 def test_pcnet_learns_from_modal_masks_alone(tmp_path):

@@ -58,8 +58,14 @@ def test_what_training_added_is_told(tmp_path):
     figures = learn_and_show(tmp_path / "second", material, 0.1, time.monotonic(), lines.append)
     truth = load(material.test, images=material.test_images)
     alone = evaluate(truth, predicted(start, truth))
-    told = next(line for line in lines if "alone" in line)
-    assert f"box AP50 {alone.box['AP50']:.1f}, amodal AP50 {alone.amodal['AP50']:.1f}" in told
+    assert f"box AP50 {alone.box['AP50']:.1f}, amodal AP50 {alone.amodal['AP50']:.1f}" in lines[0]
+    assert "on 2 pictures, from these weights," in lines[1]
+    assert lines[2].startswith("On 1 training pictures kept back to choose by, AP of both masks is ")
+    if "those from before are used" in lines[2]:
+        assert "these are the figures of the weights that come with kins, alone" in lines[-2]
+        assert figures["amodal AP50"] == alone.amodal["AP50"]
+    else:
+        assert "of training added" in lines[-2] or lines[-2].startswith("Training did not help")
     assert json.loads((tmp_path / "second/run/config.json").read_text())["train"]["init"] == start
     assert figures.keys() == {"box AP50", "amodal AP50", "inmodal AP50"}
 
@@ -71,6 +77,8 @@ def test_training_that_did_not_help_is_said():
     assert told.endswith("alone, have box AP50 50.0, amodal AP50 40.0 there")
     told = what_training_added(before, {"box AP50": 50.0, "amodal AP50": 39.9}, 12, 0.51)
     assert told.startswith("Training did not help in 0.5 minutes (12 steps): the weights")
+    told = what_training_added(before, None, 12, 0.5)
+    assert told.endswith("(12 steps): these are the figures of the weights that come with kins, alone")
     assert what_training_added({"box AP50": math.nan}, {"box AP50": math.nan}, 1, 1).startswith("Training did not help")
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from lightning_fabric.accelerators import CUDAAccelerator
+from tests.helpers import random_detector
 
 from kins.config import load_config
 from kins.demo.toys import write_shapes
@@ -53,19 +54,19 @@ def test_gpus_that_can_not_be_had() -> None:
 @pytest.mark.parametrize(
     ("name", "line"), [("16", "needs a GPU; on a CPU use bf16"), ("fp8", "use auto, 32, bf16 or 16")]
 )
-def test_precisions_that_do_not_work_on_a_cpu(name: str, line: str) -> None:
+def test_precisions_that_do_not_work_on_a_cpu(tmp_path: Path, name: str, line: str) -> None:
     with pytest.raises(KinsError, match=rf"^precision: [^\n]*{line}[^\n]*$"):
         pick_precision(CPU, name)
     with pytest.raises(KinsError, match=line):
-        Predictor.load("street-tiny", device="cpu", precision=name)
+        Predictor.load(random_detector(tmp_path / "w.safetensors"), device="cpu", precision=name)
 
 
-def test_bfloat16_works_on_a_cpu() -> None:
+def test_bfloat16_works_on_a_cpu(tmp_path: Path) -> None:
     with autocast(CPU, "bf16")():
         product = torch.eye(2) @ torch.eye(2)
     assert product.dtype == torch.bfloat16
     image = np.random.default_rng(0).integers(0, 256, (96, 160, 3)).astype(np.uint8)
-    scene = Predictor.load("street-tiny", device="cpu", precision="bf16")(image)
+    scene = Predictor.load(random_detector(tmp_path / "w.safetensors"), device="cpu", precision="bf16")(image)
     assert (scene.image.height, scene.image.width) == (96, 160)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save_file
-from tests.helpers import SMALL
+from tests.helpers import SMALL, random_detector
 
 from kins.config import load_config
 from kins.demo.toys import write_shapes
@@ -22,11 +22,14 @@ from kins.predict.predictor import Predictor
 from kins.train.loop import train
 
 
-@pytest.mark.parametrize("name", ["street", "street-tiny"])
-def test_shipped_weights_are_small_and_know_the_streets(name: str) -> None:
-    path = weights.find(name)
-    assert path.stat().st_size < 20e6
-    model, config, categories = weights.load_model(name)
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return random_detector(tmp_path_factory.mktemp("detector") / "random.safetensors")
+
+
+def test_shipped_weights_are_small_and_know_the_streets() -> None:
+    assert sum(weights.find(name).stat().st_size for name in weights.SHIPPED) < 60e6
+    model, config, categories = weights.load_model("street")
     assert config.model.name == "asn-mlc"
     assert {"car", "van", "truck", "pedestrian", "cyclist", "tram", "misc"} <= set(categories.values())
     assert all(torch.isfinite(value).all() for value in model.state_dict().values())
@@ -43,6 +46,28 @@ def test_a_run_is_made_ready_for_shipping(tmp_path: Path, precision: str) -> Non
     scores = [[i.score for i in predictor(image)][:20] for predictor in (best, shipped)]
     assert scores[1] == pytest.approx(scores[0], abs=0.01)
     assert (tmp_path / "small.safetensors").stat().st_size < 0.6 * (tmp_path / "run" / weights.BEST).stat().st_size
+
+
+def test_weights_that_came_with_kins_before_name_those_that_replace_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, detector: Path
+) -> None:
+    assert told(Path("street-tiny")) == "street-tiny: these weights no longer come with kins; 'street' replaces them"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "street-tiny").write_bytes(detector.read_bytes())  # a file of one's own may have the name
+    assert weights.load_model("street-tiny")[2] == {4: "car", 7: "van"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "filled"),
+    [
+        ([], True),
+        (["model.name=mask-rcnn"], True),
+        (["model.channels=64"], False),
+        (["model.backbone=resnet18"], False),
+    ],
+)
+def test_whether_weights_take_the_place_of_torchvisions(changes: list[str], filled: bool) -> None:
+    assert weights.fills("street", load_config("street", changes).model, 3) == filled
 
 
 FACTS: dict[str, Any] = {"config": {}, "categories": {"1": "car"}}
@@ -94,16 +119,16 @@ SCORES = "model.roi_heads.box_predictor.cls_score.weight"
     ],
 )
 def test_tensors_that_are_not_the_networks_are_named(
-    tmp_path: Path, change: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]], line: str
+    tmp_path: Path, detector: Path, change: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]], line: str
 ) -> None:
-    tensors, facts = weights.load(weights.find("street-tiny"))
+    tensors, facts = weights.load(detector)
     weights.save(tmp_path / "odd.safetensors", change(tensors), facts)
     assert re.search(rf"odd\.safetensors: .*{line}", told(tmp_path / "odd.safetensors"))
 
 
-def test_shapes_are_compared_before_memory_is_taken(tmp_path: Path) -> None:
+def test_shapes_are_compared_before_memory_is_taken(tmp_path: Path, detector: Path) -> None:
     """The network described would have tens of gigabytes; three are allowed."""
-    _, facts = weights.load(weights.find("street-tiny"))
+    _, facts = weights.load(detector)
     wide = {"channels": 8192, "head_channels": 8192, "hidden": 1024}
     facts["config"]["model"].update(wide)
     weights.save(tmp_path / "wide.safetensors", {"model.weight": torch.zeros(1)}, facts)
@@ -135,16 +160,16 @@ def test_a_checkpoint_says_where_its_run_stands(tmp_path: Path, change: dict[str
         weights.load(path, weights.RUN_STATE)
 
 
-def test_layers_with_a_channel_a_class_are_known() -> None:
-    model, _, categories = weights.load_model("street-tiny")
+def test_layers_with_a_channel_a_class_are_known(detector: Path) -> None:
+    model, _, categories = weights.load_model(detector)
     names = class_tensors(model)
     state = model.state_dict()
     assert len(names) == 8
     assert {state[name].shape[0] for name in names} == {len(categories) + 1, 4 * (len(categories) + 1)}
 
 
-def test_files_of_other_kinds_are_refused_unread(tmp_path: Path) -> None:
-    whole = weights.find("street-tiny").read_bytes()
+def test_files_of_other_kinds_are_refused_unread(tmp_path: Path, detector: Path) -> None:
+    whole = detector.read_bytes()
     (tmp_path / "cut.safetensors").write_bytes(whole[:-100])
     torch.save({"model.weight": torch.zeros(1)}, tmp_path / "pickled.pth")
     for name in ("cut.safetensors", "pickled.pth"):

@@ -162,7 +162,7 @@ def test_each_kind_of_network_in_its_place(run, shapes):
     with pytest.raises(KinsError, match="ordernet, which tells order alone"):
         Completer.load(run / "ordernet")
     with pytest.raises(KinsError, match="weights of asn-mlc, which tells no order; train ordernet"):
-        PairOrder.load("street-tiny")
+        PairOrder.load("street")
     assert PairOrder.load(run / "ordernet").needs_image
     assert not PairOrder.load(run / "instaordernet").needs_image
 

@@ -12,7 +12,7 @@ def predict(
         str,
         typer.Argument(
             metavar="RUN_OR_WEIGHTS",
-            help="A run folder, a weights file, 'street' or 'street-tiny' (shipped), or 'coco': torchvision's.",
+            help="A run folder, a weights file, 'street' (shipped), or 'coco': torchvision's.",
         ),
     ],
     images: Annotated[list[str], typer.Argument(metavar="IMAGES...", help="Pictures, folders of them, or globs.")],

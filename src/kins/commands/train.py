@@ -42,14 +42,14 @@ def train(
         typer.Option(
             "--init",
             metavar="WEIGHTS",
-            help="Start from these: a run, a weights file, or 'street', which comes with kins and fits tiny.",
+            help="Start from these: a run, a weights file, or 'street', which comes with kins and fits street.",
         ),
     ] = None,
     json_: Json = False,
 ) -> None:
     """Train a network; a run that was interrupted goes on by itself.
 
-    Example: kins train tiny --data streets --init street-tiny train.steps=2000
+    Example: kins train street --data streets --init street train.lr=1.0e-4 train.steps=2000
     """
     import json
 

@@ -17,6 +17,7 @@ from kins.complete import convex
 from kins.complete.order import PairOrder
 from kins.errors import KinsError
 from kins.masks import Mask, rasterise
+from kins.models import REPLACED
 from kins.occlusion import PARTIAL, occlusion_from_edges, with_order
 from kins.records import Scene
 
@@ -31,7 +32,7 @@ METHODS: dict[str, Method] = {
     "convex-order": convex.convex_order,
 }
 """Methods that need no weights."""
-LEARNED = {"completion": "completion", "boxes": "street", "street": "street", "street-tiny": "street-tiny"}
+LEARNED = {"completion": "completion", "boxes": "street", "street": "street"}
 """Methods with weights that come with kins, and the names of these."""
 
 
@@ -73,7 +74,7 @@ class Completer:
         pairs = None if order is None else PairOrder.load(order)
         if str(name) in METHODS:
             return cls(METHODS[str(name)], False, pairs)
-        if str(name) not in LEARNED and not Path(name).exists():
+        if str(name) not in (*LEARNED, *REPLACED) and not Path(name).exists():
             known = ", ".join([*METHODS, *LEARNED])
             raise KinsError(f"{name}: no method to complete masks with, run folder or weights; methods are {known}")
         import torch
@@ -85,7 +86,7 @@ class Completer:
         from kins.models.network import AmodalRCNN
         from kins.models.weights import load_network
 
-        network, config, categories = load_network(name if Path(name).exists() else LEARNED[str(name)])
+        network, config, categories = load_network(name if Path(name).exists() else LEARNED.get(str(name), name))
         if isinstance(network, MaskCompletion):
             method = method_of(network)
             return cls(method, method.needs_image, pairs)

@@ -271,9 +271,7 @@ class TrainConfig(Section):
     evaluate_every: int = Field(0, ge=0, le=MOST, description="Steps between evaluations; 0: at the end only.")
     evaluate_images: int | None = Field(None, ge=1, description="Evaluate on the first so many images; null: all.")
     log_every: int = Field(20, ge=1, le=MOST)
-    init: str | None = Field(
-        None, description="Weights to start from: a run, a weights file, or the shipped 'street' or 'street-tiny'."
-    )
+    init: str | None = Field(None, description="Weights to start from: a run, a weights file, or the shipped 'street'.")
     frozen: tuple[str, ...] = Field(
         (), description="Parts that keep their weights: [backbone, rpn] trains the heads alone, which is quick."
     )

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
 
 __all__ = ["build"]
 
+REPLACED = {"street-tiny": "street"}
+"""Weights that came with kins before, and those that take their place."""
+
 
 def build(name: str, num_classes: int, **settings: Any) -> AmodalRCNN:
     """Build a network with random weights, or with a pretrained backbone.

@@ -103,24 +103,28 @@ class Normalisation(nn.Module):
         return result
 
 
-def make(config: ModelConfig, num_classes: int) -> nn.Module:
+def make(config: ModelConfig, num_classes: int, blank: bool = False) -> nn.Module:
     """The network that a configuration describes, of whichever kind: a detector, or one that completes masks, or one
-    that tells who is in front."""
+    that tells who is in front.
+
+    Args:
+        blank: torchvision's weights are not read, for others will be loaded; what they freeze is frozen all the same.
+    """
     if config.name == COMPLETION:
-        return CompletionNetwork(config.channels, pretrained(config)[0] if config.rgb else None)
+        return CompletionNetwork(config.channels, pretrained(config, blank)[0] if config.rgb else None)
     if config.name in ORDERS:
-        start = pretrained(config)[0]
+        start = pretrained(config, blank)[0]
         return ORDERS[config.name](start.body, start.widths[-1], config.window, config.rgb)
-    return PCNet(config.channels, config.window) if config.name == PCNET else assemble(config, num_classes)
+    return PCNet(config.channels, config.window) if config.name == PCNET else assemble(config, num_classes, blank)
 
 
 ORDERS = {ORDERNET: OrderNet, INSTAORDERNET: InstaOrderNet}
 
 
-def assemble(config: ModelConfig, num_classes: int) -> AmodalRCNN:
-    """The network that a configuration describes; see `kins.models.build`."""
+def assemble(config: ModelConfig, num_classes: int, blank: bool = False) -> AmodalRCNN:
+    """The network that a configuration describes; see `kins.models.build` and `make`."""
     parts = NETWORKS[config.name]
-    body, start = pretrained(config, PathAugmentation(config.channels) if parts.panet else None)
+    body, start = pretrained(config, blank, PathAugmentation(config.channels) if parts.panet else None)
     rpn = region_proposals(config)
     if start is not None:
         start.load_proposals(rpn)
@@ -169,12 +173,13 @@ def begin_as_the_paper(boxes: BoxPredictor, occlusion: nn.Linear | None) -> None
         nn.init.zeros_(layer.bias)
 
 
-def pretrained(config: ModelConfig, path: nn.Module | None = None) -> tuple[Backbone, Checkpoint | None]:
-    """The backbone of a configuration, with its pretrained weights and frozen stages, and what these weights are."""
-    start = checkpoint(config.backbone, config.weights) if config.weights else None
+def pretrained(config: ModelConfig, blank: bool, path: nn.Module | None = None) -> tuple[Backbone, Checkpoint | None]:
+    """A configuration's backbone, with frozen stages and, unless `blank`, pretrained weights; and what these are."""
+    start = checkpoint(config.backbone, config.weights) if config.weights and not blank else None
     body = backbone(config.backbone, channels=config.channels, norm=normalisation(config), path=path)
     if start is not None:
         start.load_backbone(body)
+    if config.weights:
         freeze_stages(body.body, config.trainable_layers)
     return body, start
 

@@ -18,12 +18,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from kins.config import Config, stored
+from kins.config import Config, ModelConfig, stored
 from kins.errors import KinsError
 from kins.files import check_regular, read_bytes, reason, temporary_name
+from kins.models import REPLACED
+from kins.models.backbone import Backbone
 from kins.models.checkpoints import check_numbers, check_shapes, shapes
 from kins.models.heads import class_tensors
-from kins.models.network import AmodalRCNN, make, normalisation
+from kins.models.network import AmodalRCNN, make
 from kins.models.ordernet import OrderNetwork
 
 T = TypeVar("T")
@@ -32,7 +34,6 @@ BEST = "best.safetensors"
 LAST = "last.safetensors"
 SHIPPED = {
     "street": "street.safetensors",
-    "street-tiny": "street_tiny.safetensors",
     "completion": "completion.safetensors",
 }
 RUN_STATE = {"step": int, "seconds": float, "best": float}
@@ -126,10 +127,15 @@ def _is_category(key: str, name: Any) -> bool:
 
 
 def find(path: str | Path) -> Path:
-    """The weights that a user names: a file, a run folder (its best weights, else its last), or one of SHIPPED."""
+    """The weights that a user names: a file, a run folder (its best weights, else its last), or one of SHIPPED.
+
+    Raises KinsError for a folder without weights, and for those that came with kins before.
+    """
     if str(path) in SHIPPED and not Path(path).exists():
         with resources.as_file(resources.files("kins.models") / "pretrained" / SHIPPED[str(path)]) as file:
             return file
+    if str(path) in REPLACED and not Path(path).exists():
+        raise KinsError(f"{path}: these weights no longer come with kins; '{REPLACED[str(path)]}' replaces them")
     path = Path(path)
     if path.is_dir():
         for name in (BEST, LAST):
@@ -188,14 +194,27 @@ def load_network(path: str | Path) -> tuple[nn.Module, Config, dict[int, str]]:
     header = read_header(find(path))
     config = stored(header.facts["config"], str(header.path))
     categories = {int(key): name for key, name in header.facts["categories"].items()}
-    settings = config.model.model_copy(update={"weights": None, "norm": normalisation(config.model)})
     with torch.device("meta"):
-        expected = make(settings, len(categories)).state_dict()
+        expected = make(config.model, len(categories), blank=True).state_dict()
     found = part(header.shapes, _prefix(header.shapes))
     check_shapes(header.path, expected, found, "weights and configuration don't fit")
-    model = make(settings, len(categories))
+    model = make(config.model, len(categories), blank=True)
     restore(model, model_state(load(header.path)[0]), header.path)
     return model, config, categories
+
+
+def fills(path: str | Path, config: ModelConfig, num_classes: int) -> bool:
+    """Whether weights have all that torchvision's could give a network; all tensors, of one without a pyramid."""
+    header = read_header(find(path))
+    found = part(header.shapes, _prefix(header.shapes))
+    with torch.device("meta"):
+        own = make(config, num_classes, blank=True)
+    given = [
+        f"{name}.{kind}." for name, m in own.named_modules() if isinstance(m, Backbone) for kind in ("body", "fpn")
+    ]
+    given = [*given, "rpn."] if given else [""]
+    needed = {name: value for name, value in own.state_dict().items() if name.startswith(tuple(given))}
+    return all(tuple(found.get(name, ())) == tuple(value.shape) for name, value in needed.items())
 
 
 def start_from(model: nn.Module, path: str | Path, categories: Mapping[int, str]) -> list[str]:

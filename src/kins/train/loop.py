@@ -121,13 +121,21 @@ class Run:
         self.scaled = isinstance(precision, MixedPrecision) and precision.scaler is not None
         self.say = say if fabric.is_global_zero else lambda line: None
         self.categories = {key: dataset.categories[key] for key in sorted(dataset.categories)}
-        torch.manual_seed(settings.seed)
-        self.network = make(config.model, len(self.categories))
+        self.network = self._make()
         self.samples = training_set(self.network, config, dataset)
         self.data = fingerprint(dataset)
         freeze(self.network, settings.frozen)
         self.step, self.seconds, self.best, self.evaluated = 0, 0.0, -math.inf, 0
         self.start: str | None = None  # digest of the weights that it began with
+
+    def _make(self) -> torch.nn.Module:
+        """The network; torchvision's weights are read only where no others are loaded in their place by `restore`."""
+        settings, init, classes = self.config.model, self.config.train.init, len(self.categories)
+        blank = (self.out / weights.LAST).is_file()
+        if settings.weights is not None and init is not None and not blank:
+            blank = weights.fills(init, settings, classes)
+        torch.manual_seed(self.config.train.seed)
+        return make(settings, classes, blank)
 
     def restore(self) -> dict[str, Tensor]:
         """The place where the run stands, and the network, from the checkpoint if there is one, else `train.init`.
