@@ -21,7 +21,7 @@ Say = Callable[[str], None]
 SEED = 1
 """Of the demo's street scenes: not one that the shipped weights have been trained with."""
 FINE_TUNING = [
-    *("train.lr=1.0e-4", "train.steps=400", "train.warmup=40", "train.ema=0.98"),  # of the time 10 % warm up
+    *("train.lr=2.0e-4", "train.steps=400", "train.warmup=40", "train.ema=0.98"),  # of the time 10 % warm up
     *("augment.scale=[0.8,1.25]", "augment.color=0.3", "augment.gamma=0", "augment.hue=0"),
     *("augment.noise=0", "augment.blur=0", "augment.jpeg=0"),
 ]
