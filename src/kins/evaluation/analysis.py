@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from kins.evaluation.cases import cases, tally
+from kins.evaluation.cases import cases, taken_for, tally
 from kins.evaluation.columns import Ints
 from kins.evaluation.errors import NEAR, Analysis, confusion, error_shares, tide_shares
 from kins.evaluation.evaluator import BATCH, listed_columns, scenes_of
 from kins.evaluation.order import Relations
 from kins.evaluation.overlap import pairs
+from kins.evaluation.regions import quality_by_group
 from kins.evaluation.results import Results
 from kins.evaluation.table import Table, join
 from kins.limits import CLASSES
@@ -52,12 +53,15 @@ def analyse(dataset: Dataset, predictions: Dataset, results: Results, workers: i
     table = join(list(in_chunks(compared, results.table.images, "error analysis", workers, BATCH)))
     compared_with = table.truth, table.found, table.pairs
     groups, names = _classes(results)
+    told = cases(*compared_with, THRESHOLDS[0], SURE)
     return Analysis(
         {str(threshold): error_shares(*compared_with, threshold) for threshold in THRESHOLDS},
         {str(threshold): tide_shares(*compared_with, threshold) for threshold in THRESHOLDS},
         confusion(*compared_with, groups, list(results.categories), SURE).tolist(),
         names,
-        tally(cases(*compared_with, THRESHOLDS[0], SURE), results.categories),
+        tally(told, results.categories),
+        taken_for(told, table.found, results.categories),
+        quality_by_group(results.table, results.categories),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -123,20 +123,42 @@ def _names_of(parts: tuple[Slice, ...], values: Floats) -> Strings:
 
 
 def tally(found: Cases, categories: Mapping[int, str]) -> dict[str, dict[str, dict[str, int]]]:
-    """How many cases of each outcome there are: of all, by class, by size and by occlusion level.
+    """What became of the objects, and how many detections there are too many.
 
     Returns:
-        By `all`, `class`, `size`, `level`, then by name: `objects`, and a count for each of OUTCOMES.
+        By `all`, `class`, `size`, `level`, then by name: `objects`, which are `right`, of another `class`, of wrong
+        `extent` or `place`, or `missed`; and `extra` detections, which are `background`, `duplicate`, or `others`.
     """
-    groups: list[tuple[str, Callable[[], Iterator[tuple[str, Bools]]]]] = [
-        ("all", lambda: iter([("all", np.ones(len(found), bool))])),
-        ("class", lambda: ((name, found.category == key) for key, name in categories.items())),
-        ("size", lambda: ((part.name, size_of(found.area) == part.name) for part in SIZES)),
-        ("level", lambda: ((part.name, level_of(found.rate) == part.name) for part in LEVELS)),
-    ]
-    return {group: {name: _counted(found, inside) for name, inside in parts()} for group, parts in groups}
+    parts = groups(found.category, found.area, found.rate, categories)
+    return {group: {name: _counted(found, inside) for name, inside in rows.items()} for group, rows in parts.items()}
+
+
+def groups(category: Ints, area: Floats, rate: Floats, categories: Mapping[int, str]) -> dict[str, dict[str, Bools]]:
+    """By `all`, `class`, `size`, `level`, then by name: (N,) which belong to it."""
+    sizes, levels = size_of(area), level_of(rate)
+    return {
+        "all": {"all": np.ones(category.size, bool)},
+        "class": {name: category == key for key, name in categories.items()},
+        "size": {part.name: sizes == part.name for part in SIZES},
+        "level": {part.name: levels == part.name for part in LEVELS},
+    }
 
 
 def _counted(found: Cases, inside: Bools) -> dict[str, int]:
-    kinds = found.kind[inside]
-    return {"objects": int(found.own[inside].sum()), **{name: int((kinds == name).sum()) for name in OUTCOMES}}
+    kinds, extra = found.kind[inside & found.own], found.kind[inside & ~found.own]
+    objects = {name: int((kinds == name).sum()) for name in (RIGHT, *STANDING_FOR, "missed")}
+    alone = {name: int((extra == name).sum()) for name in ("background", "duplicate")}
+    others = extra.size - sum(alone.values())
+    return {"objects": kinds.size, **objects, "extra": extra.size, **alone, "others": others}
+
+
+def taken_for(found: Cases, detections: Columns, categories: Mapping[int, str]) -> dict[str, dict[str, int]]:
+    """For each class how many of its objects were detected as each other one, the most frequent first."""
+    wrong = found.own & (found.kind == "class")
+    pairs = np.stack([found.category[wrong], detections.category[found.found[wrong]]])
+    kinds, counts = np.unique(pairs, axis=1, return_counts=True)
+    told: dict[str, dict[str, int]] = {}
+    for k in np.argsort(-counts, kind="stable").tolist():
+        true, said = (categories[int(key)] for key in kinds[:, k])
+        told.setdefault(true, {})[said] = int(counts[k])
+    return told

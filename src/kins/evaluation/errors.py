@@ -58,7 +58,9 @@ class Analysis:
         tide: by IoU threshold what `tide_shares` gives.
         confusion: what `confusion` gives.
         classes: names of its first K rows and columns.
-        outcomes: what `cases.tally` gives at an IoU of 0.5, of detections with a score of at least SURE.
+        outcomes, taken: what `cases.tally` and `cases.taken_for` give at an IoU of 0.5, of detections that score at
+            least SURE.
+        found: what `regions.quality_by_group` gives.
     """
 
     errors: dict[str, dict[str, dict[str, float]]]
@@ -66,6 +68,8 @@ class Analysis:
     confusion: list[list[int]]
     classes: list[str]
     outcomes: dict[str, dict[str, dict[str, int]]]
+    taken: dict[str, dict[str, int]]
+    found: dict[str, dict[str, dict[str, float]]]
 
 
 @dataclasses.dataclass(slots=True)

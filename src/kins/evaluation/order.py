@@ -39,6 +39,11 @@ class Relations:
     told: Signs
     pair: Ints
 
+    @property
+    def wrong(self) -> Bools:
+        """(N,) pairs whose direction the prediction has wrong, or which are in its masks alone."""
+        return np.asarray(np.where(self.truth == 0, self.found != 0, self.told != self.truth))
+
     @classmethod
     def joined(cls, parts: list[Relations]) -> Relations:
         """One after the other."""

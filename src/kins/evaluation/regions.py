@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from kins.evaluation.columns import AMODAL, INMODAL, Bools, Floats
+from kins.evaluation.cases import groups
+from kins.evaluation.columns import AMODAL, INMODAL, KINDS, Bools, Floats
 from kins.evaluation.precision import percent, precision_recall
 from kins.evaluation.table import Table
 from kins.occlusion import HEAVY, PARTIAL
@@ -31,6 +34,29 @@ def region_quality(table: Table) -> dict[str, float]:
         "hidden_partial": percent(hidden[known & (rate >= PARTIAL) & (rate <= HEAVY)]),
         "hidden_heavy": percent(hidden[known & (rate > HEAVY)]),
     }
+
+
+def quality_by_group(table: Table, categories: Mapping[int, str]) -> dict[str, dict[str, dict[str, float]]]:
+    """Mean IoU in percent over matched pairs, by class, size and occlusion level of the object.
+
+    Returns:
+        By `all`, `class`, `size`, `level`, then by name: `pairs`; IoU of `box`, `amodal`, `inmodal`, and of `hidden`
+        regions where at least 1 % is hidden; and `order`, in how many pairs of wrong order the objects are.
+    """
+    chosen, truth, relations = table.chosen, table.truth, table.relations
+    rows = table.pairs.truth[chosen]
+    iou = np.concatenate([table.pairs.iou[:, chosen], table.pairs.hidden[None, chosen]])
+    iou[iou < 0] = np.nan
+    iou[-1, truth.rate[rows] < PARTIAL] = np.nan  # slivers that rounded outlines make
+    order = np.bincount(relations.pair[:, relations.wrong].ravel(), minlength=len(truth))[rows]
+    parts = groups(truth.category[rows], truth.area[AMODAL, rows], truth.rate[rows], categories)
+
+    def of(inside: Bools) -> dict[str, float]:
+        values = [percent(row[inside & ~np.isnan(row)]) for row in iou]
+        named = dict(zip((*KINDS, "hidden"), values, strict=True))
+        return {"pairs": int(inside.sum()), **named, "order": int(order[inside].sum())}
+
+    return {group: {name: of(inside) for name, inside in of_group.items()} for group, of_group in parts.items()}
 
 
 def occlusion_classification(table: Table) -> dict[str, float]:

@@ -198,13 +198,28 @@ def test_pages_are_parts_of_the_list_and_every_sequence_has_all(index: Index) ->
 def test_the_report_counts_what_the_lists_have(index: Index, data: tuple[Dataset, Dataset]) -> None:
     analysis = analyse(*data, evaluate(*data))
     assert analysis is not None
-    for name, row in analysis.outcomes["class"].items():
-        for kind in OUTCOMES:
-            assert listed(index, Query(kind=kind, category=name)).rows.size == row[kind]
-    for group, word in (("size", "size"), ("level", "level")):
+    for group, word in (("all", ""), ("class", "category"), ("size", "size"), ("level", "level")):
         for name, row in analysis.outcomes[group].items():
-            found = listed(index, dataclasses.replace(Query(kind="missed"), **{word: name}))
-            assert found.rows.size == row["missed"]
+            narrowed = Query(**{word: name} if word else {})
+            counts = listed(index, dataclasses.replace(narrowed, of="objects")).kinds
+            assert {kind: row[kind] for kind in ("right", "class", "extent", "place", "missed")} == {
+                kind: number
+                for kind, number in counts.items()
+                if kind in ("right", "class", "extent", "place", "missed")
+            }
+            extra = listed(index, dataclasses.replace(narrowed, of="detections")).kinds
+            assert (row["objects"], row["extra"]) == (counts[""], extra[""])
+            assert (row["background"], row["duplicate"]) == (extra["background"], extra["duplicate"])
+            assert row["others"] == extra["class"] + extra["extent"] + extra["place"] + extra["both"]
+    for name, row in analysis.taken.items():
+        for other, count in row.items():
+            assert listed(index, Query(kind="class", category=name, taken=other)).rows.size == count
+    matched = listed(index, Query(kind="right", score=0.0))
+    shared = matched.iou[:, matched.rows]
+    shared[3, matched.cases.rate[matched.rows] < 0.01] = np.nan
+    for kind, values in zip(("box", "amodal", "inmodal", "hidden"), shared, strict=True):
+        assert analysis.found["all"]["all"][kind] == pytest.approx(100 * np.nanmean(values))
+    assert analysis.found["all"]["all"]["pairs"] == matched.rows.size
 
 
 def test_images_are_sorted_by_quality_or_by_what_the_list_has(index: Index, data: tuple[Dataset, Dataset]) -> None:
@@ -253,6 +268,21 @@ def filled(rings: list[dict[str, Any]], expected: Mask) -> int:
         total = total & ~inside if hole else total | inside
     assert np.array_equal(total, expected.to_array())
     return int(total.sum())
+
+
+def test_a_missed_object_says_which_detection_scored_too_low(index: Index) -> None:
+    told = told_cases(index, index.run("a"), listed(index, Query(kind="missed")), 0, 200)["cases"]
+    known = {
+        (c["image"], c["object"]): c
+        for c in told_cases(index, index.run("a"), listed(index, Query(score=0.0)), 0, 500)["cases"]
+        if c["own"]
+    }
+    assert any(case["below"] for case in told)
+    for case in told:
+        same = known[case["image"], case["object"]]
+        below = None if same["kind"] == "missed" else {"kind": same["kind"], "score": same["score"]}
+        assert case["below"] == below
+        assert below is None or below["score"] < 0.5
 
 
 def test_annotations_alone_have_no_kinds(data: tuple[Dataset, Dataset]) -> None:

@@ -38,7 +38,7 @@ class Run:
     def __init__(self, name: str, predictions: Dataset | None, table: Table) -> None:
         self.name, self.predictions, self.table = name, predictions, table
         relations = table.relations
-        self.wrong = np.flatnonzero((relations.truth != 0) & (relations.told != relations.truth))
+        self.wrong = np.flatnonzero(relations.wrong)
         self.order = np.bincount(relations.pair[:, self.wrong].ravel(), minlength=len(table.truth))
         self._cases = functools.lru_cache(KEPT)(self._compute)
 

@@ -16,6 +16,7 @@ HIDDEN = 3
 WRONG, ORDER, OCCLUSION = "wrong", "order", "occlusion"
 KINDS = (*OUTCOMES, WRONG, ORDER, OCCLUSION)
 """What lists are of: outcomes; all that is not right; objects in pairs of wrong order; wrongly said to be occluded."""
+OBJECTS, DETECTIONS = "objects", "detections"
 SORTS = ("worst", "best", "score", "large", "hidden-most", "box", "amodal", "inmodal", "hidden", "image")
 
 
@@ -26,6 +27,7 @@ class Query:
     Attributes:
         run: name of the predictions.
         kind: one of KINDS.
+        of: `objects`, or `detections` that stand for none.
         category, taken: names of the class of the case, and of the detection's class.
         level, size: names of an occlusion level and of a size.
         image: its place.
@@ -36,6 +38,7 @@ class Query:
 
     run: str = ""
     kind: str = ""
+    of: str = ""
     category: str = ""
     taken: str = ""
     level: str = ""
@@ -49,8 +52,9 @@ class Query:
 
 @dataclasses.dataclass(frozen=True)
 class Listed:
-    """Rows of the cases, in their sequence; and how many there would be of each kind."""
+    """Rows of the cases at an IoU threshold, in their sequence; and how many there would be of each kind."""
 
+    threshold: float
     cases: Cases
     rows: Ints
     iou: Floats
@@ -67,7 +71,11 @@ def listed(index: Index, query: Query) -> Listed:
     rows, iou = np.flatnonzero(kept), run.iou(found)
     rows = rows[_sequence(run, found, iou, rows, query.sort)]
     return Listed(
-        found, rows, iou, {"": int(inside.sum())} | {kind: int(which.sum()) for kind, which in of_kind.items()}
+        query.iou,
+        found,
+        rows,
+        iou,
+        {"": int(inside.sum())} | {kind: int(which.sum()) for kind, which in of_kind.items()},
     )
 
 
@@ -75,6 +83,8 @@ def _inside(index: Index, run: Run, found: Cases, query: Query) -> Bools:
     """(C,) whether a case passes all filters but that of the kind."""
     inside = np.ones(len(found), bool)
     ids = {name: key for key, name in index.dataset.categories.items()}
+    if query.of:
+        inside &= found.own == (query.of == OBJECTS)
     if query.category:
         inside &= found.category == ids.get(query.category)
     if query.taken:
@@ -159,7 +169,7 @@ def listed_images(index: Index, query: Query) -> Images:
     objects = np.bincount(found.cases.image[own], minlength=count)
     right = np.bincount(found.cases.image[own & (found.cases.kind == RIGHT)], minlength=count)
     value = np.full(count, np.nan) if index.alone else quality(run, query.score)
-    narrowed = any((query.kind, query.category, query.taken, query.level, query.size, query.most < 1))
+    narrowed = any((query.kind, query.of, query.category, query.taken, query.level, query.size, query.most < 1))
     first = -inside if narrowed or index.alone else np.where(np.isnan(value), np.inf, value)
     if query.sort == "best":
         first = -first

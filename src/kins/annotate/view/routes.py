@@ -22,7 +22,7 @@ from kins.annotate.pictures import for_browser
 from kins.annotate.routes.entrance import STATIC, page_file, static_file
 from kins.annotate.security import same
 from kins.annotate.view.index import Index
-from kins.annotate.view.lists import KINDS, SORTS, Query, listed, listed_images
+from kins.annotate.view.lists import DETECTIONS, KINDS, OBJECTS, SORTS, Query, listed, listed_images
 from kins.annotate.view.told import told_cases, told_image, told_images, what_is_open
 from kins.evaluation.cases import LEVELS
 from kins.evaluation.slices import SIZES
@@ -108,6 +108,7 @@ class Ask:
         return Query(
             given.get("run", ""),
             self.one_of("kind", KINDS),
+            self.one_of("of", (OBJECTS, DETECTIONS)),
             given.get("class", ""),
             given.get("taken", ""),
             self.one_of("level", [part.name for part in LEVELS]),

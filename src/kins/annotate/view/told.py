@@ -76,6 +76,8 @@ def _instance_of(run: Run, found: Cases, row: int, side: int) -> int | None:
 def _told_case(index: Index, run: Run, listed: Listed, row: int) -> dict[str, Any]:
     found, table = listed.cases, run.table
     names, detection, truth = index.dataset.categories, int(found.found[row]), int(found.truth[row])
+    all_scores = run.cases(listed.threshold, 0.0)  # the objects come first, in the same sequence
+    below = int(all_scores.found[row]) if found.own[row] and detection < 0 else -1
     image = int(found.image[row])
     return {
         "image": image,
@@ -88,6 +90,9 @@ def _told_case(index: Index, run: Run, listed: Listed, row: int) -> dict[str, An
         "detection": _instance_of(run, found, row, 1),
         "score": _number(table.found.score[detection]) if detection >= 0 else None,
         "said": _number(table.found.occlusion_score[detection]) if detection >= 0 else None,
+        "below": {"kind": str(all_scores.kind[row]), "score": _number(table.found.score[below])}
+        if below >= 0
+        else None,
         "rate": _number(found.rate[row]),
         "level": str(level_of(found.rate[[row]])[0]),
         "area": int(found.area[row]),
@@ -164,12 +169,13 @@ def _told_side(
 
 
 def _wrong_order(run: Run, image: int) -> list[dict[str, Any]]:
-    """Pairs of objects (places in the scene) of which `front` hides `back`, and what the predictions say instead."""
+    """Pairs of objects (places in the scene) of which `front` hides `back`, and what the predictions say: `reversed` or
+    `neither`; or `invented` where they alone say so."""
     relations, truth = run.table.relations, run.table.truth
     rows = run.wrong[truth.image[relations.pair[0, run.wrong]] == image]
     ids, signs, told = truth.id[relations.pair[:, rows]], relations.truth[rows], relations.told[rows]
-    front, back = np.where(signs > 0, ids, ids[::-1])
-    said = np.where(told == 0, "neither", "reversed")
+    front, back = np.where(np.where(signs == 0, told, signs) > 0, ids, ids[::-1])
+    said = np.select([signs == 0, told == 0], ["invented", "neither"], "reversed")
     return [{"front": int(f), "back": int(b), "said": str(word)} for f, b, word in zip(front, back, said, strict=True)]
 
 

@@ -11,6 +11,7 @@ from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 
@@ -18,6 +19,7 @@ import kins
 from kins.errors import missing
 from kins.evaluation.analysis import SURE, analyse, main_categories
 from kins.evaluation.bootstrap import bootstrap, interval
+from kins.evaluation.cases import LEVELS as LEVELS_OF_CASES
 from kins.evaluation.errors import ERRORS, LEVELS, Analysis
 from kins.evaluation.precision import RECALLS
 from kins.evaluation.report.charts import Chart, bars_chart, confusion_chart, curves_chart
@@ -38,6 +40,23 @@ LEVEL_NAMES = {
     "cocoa-partial": "COCOA: partial (to 25 %)",
     "cocoa-heavy": "COCOA: heavy (from 25 %)",
 }
+
+
+VIEWS = {
+    "levels": {part.name for part in LEVELS_OF_CASES},
+    "sizes": {"APs": "small", "APm": "medium", "APl": "large", "ARs": "small", "ARm": "medium", "ARl": "large"},
+    "thresholds": {"AP75": "0.75"},
+    "regions": {
+        "pairs": {},
+        "amodal": {"sort": "amodal"},
+        "inmodal": {"sort": "inmodal"},
+        "hidden": {"sort": "hidden"},
+        "hidden_pairs": {"sort": "hidden"},
+        "hidden_partial": {"sort": "hidden", "level": "partial"},
+        "hidden_heavy": {"sort": "hidden", "level": "heavy"},
+    },
+}
+"""What of a figure's name `kins view` narrows its lists by."""
 
 
 def write_report(
@@ -92,11 +111,19 @@ def write_report(
         "error_levels": LEVELS,
         **_class_names(results[labels[0]]),
         "charts": {name: chart.svg for name, chart in charts.items()},
+        "views": VIEWS,
         "version": kins.__version__,
         "samples": samples,
     }
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"figure": number, "delta": _delta, "share": _share, "most": _most}
+    environment.filters |= {
+        "figure": number,
+        "delta": _delta,
+        "share": _share,
+        "most": _most,
+        "address": _address,
+        "mistakes": _mistakes,
+    }
     template = resources.files(__package__).joinpath("page.html.jinja").read_text()
     page = folder / "index.html"
     write_markup(page, environment.from_string(template).render(context) + "\n")
@@ -237,6 +264,17 @@ def _delta(value: float) -> str:
 def _share(value: float, full: float) -> str:
     """Of a bar's full length: 0 to 1."""
     return "0" if math.isnan(value) or not full else f"{min(max(value / full, 0), 1):.3f}"
+
+
+def _address(words: Mapping[str, str]) -> str:
+    """Of a list in `kins view`; words without a value are left out."""
+    return urlencode({name: value for name, value in words.items() if value})
+
+
+def _mistakes(taken: Mapping[str, Mapping[str, int]], most: int = 8) -> list[tuple[str, str, int]]:
+    """Class, what it was taken for, how often: the most frequent ones."""
+    found = [(true, said, count) for true, row in taken.items() for said, count in row.items()]
+    return sorted(found, key=lambda one: -one[2])[:most]
 
 
 def _most(table: Mapping[str, Mapping[str, float]]) -> float:

@@ -25,9 +25,10 @@ LONG_SIDE = 960
 
 @dataclasses.dataclass(slots=True)
 class Shown:
-    """One image of the report: its name, quality in percent, and two pictures as data addresses."""
+    """One image of the report: its name, place by rising id, quality in percent, and two pictures as data addresses."""
 
     name: str
+    place: int
     quality: float
     found: int
     instances: int
@@ -104,7 +105,9 @@ def shown(
         what = ("amodal", "inmodal", "hidden") if seen else ("amodal",)
         pair = draw_pair(scene, sure, what, scale=scale, legend=False)
         matched, truth, wrong = (int(value) for value in counts[:, index])
-        made.append(Shown(scene.image.file_name, float(quality[index]), matched, truth, wrong, *map(_as_address, pair)))
+        made.append(
+            Shown(scene.image.file_name, index, float(quality[index]), matched, truth, wrong, *map(_as_address, pair))
+        )
     return made
 
 

@@ -24,6 +24,7 @@ export function line(one) {
   if (one.score !== null) parts.push(`score ${one.score.toFixed(2)}`);
   if (one.iou.amodal !== null) parts.push(`IoU ${one.iou.amodal.toFixed(2)}`);
   if (one.rate !== null) parts.push(`${percent(one.rate)} hidden`);
+  if (one.below) parts.push(`${NAMES[one.below.kind]} at score ${one.below.score.toFixed(2)}`);
   if (one.order) parts.push("order wrong");
   return parts.join(", ");
 }

@@ -12,6 +12,7 @@ export function facts(one, opened) {
   const rows = [
     ["class", one.class ?? "none"],
     found ? ["detected as", one.detected ?? "not at all"] : null,
+    one.below ? ["with a lower score", `${NAMES[one.below.kind]}, ${decimal(one.below.score)}`] : null,
     found && one.score !== null ? ["score", decimal(one.score)] : null,
     found ? ["IoU of boxes", decimal(one.iou.box)] : null,
     found ? ["IoU of whole objects", decimal(one.iou.amodal)] : null,
@@ -27,6 +28,12 @@ export function facts(one, opened) {
   ];
 }
 
+const SAID = {
+  reversed: (front, back) => `${front} hides ${back}; the prediction says the reverse`,
+  neither: (front, back) => `${front} hides ${back}; the prediction says neither does`,
+  invented: (front, back) => `neither hides the other; the prediction says ${front} hides ${back}`,
+};
+
 /** Pairs whose order the predictions have wrong; of one object, or of the whole image. */
 export function wrongOrder(image, run, object) {
   const pairs = (image.runs.find((side) => side.name === run)?.order ?? []).filter(({ front, back }) => object === null || front === object || back === object);
@@ -34,7 +41,7 @@ export function wrongOrder(image, run, object) {
   const name = (place) => `${image.truth[place]?.class ?? ""} ${place + 1}`;
   return [
     el("h3", {}, "Order wrong"),
-    el("ul", { class: "order" }, pairs.map(({ front, back, said }) => el("li", {}, `${name(front)} hides ${name(back)}; the prediction says ${said === "neither" ? "neither" : "the reverse"}`))),
+    el("ul", { class: "order" }, pairs.map(({ front, back, said }) => el("li", {}, SAID[said](name(front), name(back))))),
   ];
 }
 

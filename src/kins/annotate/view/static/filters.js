@@ -33,8 +33,10 @@ export function kindTabs(opened, words, kinds) {
 export function filterBar(opened, words, app) {
   const all = (name, values) => [["", `all ${name}`], ...values.map((value) => [value, value])];
   const found = opened.runs.length > 0;
-  return el("div", { class: "row filters" },
+  const wide = !matchMedia("(max-width: 700px)").matches;
+  return el("details", { class: "filters", open: wide }, el("summary", {}, "Filters"), el("div", { class: "row" },
     opened.runs.length > 1 ? choice("run", "Predictions", opened.runs.map((run, k) => [k ? run : "", run]), words) : null,
+    found ? choice("of", "Objects or detections", [["", "objects and detections"], ["objects", "objects"], ["detections", "detections too many"]], words) : null,
     choice("class", "Class", all("classes", opened.classes), words),
     found ? choice("taken", "Detected as", [["", "detected as any"], ...opened.classes.map((name) => [name, `as ${name}`])], words) : null,
     choice("level", "Occlusion", all("occlusions", opened.levels), words),
@@ -44,7 +46,7 @@ export function filterBar(opened, words, app) {
     found ? score("most", "to", 1, words) : null,
     choice("sort", "Sequence", found ? SORTS : SORTS.filter(([name]) => TRUTH_SORTS.includes(name)).map(([name, text]) => [name || "image", name ? text : "by image"]).slice(1), words),
     found ? button(app.blend ? "Side by side" : "Blend", "Truth and prediction in one picture, or side by side (B)", () => app.turnBlend(), { "aria-pressed": String(app.blend) }) : null,
-    Object.keys(filtersOf(words)).length ? el("a", { href: link({ show: words.show }) }, "Clear") : null);
+    Object.keys(filtersOf(words)).length ? el("a", { href: link({ show: words.show }) }, "Clear") : null));
 }
 
 function score(name, text, otherwise, words) {

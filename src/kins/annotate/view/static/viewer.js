@@ -8,7 +8,9 @@ import { casesPage, imagesPage } from "./pages.js";
 import { setTheme, turnTheme } from "./theme.js";
 
 const BLEND = "kins-view-blend";
-const typing = (target) => target.closest?.("input, select, textarea, dialog");
+
+/** Whether a key belongs to what has the focus. */
+const elsewhere = ({ target, key }) => target.closest?.("input:not([type='range']), select, textarea, dialog") || (target.type === "range" && key.startsWith("Arrow"));
 
 class Viewer {
   constructor() {
@@ -66,7 +68,7 @@ class Viewer {
   }
 
   key(event) {
-    if (event.ctrlKey || event.altKey || event.metaKey || typing(event.target)) return;
+    if (event.ctrlKey || event.altKey || event.metaKey || elsewhere(event)) return;
     const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const run = this.shown.keys?.[name] ?? { b: () => this.opened.runs.length && this.turnBlend() }[name];
     if (!run) return;
