@@ -108,9 +108,13 @@ def _complete(dataset: Dataset, image_id: int, completer: Completer) -> Scene:
     try:
         done = completer.scene(scene)
     except KinsError as error:
-        if dataset.path is None or str(dataset.path) in str(error):
-            raise
-        raise KinsError(f"{dataset.path}: {error}") from None
+        said = str(error)
+        boxes = any(i.inmodal is None and (i.inmodal_box or i.amodal_box) for i in scene)
+        if boxes and said.endswith("has no inmodal mask, which is needed here"):
+            said += "; --with boxes finds the masks of boxes, in the pictures"
+        if dataset.path is None or str(dataset.path) in said:
+            raise KinsError(said) from None
+        raise KinsError(f"{dataset.path}: {said}") from None
     scored = (
         i if i.score is not None else i.replace(score=1.0, extra={**i.extra, "annotation_id": i.id}) for i in done
     )

@@ -86,5 +86,10 @@ def test_the_commands_take_boxes(tmp_path):
     code, said = kins_says("validate", root)
     assert (code, "kitti, 1 images, 1 instances" in said, "box-alone" in said) == (0, True, True)
     assert f"ok  {root}  kitti, 1 images, 1 instances, 8 categories" in kins_says("doctor", root)[1]
+    (tmp_path / "found.json").write_text(
+        '[{"image_id": 1, "category_id": 1, "score": 0.9, "bbox": [10, 5.5, 20.25, 9.5]}]'
+    )
+    code, said = kins_says("eval", root, tmp_path / "found.json", "--as", "amodal", "--masks", "amodal")
+    assert (code, "100.0" in said) == (0, True)
     code, said = kins_says("order", root, tmp_path / "no.json")
     assert (code, "has no amodal mask" in said) == (2, True)
