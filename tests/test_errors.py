@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from kins import errors
+from kins.commands.cli import COMMANDS
 from kins.demo.toys import write_shapes
+from kins.validate.parts import SERVES
 
 ROOT = Path(__file__).parents[1]
 BLOCKED = "import sys; sys.modules[sys.argv.pop(1)] = None; from kins.commands.cli import main; main()"
@@ -102,6 +104,34 @@ def test_the_line_fits_the_way_kins_was_installed(tmp_path, monkeypatch):
     for damaged in ("", "[]", "{", '{"url": 3}'):
         monkeypatch.setattr("importlib.metadata.distribution", lambda name, note=damaged: Installed(note))
         assert "[train]" in errors.install_line("train")
+
+
+def test_environments_of_uvs_tools_are_made_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.metadata.distribution", lambda name: Installed(None))
+    monkeypatch.setattr(errors, "_source", lambda: ("kins", False))
+    tool, once = tmp_path / "tools" / "kins", tmp_path / "archive-v0" / "cT2b"
+    for prefix in (tool, once):
+        prefix.mkdir(parents=True)
+    (tool / "uv-receipt.toml").write_text("")
+    monkeypatch.setattr(sys, "prefix", str(tool))
+    assert errors.install_line("train") == 'uv tool install "kins[train]"'
+    assert errors.install_line(again=True) == 'uv tool install --reinstall "kins"'
+    monkeypatch.setattr(sys, "prefix", str(once))
+    assert errors.install_line("train") == 'uvx --from "kins[train]" kins'
+    assert errors.install_line(again=True) == 'uvx --reinstall --from "kins" kins'
+
+
+def test_the_page_and_the_doctor_know_every_extra():
+    """docs/install.md has a line for each, with what doctor says that it is for."""
+    page = (ROOT / "docs" / "install.md").read_text()
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert SERVES.keys() == errors.EXTRAS.keys()
+    for extra in extras.keys() - {"dev"}:
+        assert re.search(rf'^\| [^|]+ \| `pip install "kins\[([a-z]+,)*{extra}\]"` \|$', page, re.MULTILINE), extra
+    commands = {name for text in SERVES.values() for name in re.findall(r"kins ([a-z-]+)", text)}
+    assert commands <= COMMANDS.keys()
+    (everything,) = extras["all"]
+    assert set(re.findall(r"[a-z]+", everything.partition("[")[2])) <= extras.keys() - {"all", "dev"}
 
 
 def test_the_line_is_understood_by_pip(tmp_path, monkeypatch):

@@ -33,17 +33,23 @@ def install_line(extra: str | None = None, again: bool = False) -> str:
     """The line that adds an extra to this installation, or installs it again, from where kins came.
 
     That is a folder, a wheel, a repository or an index. The line names this Python, since the `pip` that a shell finds
-    may belong to another one.
+    may belong to another one; environments of uv's tools are made anew, since uv keeps none that were changed.
     """
     import sys
     from importlib.util import find_spec
+    from pathlib import Path
 
     python = f'"{sys.executable}"' if " " in sys.executable else sys.executable
     pip = f"{python} -m pip install" if find_spec("pip") else f"uv pip install --python {python}"
     source, editable = _source()
     brackets = f"[{extra}]" if extra else ""
     requirement = f"kins{brackets} @ {source}" if "://" in source else f"{source}{brackets}"
-    options = ("--force-reinstall " if again else "") + ("-e " if editable else "")
+    if Path(sys.prefix).parent.name.startswith("archive-v"):  # of uvx, in uv's cache
+        return f'uvx {"--reinstall " if again else ""}--from "{requirement}" kins'
+    force = "--force-reinstall "
+    if Path(sys.prefix, "uv-receipt.toml").is_file():
+        pip, force = "uv tool install", "--reinstall "
+    options = (force if again else "") + ("-e " if editable else "")
     return f'{pip} {options}"{requirement}"'
 
 

@@ -16,11 +16,11 @@ from kins.errors import EXTRAS, KinsError, install_line
 PACKAGES = {"lightning_fabric": "lightning-fabric", "argon2": "argon2-cffi"}
 """Package of a module where its name is another one."""
 SERVES = {
-    "train": "kins train, predict, and the learned ways of kins complete",
+    "train": "kins train, predict, and the learned ways of kins complete and order",
     "export": "kins export",
     "streets": "kins synth",
     "report": "kins eval --report, stats --plots",
-    "annotate": "kins annotate",
+    "annotate": "kins annotate and view",
     "parquet": "Parquet files, as input and output",
 }
 """What each extra of the package is there for."""
