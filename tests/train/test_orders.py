@@ -127,8 +127,7 @@ def test_a_data_set_without_pairs_and_one_without_pictures_say_so(shapes):
 def run(shapes, tmp_path_factory):
     """Both networks, quickly trained on the shapes; InstaOrderNet without pictures, in two goes."""
     folder = tmp_path_factory.mktemp("runs")
-    ordernet = [*SMALL, "train.steps=30", "train.lr=5.0e-4", "train.batch=8"]
-    kins.train(load_config("ordernet", ordernet), shapes, folder / "ordernet", test=shapes)
+    kins.train(load_config("ordernet", [*SMALL, "train.steps=2"]), shapes, folder / "ordernet", test=shapes)
     for steps in (2, 4):
         more = [*SMALL, f"train.steps={steps}", "model.rgb=false", "train.schedule=steps", "train.drops=[]"]
         kins.train(load_config("instaordernet", more), shapes, folder / "instaordernet")
@@ -140,9 +139,25 @@ def losses(folder):
         return [float(row["loss_order"]) for row in csv.DictReader(file)]
 
 
-def test_the_loss_falls_and_figures_are_written(run):
-    found = losses(run / "ordernet")
-    assert np.mean(found[-8:]) < 0.8 * np.mean(found[:8])
+@pytest.mark.parametrize("name", ["ordernet", "instaordernet"])
+def test_the_loss_falls_on_pairs_that_are_learned_by_heart(name, shapes):
+    torch.manual_seed(0)
+    config = load_config(name, ["model.window=32", "augment.color=0"])
+    network = make(config.model, 1).train()
+    samples = training_set(network, config, shapes)
+    windows, targets = zip(*(samples[(place % 4, place)] for place in range(8)), strict=True)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=5e-4)
+    found = []
+    for _ in range(16):
+        loss = network(list(windows), list(targets))["loss_order"]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        found.append(loss.item())
+    assert np.mean(found[-4:]) < 0.5 * np.mean(found[:2])
+
+
+def test_figures_are_written(run):
     header, values = (run / "ordernet" / "evaluations.csv").read_text().split()
     assert header == "step,seconds,occluded,bordering,score"
     assert all(0 <= float(value) <= 100 for value in values.split(",")[2:])

@@ -41,7 +41,7 @@ class OrderSet(torch.utils.data.Dataset[tuple[Tensor, dict[str, Tensor]]]):
         dataset: with both masks, or with visible ones and stated pairs (InstaOrder); with pictures, if the network
             looks at them.
         network: for the side of its windows, and whether it looks at pictures.
-        augmentation: mirror, color, crop, paste and what `augment.photographed` does.
+        augmentation: mirror (of windows), color, crop, paste and what `augment.photographed` does.
         seed: fixes all random choices, together with the Draw.
 
     Raises:
@@ -52,7 +52,9 @@ class OrderSet(torch.utils.data.Dataset[tuple[Tensor, dict[str, Tensor]]]):
         self.dataset = dataset
         self.image_ids = list(dataset.images)
         self.side, self.rgb = network.side, network.rgb
-        self.augmentation = augmentation if network.rgb else without_pictures(augmentation)
+        self.mirror = augmentation.mirror
+        lost = ("mirror",) if network.rgb else ("mirror", "color", "paste")  # masks alone need no pictures
+        self.augmentation = augmentation.model_copy(update=dict.fromkeys(lost, 0.0))
         self.seed = seed
 
     def __len__(self) -> int:
@@ -85,8 +87,10 @@ class OrderSet(torch.utils.data.Dataset[tuple[Tensor, dict[str, Tensor]]]):
         parts = [np.stack([_disturbed(mask, place, self.side, rng) for mask in (first, second)])]
         if self.rgb:
             parts.append(pictured(photographed(image, self.augmentation, rng), place, self.side))
+        windows = torch.from_numpy(np.concatenate(parts))
+        windows = windows.flip(2) if rng.random() < self.mirror else windows
         order = torch.tensor([hidden[i, j], hidden[j, i]], dtype=torch.float32)
-        return torch.from_numpy(np.concatenate(parts)), {"order": order, "image": torch.tensor(index)}
+        return windows, {"order": order, "image": torch.tensor(index)}
 
     def _donor(self, rng: Rng) -> Scene:
         return self.dataset[self.image_ids[int(rng.integers(len(self)))]]
@@ -137,8 +141,3 @@ def choose(hidden: Ints, scene: Scene, rng: Rng) -> tuple[int, int] | None:
         return None
     i, j = found[int(rng.integers(len(found)))].tolist()
     return (i, j) if rng.random() < 0.5 else (j, i)
-
-
-def without_pictures(augmentation: AugmentConfig) -> AugmentConfig:
-    """What of it masks alone can have."""
-    return augmentation.model_copy(update={"paste": 0.0, "color": 0.0})
