@@ -5,6 +5,7 @@ import { pairKey } from "./model.js";
 
 const PALETTE = ["#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#00a3a3", "#d633a0", "#7a8f00", "#9a6324", "#0082c8", "#b8860b", "#5f5fc4"];
 const OCCLUDER = "#8a8a8a";
+const HATCHED = 3; // screen pixels: hatches in less are not seen
 const hatches = new Map();
 
 export const colourAt = (k) => PALETTE[k % PALETTE.length];
@@ -52,11 +53,16 @@ export function paintObjects(view, picture) {
   const byId = new Map(seen.map((object) => [object.id, object]));
   const reversed = Map.groupBy(picture.exceptions, ({ nearer, farther }) => pairKey(nearer, farther));
   if (picture.fill) fillVisible(view, seen, byId, picture);
-  for (const object of seen) hatchHidden(view, object, frontOf(object, seen, byId, picture), reversed, picture);
+  const occluders = seen.filter((object) => object.occluder);
+  const patterns = new Map();
+  for (const object of seen) hatchHidden(view, object, frontOf(view, object, occluders, byId, picture), reversed, patternOf(view, object, picture, patterns));
   for (const object of seen) strokeOutline(view, object, picture);
   for (const exception of picture.exceptions) strokeException(view, exception);
-  if (picture.labels) for (const object of seen) label(view, object, picture);
+  if (picture.labels) labels(view, seen, picture);
 }
+
+/** The outlines of an object, as fine as the screen shows them. */
+const outline = (view, { rings }) => pathOf(rings, view.scale * view.ratio);
 
 const dimmed = (object, picture) => picture.bright !== null && !picture.bright.has(object.id);
 
@@ -69,7 +75,7 @@ function fillVisible(view, seen, byId, picture) {
   view.start(view.aside);
   for (const object of seen) {
     view.aside.fillStyle = dimmed(object, picture) ? "#808080" : object.colour;
-    view.aside.fill(pathOf(object.rings));
+    view.aside.fill(outline(view, object));
     for (const exception of picture.exceptions) if (exception.nearer === object.id) fillException(view, exception, byId);
   }
   view.objects.save();
@@ -85,9 +91,9 @@ function fillException(view, exception, byId) {
   if (!near || !far) return;
   view.aside.save();
   view.aside.clip(pathOf(regionOf(exception)));
-  view.aside.clip(pathOf(near.rings));
+  view.aside.clip(outline(view, near));
   view.aside.fillStyle = far.colour;
-  view.aside.fill(pathOf(far.rings));
+  view.aside.fill(outline(view, far));
   view.aside.restore();
 }
 
@@ -99,32 +105,48 @@ export function regionOf(exception) {
   return regions.get(exception);
 }
 
-/** What may hide an object: [other, in front outside of regions (true) or within them alone (false)]. */
-function frontOf(object, seen, byId, picture) {
+/**
+ * What may hide an object: [other, in front outside of regions (true) or within them alone (false)]. What both cover is
+ * hatched where that can be seen: not in a few pixels of the screen.
+ */
+function frontOf(view, object, occluders, byId, picture) {
   if (object.occluder) return [];
-  const front = seen.filter((other) => other.occluder && meet(boxOf(other.rings), boxOf(object.rings))).map((other) => [other, true]);
+  const front = occluders.map((other) => [other, true]);
   for (const pair of picture.byObject.get(object.id) ?? []) {
     const other = byId.get(pair.nearer === object.id ? pair.farther : pair.nearer);
     if (other) front.push([other, pair.farther === object.id]);
   }
-  return front;
+  const [left, top, right, bottom] = boxOf(object.rings);
+  const least = view.reach(HATCHED);
+  return front.filter(([{ rings }]) => {
+    const box = boxOf(rings);
+    return Math.min(right, box[2]) - Math.max(left, box[0]) > least && Math.min(bottom, box[3]) - Math.max(top, box[1]) > least;
+  });
 }
 
-function hatchHidden(view, object, front, reversed, picture) {
+/** An object's hatch, as wide at each zoom. */
+function patternOf(view, object, picture, known) {
+  const colour = dimmed(object, picture) ? "#808080" : object.colour;
+  if (!known.has(colour)) {
+    known.set(colour, hatch(view.objects, colour, view.ratio));
+    known.get(colour).setTransform(view.objects.getTransform().inverse());
+  }
+  return known.get(colour);
+}
+
+function hatchHidden(view, object, front, reversed, pattern) {
   const context = view.objects;
-  const pattern = hatch(context, dimmed(object, picture) ? "#808080" : object.colour, view.ratio);
-  pattern.setTransform(context.getTransform().inverse()); // as wide at each zoom
   const plain = front.filter(([other, nearer]) => nearer && !reversed.has(pairKey(object.id, other.id)));
   if (plain.length) {
     context.save();
-    context.clip(pathOf(object.rings));
+    context.clip(outline(view, object));
     context.fillStyle = pattern;
-    for (const [other] of plain) context.fill(pathOf(other.rings));
+    for (const [other] of plain) context.fill(outline(view, other));
     context.restore();
   }
   for (const [other, nearer] of front) {
     const regions = reversed.get(pairKey(object.id, other.id)) ?? [];
-    const both = [pathOf(object.rings), pathOf(other.rings)];
+    const both = [outline(view, object), outline(view, other)];
     if (nearer && regions.length) hatchWhere(view, both, regions.map((region) => outside(view, region)), pattern);
     if (!nearer) for (const region of regions) hatchWhere(view, [...both, pathOf(regionOf(region))], [], pattern);
   }
@@ -149,7 +171,7 @@ function hatchWhere(view, inside, holes, pattern) {
 
 function strokeOutline(view, object, picture) {
   const context = view.objects;
-  const path = pathOf(object.rings);
+  const path = outline(view, object);
   const chosen = object.id === picture.selected;
   const pixel = 1 / view.scale;
   context.globalAlpha = dimmed(object, picture) ? 0.4 : 1;
@@ -175,19 +197,39 @@ function strokeException(view, exception) {
   context.setLineDash([]);
 }
 
-/** Writes an object's label at the corner of its box, unless it is dimmed. */
-export function label(view, object, picture) {
+/** Names, that of the selected object first, then from near to far; one that would lie on another is left out. */
+function labels(view, seen, picture) {
+  const chosen = ({ id }) => id === picture.selected;
+  const shown = seen.toReversed();
+  const taken = new Set();
+  for (const object of [...shown.filter(chosen), ...shown.filter((other) => !chosen(other))]) label(view, object, picture, taken);
+}
+
+/** Writes an object's label at the corner of its box, unless it is dimmed, or would lie on cells that are taken. */
+export function label(view, object, picture, taken = new Set()) {
   if (dimmed(object, picture)) return;
   const context = view.objects;
   const [left, top] = boxOf(object.rings);
   const place = view.toScreen(left, top);
+  const [x, y] = [Math.max(2, place.x + 2), Math.max(12, place.y - 3)];
+  const cells = cellsOf(x, y, 6 * object.label.length);
+  if (cells.some((cell) => taken.has(cell))) return;
+  cells.forEach((cell) => taken.add(cell));
   context.setTransform(view.ratio, 0, 0, view.ratio, 0, 0);
   context.font = "11px system-ui, sans-serif";
   context.lineWidth = 3;
   context.strokeStyle = "#000000b0";
   context.fillStyle = "#ffffff";
-  const [x, y] = [Math.max(2, place.x + 2), Math.max(12, place.y - 3)];
   context.strokeText(object.label, x, y);
   context.fillText(object.label, x, y);
   view.place(context);
+}
+
+/** Names of the cells of 10 x 6 screen pixels that a line of text lies on. */
+function cellsOf(x, y, width) {
+  const cells = [];
+  for (let row = Math.floor((y - 9) / 6); row <= Math.floor((y + 2) / 6); row += 1) {
+    for (let column = Math.floor(x / 10); column <= Math.floor((x + width) / 10); column += 1) cells.push(`${column} ${row}`);
+  }
+  return cells;
 }
