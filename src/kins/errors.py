@@ -10,6 +10,7 @@ EXTRAS = {
     "streets": ("mitsuba", "drjit", "embreex"),
     "report": ("jinja2", "matplotlib"),
     "parquet": ("pyarrow",),
+    "ray": ("ray", "pyarrow"),
 }
 """Extra of the package by name, with the modules that it brings."""
 

@@ -15,10 +15,11 @@ from typer.testing import CliRunner
 from kins.config import load_config
 from kins.demo.toys import write_shapes
 from kins.errors import KinsError
+from kins.files.sources import find_images, passed_over
 from kins.formats import load_predictions
 from kins.masks.grid import draw_masks
 from kins.models.network import assemble
-from kins.predict.files import drawings, find_images, identify, passed_over, predict_files
+from kins.predict.files import drawings, identify, predict_files
 from kins.predict.predictor import Predictor, with_categories
 from kins.records import Dataset, Image, Scene
 from kins.train.loop import train

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kins.commands.options import ImageIds, Images, Json, Order, Predictions, Show
+from kins.commands.options import ImageIds, Images, Json, Order, Predictions, Ray, RayWorkers, Shard, Show
 
 
 def complete(
@@ -34,25 +34,37 @@ def complete(
     ] = None,
     annotations: ImageIds = None,
     order: Order = None,
+    ray: Ray = None,
+    workers: RayWorkers = None,
+    shard: Shard = 256,
     json_: Json = False,
 ) -> None:
     """Complete visible masks to whole objects, and tell who hides whom, whatever found the masks.
 
     Results of detectron2, MMDetection, Ultralytics and SAM are read, too. --with a detector (boxes, street, a run of
-    kins train) finds both masks in the pictures, so that boxes alone are enough.
+    kins train) finds both masks in the pictures, so that boxes alone are enough. With -o NAME.parquet results are a
+    folder of Parquet shards, made here or (--ray) by many machines.
 
     Example: kins complete coco_instances_results.json --images photos -o whole.json --show pictures
     """
     import json
 
+    from kins.commands.options import say_shards, shards_asked
     from kins.complete import Completer
     from kins.complete.files import complete_files, open_masks
     from kins.files import check_output
     from kins.files.terminal import say
     from kins.formats.tools import input_files
 
-    check_output(out, [source, images, annotations, *([order] if order else []), *input_files(source)])
     names = None if categories is None else [name.strip() for name in categories.split(",")]
+    if shards_asked(out, ray, workers, show):
+        from kins.complete.shards import complete_shards
+        from kins.work.shards import How
+
+        how = How(shard, ray, workers)
+        say_shards(out, complete_shards(source, out, how, images, names, annotations, with_, order), json_)
+        return
+    check_output(out, [source, images, annotations, *([order] if order else []), *input_files(source)])
     dataset = open_masks(source, images, names, annotations)
     completer = Completer.load(with_, order)
     if show is not None:

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -23,7 +23,23 @@ As = Annotated[
         "--as", help="What plain masks and outlines are: whole objects (amodal) or what is seen of them (inmodal)."
     ),
 ]
-Predictions = Annotated[Path, typer.Option("-o", "--out", metavar="PRED.json", help="The prediction file to write.")]
+Predictions = Annotated[
+    Path,
+    typer.Option(
+        "-o", "--out", metavar="PRED.json", help="The prediction file to write; NAME.parquet is a folder of shards."
+    ),
+]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray", metavar="ADDRESS", help="Work on a Ray cluster: HOST:PORT, or local to start one on this machine."
+    ),
+]
+RayWorkers = Annotated[
+    int | None,
+    typer.Option("--workers", metavar="N", min=1, help="Workers on the cluster; one a GPU or processor if not given."),
+]
+Shard = Annotated[int, typer.Option("--shard", metavar="N", min=1, help="Pictures in a shard of NAME.parquet.")]
 Show = Annotated[
     Path | None,
     typer.Option("--show", metavar="DIR", help="Also draw what is found in each picture, as PNG files in this folder."),
@@ -50,3 +66,36 @@ def width_and_height(size: str) -> tuple[int, int]:
     if not all(re.fullmatch("[0-9]{1,9}", side) for side in (width, height)):
         raise KinsError(f"--size {size}: give width and height in pixels, as in 1242x375")
     return int(width), int(height)
+
+
+def shards_asked(out: Path, ray: str | None, workers: int | None, show: Path | None) -> bool:
+    """Whether the output is a folder of shards. Raises KinsError for options that do not go with it, or need it."""
+    from kins.errors import KinsError
+
+    if out.suffix == ".parquet":
+        if show is not None:
+            raise KinsError("--show goes with a prediction file, not with shards; kins show draws what they hold")
+        if workers is not None and ray is None:
+            raise KinsError("--workers goes with --ray: shards are made by one process, or on a cluster")
+        return True
+    if ray is not None or workers is not None:
+        raise KinsError(f"{out}: --ray writes a folder of Parquet shards; name it NAME.parquet")
+    return False
+
+
+def say_shards(out: Path, done: Any, json_: bool) -> None:
+    """Tell what a folder of shards holds (`kins.work.shards.Done`)."""
+    import dataclasses
+    import json
+
+    from kins.files.terminal import say
+
+    for line in done.again:
+        say(line, err=True)
+    for line in done.failed:
+        say(f"skipped: {line}", err=True)
+    if json_:
+        typer.echo(json.dumps(dataclasses.asdict(done)))
+        return
+    before = f", {done.before} of them done before" if done.before else ""
+    say(f"{out}: {done.instances} instances in {done.images} images, {done.shards} shards{before}")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from kins.commands.options import ImageIds, Json, Order, Predictions, Show
+from kins.commands.options import ImageIds, Json, Order, Predictions, Ray, RayWorkers, Shard, Show
 
 
 def predict(
@@ -15,7 +15,12 @@ def predict(
             help="A run folder, a weights file, 'street' (shipped), or 'coco': torchvision's.",
         ),
     ],
-    images: Annotated[list[str], typer.Argument(metavar="IMAGES...", help="Pictures, folders of them, or globs.")],
+    images: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IMAGES...", help="Pictures, folders of them, globs, lists (.txt), tars, or Parquet with pictures."
+        ),
+    ],
     out: Predictions,
     annotations: ImageIds = None,
     show: Show = None,
@@ -33,12 +38,16 @@ def predict(
         typer.Option("--precision", help="Bits of the numbers: 32, bf16, 16, or auto for what the device does best."),
     ] = "auto",
     order: Order = None,
+    ray: Ray = None,
+    workers: RayWorkers = None,
+    shard: Shard = 256,
     json_: Json = False,
 ) -> None:
     """Find objects in pictures: both masks, occlusion score and order of each.
 
     coco is torchvision's detector of 80 classes for any photograph, whose visible masks are completed.
-    Interrupted, the same command goes on where it stopped; until the end the file is named PRED.json.part.
+    Interrupted, the same command goes on where it stopped; until the end the file is named PRED.json.part. With -o
+    NAME.parquet results are a folder of Parquet shards, made here or (--ray) by many machines.
     A picture that can't be read, found or told which image it is, is reported and skipped; the exit code is 2 only if
     none is left, or if ANN knows none of the classes.
 
@@ -47,11 +56,31 @@ def predict(
     import dataclasses
     import json
 
+    from kins.commands.options import say_shards, shards_asked
     from kins.files import check_output
+    from kins.files.sources import find_images
     from kins.files.terminal import say
-    from kins.predict.files import drawings, find_images, predict_files
+    from kins.predict.files import drawings, predict_files
     from kins.train.log import weight_files
 
+    if shards_asked(out, ray, workers, show):
+        from kins.predict.shards import predict_shards
+        from kins.work.shards import How
+
+        done = predict_shards(
+            weights,
+            images,
+            out,
+            How(shard, ray, workers, gpus=device != "cpu"),
+            annotations=annotations,
+            score=score,
+            batch=batch,
+            device=device,
+            precision=precision,
+            order=order,
+        )
+        say_shards(out, done, json_)
+        return
     paths = find_images(images)
     drawn = [] if show is None else drawings(show, paths).values()
     check_output([out, *drawn], [*paths, annotations, *weight_files(weights), *(weight_files(order) if order else ())])

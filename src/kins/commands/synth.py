@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from kins.commands.options import Ray
+
 
 def synth(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make, or to go on with.")],
@@ -27,6 +29,7 @@ def synth(
             "--variety", metavar="V", help="How much streets differ: usual, or wide to train for photographs."
         ),
     ] = "usual",
+    ray: Ray = None,
 ) -> None:
     """Make street scenes with exact amodal masks and order, in KITTI's folders and the KINS 2020 format.
 
@@ -43,7 +46,7 @@ def synth(
     settings = Settings(seed=seed, width=width, height=height, quality=quality, variety=variety)
     if train + test == 0:
         raise KinsError("nothing to make; give --train N, --test N or both")
-    for split, dataset in generate(out, {"training": train, "testing": test}, settings, workers).items():
+    for split, dataset in generate(out, {"training": train, "testing": test}, settings, workers, ray).items():
         if not dataset:
             continue
         labelled = sum(len(scene) for scene in dataset)

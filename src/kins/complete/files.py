@@ -94,7 +94,7 @@ def complete_files(
             images += 1
             if image.id in writer.done:
                 continue
-            scene = _complete(dataset, image.id, completer)
+            scene = complete_image(dataset, image.id, completer)
             writer.add(scene)
             instances += len(scene)
             completed += sum(instance.occlusion_rate > 0 for instance in scene)
@@ -103,7 +103,8 @@ def complete_files(
     return Summary(images, instances, completed)
 
 
-def _complete(dataset: Dataset, image_id: int, completer: Completer) -> Scene:
+def complete_image(dataset: Dataset, image_id: int, completer: Completer) -> Scene:
+    """One image, as predictions hold it. Raises KinsError, naming the data set's file."""
     scene = dataset[image_id]
     try:
         done = completer.scene(scene)

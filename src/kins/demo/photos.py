@@ -12,8 +12,9 @@ from kins.errors import KinsError
 from kins.evaluation.report.pictures import draw_pair
 from kins.files import check_output
 from kins.files.pictures import read_picture
+from kins.files.sources import find_images
 from kins.occlusion import PARTIAL, with_order
-from kins.predict.files import drawings, find_images, load_predictor
+from kins.predict.files import drawings, load_predictor
 from kins.records import Scene
 
 DETECTOR, COMPLETION = "street", "completion"

@@ -72,13 +72,14 @@ def schema() -> Any:
     return pa.schema(columns)
 
 
-def write(dataset: Dataset, path: str | Path, pictures: bool = False) -> list[str]:
+def write(dataset: Dataset, path: str | Path, pictures: bool = False, failed: Sequence[str] = ()) -> list[str]:
     """Write one file; returns lines on what it can't hold, which is nothing for masks inside of their images.
 
     Args:
         dataset: any; scenes are taken one after the other.
         path: the file.
         pictures: put the pictures' bytes into the file, too, as they lie in the image folder.
+        failed: a line for each image that should be here and is not; kept in the file's metadata.
 
     Raises:
         KinsError: pyarrow is not installed, a picture is missing, or the file can't be written.
@@ -94,13 +95,15 @@ def write(dataset: Dataset, path: str | Path, pictures: bool = False) -> list[st
     import pyarrow.parquet as pq
 
     layout = schema()
-    said = {"version": VERSION, "categories": dataset.categories, "extra": dataset.extra}
+    instances = 0
     with (
         temporary_name(path) as temporary,
         pq.ParquetWriter(temporary, layout, compression="zstd", store_schema=False) as file,
     ):
         for rows in _batches((row(scene, pictures) for scene in dataset), ROWS):
             file.write_table(pa.Table.from_pylist(rows, schema=layout))
+            instances += sum(len(row["instances"]) for row in rows)
+        said = _Said(VERSION, dataset.categories, dataset.extra, instances, list(failed))
         file.add_key_value_metadata({"kins": msgspec.json.encode(said).decode(), PROGRAM_MARK: ""})
     return []
 
@@ -197,10 +200,19 @@ class _Said(msgspec.Struct):
     version: int
     categories: dict[int, str]
     extra: dict[str, Any] = {}
+    instances: int = 0
+    failed: list[str] = []
 
 
-def _said(path: Path) -> dict[str, Any]:
+def contents(path: Path) -> tuple[int, int, list[str]]:
+    """Images and instances, and the lines `failed`, of a file that this version wrote, from its end alone."""
     file = _opened(path)
+    said = _said(path, file)
+    return file.metadata.num_rows, said["instances"], said["failed"]
+
+
+def _said(path: Path, file: Any = None) -> dict[str, Any]:
+    file = file or _opened(path)
     text = (file.metadata.metadata or {}).get(b"kins")
     if text is None or not {"image_id", "file_name", "instances"} <= set(file.schema_arrow.names):
         raise KinsError(f"{path}: Parquet, but not written by kins (no column instances, or no `kins` in its metadata)")

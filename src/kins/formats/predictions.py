@@ -15,7 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 from kins.errors import KinsError
-from kins.formats import coco_layout
+from kins.formats import coco_layout, parquet
 from kins.formats.coco_layout import Whole, is_given, mask_fields, rle
 from kins.formats.document import (
     Document,
@@ -69,8 +69,8 @@ def load_predictions(path: str | Path, dataset: Dataset, masks: Masks | None = N
     Masks are decoded and checked when they are used. Ids are the positions in the file, counted from 1.
 
     Args:
-        path: a prediction file, or a JSON list of detections. The categories of a prediction file are those of the same
-            name in the ground truth; a list's those of the same id.
+        path: a prediction file, Parquet or a folder of it, or a JSON list of detections. The categories of a prediction
+            file and of Parquet are those of the same name in the ground truth; a list's those of the same id.
         dataset: the ground truth: images (their sizes) and categories.
         masks: what `segmentation` and `bbox` of plain COCO results are; None if the file has `a_segm` or `i_segm`.
 
@@ -88,6 +88,8 @@ def load_predictions(path: str | Path, dataset: Dataset, masks: Masks | None = N
         0.9
     """
     path = Path(path)
+    if parquet.matches(path):
+        return _from_parquet(path, dataset)
     content = checked_text(path, read_content(path))
     source = str(dataset.path or "the ground truth")
     if content.lstrip()[:1] != b"{":
@@ -103,6 +105,28 @@ def load_predictions(path: str | Path, dataset: Dataset, masks: Masks | None = N
         _check_pair(path, images, dataset, {row.image_id for row in detections.rows}, source)
     detections.place(dataset.images, labels, source)
     return Dataset(dataset.images, dataset.categories, detections, images_dir=dataset.images_dir, path=path)
+
+
+def _from_parquet(path: Path, dataset: Dataset) -> Dataset:
+    found, source = parquet.read(path), str(dataset.path or "the ground truth")
+    labels = _by_name(found.categories, dataset.categories)
+    _check_pair(path, found.images, dataset, set(found.images), source)
+    instances: dict[int, list[Instance]] = {image_id: [] for image_id in dataset.images}
+    count = 0
+    for scene in found:
+        place = f"{path}: image {scene.image.id}"
+        if len(scene) and scene.image.id not in dataset.images:
+            raise KinsError(f"{place}: is none of {source}; is this the right pair of files?")
+        for instance in scene:
+            if instance.category_id not in labels:
+                raise KinsError(f"{place}: {source} has no category {instance.category}")
+            if instance.score is None or not 0 <= instance.score <= 1:
+                raise KinsError(f"{place}: score {instance.score} is not between 0 and 1; are these predictions?")
+            number, name = labels[instance.category_id]
+            changed = instance.replace(id=count + 1, category_id=number, category=name, position=count)
+            instances[scene.image.id].append(changed)
+            count += 1
+    return Dataset(dataset.images, dataset.categories, instances, images_dir=dataset.images_dir, path=path)
 
 
 def matches(document: Document) -> bool:

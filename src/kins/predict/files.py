@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import glob
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from kins.errors import KinsError
 from kins.files import reason
-from kins.files.pictures import FORMATS, OTHER_SUFFIXES, SUFFIXES, read_picture
+from kins.files.pictures import read_picture
+from kins.files.sources import Place, find_pictures, passed_over
 from kins.records import Dataset, Image, Scene
 from kins.work import progress
 
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from kins.predict.predictor import Predictor
 
 Pixels = npt.NDArray[np.uint8]
-
-MOST_LINES = 10
-"""Pictures of unread kinds that are named one by one; more in a folder are counted."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,37 +86,35 @@ def predict_files(
     from kins.complete import PairOrder
     from kins.formats import PredictionWriter, load
 
-    paths = find_images(images)
+    pictures = find_pictures(images)
+    paths = list(pictures)
     dataset = None if annotations is None else load(annotations, images=paths[0].parent)
     identified, unknown = identify(paths, dataset)
     if not identified:
         raise KinsError(f"not one of {len(paths)} pictures is an image of {annotations}; the first: {unknown[0]}")
     predictor = load_predictor(weights, device=device, precision=precision, score_threshold=score)
     pair_order = None if order is None else PairOrder.load(order)
-    if dataset is not None and not set(predictor.categories.values()) & set(dataset.categories.values()):
-        raise KinsError(
-            f"{annotations}: has not one class of {weights}; it has {_few(dataset.categories.values())}, "
-            f"they have {_few(predictor.categories.values())}"
-        )
+    if dataset is not None:
+        known_classes(predictor, weights, dataset.categories, annotations)
     skipped = [*passed_over(images), *unknown]
     targets = {} if show is None else drawings(show, paths)
-    names = _names(identified, dataset)
+    names = image_names(identified, dataset)
     categories = predictor.categories if dataset is None else dataset.categories
-    settings = {"weights": str(weights), "score": score, "precision": precision, **_digests(weights, identified)}
-    if order is not None:
-        settings |= {"order": str(order), "order SHA-256": _digest(_weights_file(order))}
+    settings = {"weights": str(weights), "score": score, "precision": precision}
+    settings |= digests(weights, identified, pictures, order)
     with PredictionWriter(out, categories, settings, resume) as writer:
         before = len(writer.done)
-        waiting = [(path, image_id) for path, image_id in identified if image_id not in writer.done]
-        for chunk in _batches(progress(waiting, "predicting"), batch):
-            readable = list(_read(chunk, skipped))
-            found = predictor.batch([pixels for *_, pixels in readable])
-            for scene, (path, image_id, pixels) in zip(found, readable, strict=True):
-                image = Image(image_id, names[image_id], *pixels.shape[:2])
-                scene = _finished(scene.replace(image=image, image_path=path), dataset, pair_order, pixels)
-                if path in targets:
-                    skipped += _draw(scene, pixels, show_score, targets[path])
-                writer.add(scene)
+        waiting = [Asked(path, pictures[path], k, names[k]) for path, k in identified if k not in writer.done]
+        known = None if dataset is None else categories
+        for result in predicted(predictor, progress(waiting, "predicting"), batch, known, pair_order):
+            if isinstance(result, str):
+                skipped.append(result)
+                continue
+            scene, pixels = result
+            if (path := scene.image_path) in targets:
+                assert path is not None
+                skipped += _draw(scene, pixels, show_score, targets[path])
+            writer.add(scene)
         if not writer.done:
             raise KinsError(f"not one of {len(paths)} pictures could be used; the first: {skipped[0]}")
     return Summary(len(writer.done), writer.detections, skipped, before)
@@ -161,17 +156,58 @@ def _weights_file(weights: str | Path) -> Path:
     return find(weights)
 
 
-def _read(chunk: Iterable[tuple[Path, int]], skipped: list[str]) -> Iterator[tuple[Path, int, Pixels]]:
-    """The pictures that can be read; a line in `skipped` for each of the others."""
-    for path, image_id in chunk:
-        try:
-            yield path, image_id, read_picture(path)
-        except KinsError as error:
-            skipped.append(str(error))
+def known_classes(
+    predictor: Predictor | CocoPredictor, weights: object, categories: Mapping[int, str], annotations: object
+) -> None:
+    """Raises KinsError if annotations with these categories know none of the predictor's classes."""
+    found, asked = predictor.categories.values(), categories.values()
+    if not set(found) & set(asked):
+        raise KinsError(f"{annotations}: has not one class of {weights}; it has {_few(asked)}, they have {_few(found)}")
 
 
-def _finished(scene: Scene, dataset: Dataset | None, order: PairOrder | None, pixels: Pixels) -> Scene:
-    """With occlusion order, of the masks where both are known, or of a network; and the data set's categories."""
+class Asked(NamedTuple):
+    """A picture to predict: its path, its place in a container if it is in one, and what its image is to be called."""
+
+    path: Path
+    place: Place | None
+    image_id: int
+    name: str
+
+    def read(self) -> Pixels:
+        """(height, width, 3) uint8 RGB. Raises KinsError for what can't be read."""
+        return read_picture(self.path, content=None if self.place is None else self.place.read())
+
+
+def predicted(
+    predictor: Predictor | CocoPredictor,
+    pictures: Iterable[Asked],
+    batch: int,
+    categories: Mapping[int, str] | None = None,
+    order: PairOrder | None = None,
+) -> Iterator[tuple[Scene, Pixels] | str]:
+    """The scene and the pixels of each picture; a line for one that can't be read.
+
+    Args:
+        batch: pictures that are computed together.
+        categories: other ones, to be matched by name; instances of classes that these do not have are left out.
+        order: tells who hides whom, in the place of the masks.
+    """
+    for chunk in _batches(pictures, batch):
+        readable = []
+        for asked in chunk:
+            try:
+                readable.append((asked, asked.read()))
+            except KinsError as error:
+                yield str(error)
+        found = predictor.batch([pixels for _, pixels in readable])
+        for scene, (asked, pixels) in zip(found, readable, strict=True):
+            image = Image(asked.image_id, asked.name, *pixels.shape[:2])
+            scene = scene.replace(image=image, image_path=asked.path)
+            yield _finished(scene, categories, order, pixels), pixels
+
+
+def _finished(scene: Scene, categories: Mapping[int, str] | None, order: PairOrder | None, pixels: Pixels) -> Scene:
+    """With occlusion order, of the masks where both are known, or of a network; and the categories asked for."""
     from kins.occlusion import with_order
     from kins.predict.predictor import with_categories
 
@@ -179,10 +215,10 @@ def _finished(scene: Scene, dataset: Dataset | None, order: PairOrder | None, pi
         scene = with_order(scene, order.relations(pixels, scene))
     elif all(instance.both_known for instance in scene):
         scene = with_order(scene)
-    return scene if dataset is None else with_categories(scene, dataset.categories)
+    return scene if categories is None else with_categories(scene, categories)
 
 
-def _names(identified: Sequence[tuple[Path, int]], dataset: Dataset | None) -> dict[int, str]:
+def image_names(identified: Sequence[tuple[Path, int]], dataset: Dataset | None) -> dict[int, str]:
     """File name of each image: that of the data set, else below the folder that all pictures have in common."""
     if dataset is not None:
         return {image_id: dataset.images[image_id].file_name for _, image_id in identified}
@@ -195,73 +231,32 @@ def _names(identified: Sequence[tuple[Path, int]], dataset: Dataset | None) -> d
     return {image_id: os.fsencode(name).decode(errors="replace") for image_id, name in names.items()}
 
 
-def _digests(weights: str | Path, identified: Sequence[tuple[Path, int]]) -> dict[str, str]:
-    """What tells whether an interrupted file is of the same weights and pictures (by id, name and bytes)."""
+def digests(
+    weights: str | Path,
+    identified: Sequence[tuple[Path, int]],
+    pictures: Mapping[Path, Place | None],
+    order: str | Path | None,
+) -> dict[str, str]:
+    """What tells whether unfinished work is of the same weights and pictures (by id, name and bytes)."""
     import hashlib
 
-    pictures = hashlib.sha256()
+    listed = hashlib.sha256()
     for path, image_id in identified:
-        size = path.stat().st_size if path.is_file() else 0
-        pictures.update(f"{image_id} {size} {os.path.abspath(path)}\n".encode(errors="surrogateescape"))
-    return {"weights SHA-256": _digest(_weights_file(weights)), "pictures": pictures.hexdigest()}
+        place = pictures[path]
+        size = place[1:] if place is not None else path.stat().st_size if path.is_file() else 0
+        listed.update(f"{image_id} {size} {os.path.abspath(path)}\n".encode(errors="surrogateescape"))
+    found = {"weights SHA-256": weights_digest(weights), "pictures": listed.hexdigest()}
+    if order is not None:
+        found |= {"order": str(order), "order SHA-256": weights_digest(order)}
+    return found
 
 
-def _digest(path: Path) -> str:
+def weights_digest(weights: str | Path) -> str:
+    """SHA-256 of the file with the weights."""
     import hashlib
 
-    with open(path, "rb") as file:
+    with open(_weights_file(weights), "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def find_images(names: Sequence[str | Path]) -> list[Path]:
-    """Files, the pictures in folders, and globs, sorted, each once.
-
-    Hidden files in folders, and names that find nothing while others do, are left out (see `passed_over`).
-
-    Raises:
-        KinsError: nothing is found.
-    """
-    found: dict[str, Path] = {}
-    for name in names:
-        for path in _matches(name):
-            found.setdefault(os.path.abspath(path), path)
-    if not found:
-        raise KinsError(passed_over(names)[0] if names else "no pictures named")
-    return list(found.values())
-
-
-def passed_over(names: Sequence[str | Path]) -> list[str]:
-    """A line for each name that finds nothing, and for pictures in folders that are of no kind that is read."""
-    lines = []
-    for name in names:
-        if Path(name).is_dir():
-            lines += _unread(Path(name))
-        if not _matches(name):
-            lines.append(f"{name}: no such picture, folder with pictures, or glob that matches any")
-    return lines
-
-
-def _matches(name: str | Path) -> list[Path]:
-    path = Path(name)
-    if path.is_dir():
-        return sorted(p for p in _visible(path) if p.suffix.lower() in SUFFIXES)
-    if path.exists():
-        return [path]
-    return sorted(Path(match) for match in glob.glob(str(name), recursive=True) if not Path(match).is_dir())
-
-
-def _visible(folder: Path) -> list[Path]:
-    return [p for p in folder.iterdir() if not p.name.startswith(".") and not p.is_dir()]
-
-
-def _unread(folder: Path) -> list[str]:
-    """Lines for what is named like a picture of another kind: one each, or one a kind if they are many."""
-    advice = f"is not read; convert it to {FORMATS[0]} or {FORMATS[1]}"
-    unread = sorted(p for p in _visible(folder) if p.suffix.lower() in OTHER_SUFFIXES)
-    if len(unread) <= MOST_LINES:
-        return [f"{p}: {p.suffix.lower()} {advice}" for p in unread]
-    counts = Counter(p.suffix.lower() for p in unread)
-    return [f"{folder}: {count} files *{suffix}; {suffix} {advice}" for suffix, count in counts.items()]
 
 
 def identify(paths: Sequence[Path], dataset: Dataset | None) -> tuple[list[tuple[Path, int]], list[str]]:
@@ -272,7 +267,7 @@ def identify(paths: Sequence[Path], dataset: Dataset | None) -> tuple[list[tuple
     """
     if dataset is not None:
         return _match(paths, dataset)
-    numbers = [int(path.stem) if path.stem.isdecimal() else None for path in paths]
+    numbers = [int(path.stem) if path.stem.isdecimal() and len(path.stem) < 19 else None for path in paths]
     if None not in numbers and len(set(numbers)) == len(numbers):
         return [(path, number) for path, number in zip(paths, numbers, strict=True) if number is not None], []
     return [(path, index) for index, path in enumerate(paths)], []

@@ -7,7 +7,6 @@ each finished picture; it is written after the picture's other files, so that it
 from __future__ import annotations
 
 import io
-import json
 import shutil
 import zlib
 from collections.abc import Sequence
@@ -16,12 +15,14 @@ from functools import partial
 from pathlib import Path
 
 from kins.errors import KinsError
-from kins.files import leftovers, only_one, read_bytes, write_atomic, write_json
+from kins.files import leftovers, only_one, write_atomic
+from kins.files.folders import claim
 from kins.formats import load
 from kins.formats.kins2020 import CATEGORIES
 from kins.records import Dataset, Scene
 from kins.streets.picture import Picture, Settings, make_picture
-from kins.work import in_chunks
+from kins.work import in_chunks, progress
+from kins.work.cluster import DIED, Cluster
 
 VERSION = 4
 """Raised whenever the same settings give other bytes."""
@@ -30,11 +31,19 @@ FILES = {"training": "train.json", "testing": "test.json"}
 
 
 def generate(
-    out: str | Path, counts: dict[str, int], settings: Settings, workers: int | None = None
+    out: str | Path,
+    counts: dict[str, int],
+    settings: Settings,
+    workers: int | None = None,
+    ray: str | None = None,
 ) -> dict[str, Dataset]:
     """Makes `counts` pictures of each split ("training", "testing") under `out`, keeping those that are there.
 
     The bytes depend on the settings and each picture's index only: not on the workers, the counts, or interruptions.
+
+    Args:
+        ray: address of a Ray cluster whose workers make the pictures (see `kins.work.cluster.Cluster`); `out` lies on
+            a disk that all of its machines see.
 
     Raises:
         KinsError: `out` holds something else, other settings or more pictures; or can't be written. Nothing is
@@ -54,10 +63,12 @@ def generate(
         raise KinsError("the numbers of pictures must not be negative")
     _claim(out, settings)
     with only_one(out, MARK, "kins synth", "folder"):
-        return _generate(out, counts, settings, workers)
+        return _generate(out, counts, settings, workers, ray)
 
 
-def _generate(out: Path, counts: dict[str, int], settings: Settings, workers: int | None) -> dict[str, Dataset]:
+def _generate(
+    out: Path, counts: dict[str, int], settings: Settings, workers: int | None, ray: str | None
+) -> dict[str, Dataset]:
     _remove_leftovers(out)
     done = {split: _finished(out, split) for split in FILES}
     for split, scenes in done.items():
@@ -67,8 +78,11 @@ def _generate(out: Path, counts: dict[str, int], settings: Settings, workers: in
                 "choose another folder"
             )
     jobs = [(s, k) for s, count in counts.items() for k in range(count) if k not in done[s]]
-    for _ in in_chunks(partial(_make, out, settings), jobs, str(out), workers, chunk=1, slow=True):
-        pass
+    if ray is None:
+        for _ in in_chunks(partial(_make, out, settings), jobs, str(out), workers, chunk=1, slow=True):
+            pass
+    elif jobs:
+        _make_on_cluster(out, settings, jobs, workers, ray)
     sets = {}
     for split, count in counts.items():
         scenes = _finished(out, split)
@@ -80,27 +94,7 @@ def _generate(out: Path, counts: dict[str, int], settings: Settings, workers: in
 
 def _claim(out: Path, settings: Settings) -> None:
     """Makes the folder, or makes sure that it is one with the same settings."""
-    wanted = {"generator": "kins streets", "version": VERSION, **asdict(settings)}
-    mark = out / MARK
-    if out.exists() and not out.is_dir():
-        raise KinsError(f"{out}: is a file; name a folder")
-    if mark.exists():
-        try:
-            found = json.loads(read_bytes(mark))
-        except ValueError:
-            raise KinsError(f"{mark}: is damaged; choose another folder") from None
-        if isinstance(found, dict):
-            found = {"variety": "usual"} | found  # older folders don't say
-        other = [key for key in wanted if not isinstance(found, dict) or found.get(key) != wanted[key]]
-        if other:
-            raise KinsError(
-                f"{mark}: the folder was made with another {', '.join(other)}; choose another folder, or those settings"
-            )
-        return
-    unfinished = leftovers(out, mark.stem)
-    if out.exists() and any(path not in unfinished for path in out.iterdir()):
-        raise KinsError(f"{out}: holds other files; choose a new or empty folder")
-    write_json(mark, json.dumps(wanted, indent=2) + "\n")
+    claim(out, MARK, {"generator": "kins streets", "version": VERSION, **asdict(settings)}, {"variety": "usual"})
 
 
 def _remove_leftovers(out: Path) -> None:
@@ -128,6 +122,33 @@ def _unplaced(scene: Scene) -> Scene:
 def _names(index: int) -> tuple[str, str, str]:
     """The picture's, its label's and its calibration's file, in the split's folder."""
     return f"image_2/{index:06d}.png", f"label_2/{index:06d}.txt", f"calib/{index:06d}.txt"
+
+
+def _make_on_cluster(
+    out: Path, settings: Settings, jobs: Sequence[tuple[str, int]], workers: int | None, ray: str
+) -> None:
+    died = []
+    with Cluster(ray, partial(_Making, out.absolute(), settings), workers) as cluster:
+        for number, result in progress(cluster.each(jobs, tries=2), str(out), len(jobs)):
+            if result is DIED:
+                died.append(f"{jobs[number][0]} {jobs[number][1]:06d}")
+    if died:
+        raise KinsError(
+            f"{out}: workers died of {len(died)} pictures, the first {died[0]}; the others are made. Is there enough "
+            "memory? The same command tries these again"
+        )
+
+
+class _Making:
+    """A worker."""
+
+    def __init__(self, out: Path, settings: Settings) -> None:
+        if not (out / MARK).exists():
+            raise KinsError(f"{out}: a worker does not see it; it must lie on a disk that all machines see")
+        self._out, self._settings = out, settings
+
+    def __call__(self, job: tuple[str, int]) -> None:
+        _make(self._out, self._settings, [job])
 
 
 def _make(out: Path, settings: Settings, jobs: Sequence[tuple[str, int]]) -> None:

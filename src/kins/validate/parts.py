@@ -22,6 +22,7 @@ SERVES = {
     "report": "kins eval --report, stats --plots",
     "annotate": "kins annotate and view",
     "parquet": "Parquet files, as input and output",
+    "ray": "kins predict, complete and synth --ray",
 }
 """What each extra of the package is there for."""
 

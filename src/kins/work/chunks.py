@@ -1,4 +1,4 @@
-"""Work on many images: in several processes, with progress."""
+"""Several processes on this machine, and progress."""
 
 from __future__ import annotations
 
