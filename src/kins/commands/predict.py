@@ -1,6 +1,6 @@
 """kins predict."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -63,40 +63,19 @@ def predict(
     from kins.predict.files import drawings, predict_files
     from kins.train.log import weight_files
 
+    options: dict[str, Any] = {"annotations": annotations, "score": score, "batch": batch, "device": device}
+    options |= {"precision": precision, "order": order}
     if shards_asked(out, ray, workers, show):
         from kins.predict.shards import predict_shards
         from kins.work.shards import How
 
-        done = predict_shards(
-            weights,
-            images,
-            out,
-            How(shard, ray, workers, gpus=device != "cpu"),
-            annotations=annotations,
-            score=score,
-            batch=batch,
-            device=device,
-            precision=precision,
-            order=order,
-        )
-        say_shards(out, done, json_)
+        how = How(shard, ray, workers, gpus=device != "cpu")
+        say_shards(out, predict_shards(weights, images, out, how, **options), json_)
         return
     paths = find_images(images)
     drawn = [] if show is None else drawings(show, paths).values()
     check_output([out, *drawn], [*paths, annotations, *weight_files(weights), *(weight_files(order) if order else ())])
-    summary = predict_files(
-        weights,
-        images,
-        out,
-        annotations=annotations,
-        show=show,
-        show_score=show_score,
-        score=score,
-        batch=batch,
-        device=device,
-        precision=precision,
-        order=order,
-    )
+    summary = predict_files(weights, images, out, show=show, show_score=show_score, **options)
     for line in summary.skipped:
         say(f"skipped: {line}", err=True)
     if json_:
