@@ -33,8 +33,8 @@ def test_shards_of_a_tar_are_as_the_file_of_its_pictures(tmp_path):
         (tmp_path / "bad.png").write_bytes(b"no picture")
         archive.add(tmp_path / "bad.png", "000003.png")  # a second one of that name: an image of its own
     options = {"batch": 1, "device": "cpu", "precision": "32", "score": 0.05}
-    predict_files("street-tiny", [folder], tmp_path / "found.json", **options)
-    done = predict_shards("street-tiny", [tmp_path / "pictures.tar"], tmp_path / "found.parquet", How(2), **options)
+    predict_files("street", [folder], tmp_path / "found.json", **options)
+    done = predict_shards("street", [tmp_path / "pictures.tar"], tmp_path / "found.parquet", How(2), **options)
     assert (done.images, done.shards, done.before) == (4, 3, 0)
     (line,) = done.failed
     assert "pictures.tar/000003.png#2: can't be read as an image" in line
@@ -42,10 +42,10 @@ def test_shards_of_a_tar_are_as_the_file_of_its_pictures(tmp_path):
     assert sum(map(len, one.values())) > 0
     assert one == two
     with pytest.raises(KinsError, match="was made with another score"):
-        predict_shards("street-tiny", [tmp_path / "pictures.tar"], tmp_path / "found.parquet", How(2), device="cpu")
-    with pytest.raises(KinsError, match=r"truth\.json: has not one class of street-tiny"):
+        predict_shards("street", [tmp_path / "pictures.tar"], tmp_path / "found.parquet", How(2), device="cpu")
+    with pytest.raises(KinsError, match=r"truth\.json: has not one class of street"):
         predict_shards(
-            *("street-tiny", [folder], tmp_path / "classes.parquet", How(2)),
+            *("street", [folder], tmp_path / "classes.parquet", How(2)),
             annotations=tmp_path / "truth.json",
             device="cpu",
         )
