@@ -14,7 +14,11 @@ Images = Annotated[
 ]
 From = Annotated[
     str | None,
-    typer.Option("--from", metavar="FORMAT", help="Format of the file, if it is not recognised: see kins convert."),
+    typer.Option(
+        "--from",
+        metavar="FORMAT",
+        help="Format of the file, if it is not recognised: one of kins convert --to, yolo, voc, cityscapes or kitti.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on standard output.")]
 As = Annotated[
