@@ -20,18 +20,8 @@ import numpy as np
 from kins.errors import KinsError
 from kins.files.pictures import picture_size, read_labels
 from kins.formats.document import Document, Raw, checked_text
-from kins.formats.folders.sheets import (
-    STRIDE,
-    Kind,
-    Pictures,
-    Sheet,
-    check_count,
-    content_of,
-    dataset_of,
-    first_in,
-    head_of,
-    masks_of,
-)
+from kins.formats.folders import sheets
+from kins.formats.folders.sheets import STRIDE, Kind, Pictures, Sheet
 from kins.formats.tools.parts import hidden_by
 from kins.formats.tools.sources import files_below
 from kins.limits import INSTANCES
@@ -82,13 +72,13 @@ def matches(path: Path) -> bool:
     if path.is_file():
         if path.suffix.lower() == ".png":
             return NAME.fullmatch(path.name) is not None
-        head = head_of(path)
+        head = sheets.head_of(path)
         return head.lstrip()[:1] == b"{" and all(name in head for name in (b'"imgHeight"', b'"imgWidth"', b'"objects"'))
     if any((path / name).is_dir() for name in SETS):
         return True
     folder: Path | None = path
     for _ in range(3):
-        if folder is not None and first_in(folder, *SUFFIXES) is not None:
+        if folder is not None and sheets.first_in(folder, *SUFFIXES) is not None:
             return True
         below = sorted(p for p in folder.iterdir() if p.is_dir()) if folder is not None and folder.is_dir() else []
         folder = below[0] if below else None
@@ -114,12 +104,12 @@ def read(path: Path, images_dir: Path | None, masks: Kind) -> Dataset:
     if pictures.folder is not None:
         absent = sum(name.rpartition(".")[0] not in pictures.by_stem for name in chosen)
         left_out["label files whose pictures are not there"] += absent
-    sheets = []
+    pages = []
     for name, (_, file) in sorted(chosen.items()):
         height, width = _size(file)
         draw = _numbered if file.suffix.lower() == ".png" else _outlined
-        sheets.append(Sheet(name, height, width, partial(draw, file)))
-    return dataset_of(sheets, THINGS, pictures.folder, path, left_out)
+        pages.append(Sheet(name, height, width, partial(draw, file)))
+    return sheets.dataset_of(pages, THINGS, pictures.folder, path, left_out)
 
 
 def _stems(base: str) -> tuple[str, ...]:
@@ -140,7 +130,7 @@ def _size(path: Path) -> tuple[int, int]:
 
 
 def _decoded(path: Path, struct: type[_Size]) -> _File:
-    content = Raw(checked_text(path, content_of(path)))
+    content = Raw(checked_text(path, sheets.content_of(path)))
     found: _File = Document(path, content=content).decode(content, struct, "")
     return found
 
@@ -148,7 +138,7 @@ def _decoded(path: Path, struct: type[_Size]) -> _File:
 def _numbered(path: Path) -> Sequence[Instance]:
     """Of a picture of numbers."""
     found = []
-    for number, mask in masks_of(read_labels(path)).items():
+    for number, mask in sheets.masks_of(read_labels(path)).items():
         if not 0 < number < STRIDE:
             raise KinsError(f"{path}: has the number {number}; those of objects are below {STRIDE}")
         category = number // 1000 if number >= 1000 else number
@@ -160,7 +150,7 @@ def _numbered(path: Path) -> Sequence[Instance]:
 def _outlined(path: Path) -> Sequence[Instance]:
     """Of polygons: each without the later ones."""
     file = _decoded(path, _File)
-    check_count(len(file.objects), path)
+    sheets.check_count(len(file.objects), path)
     INSTANCES.check(len(file.objects), path)
     drawn = [
         (number, o.label)

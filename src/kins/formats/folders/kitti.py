@@ -15,21 +15,8 @@ from typing import Any, NamedTuple
 
 from kins.errors import KinsError
 from kins.formats.document import checked_text
-from kins.formats.folders.sheets import (
-    Kind,
-    Pictures,
-    Sheet,
-    box_of,
-    check_count,
-    content_of,
-    dataset_of,
-    first_in,
-    head_of,
-    labelled,
-    number_of,
-    swapped,
-    without_pictures,
-)
+from kins.formats.folders import sheets
+from kins.formats.folders.sheets import Kind, Pictures, Sheet
 from kins.formats.tools.sources import files_below
 from kins.masks import Box
 from kins.records import Dataset, Instance
@@ -52,10 +39,10 @@ class _Object(NamedTuple):
 def matches(path: Path) -> bool:
     """A folder with `label_2`, a folder of label files, or one of these."""
     if path.is_file():
-        return LINE.fullmatch(head_of(path).partition(b"\n")[0]) is not None
+        return LINE.fullmatch(sheets.head_of(path).partition(b"\n")[0]) is not None
     folders = [path / place for place in PLACES] + [path]
-    file = next((file for folder in folders if (file := first_in(folder, ".txt")) is not None), None)
-    return file is not None and (matches(file) or (file.parent != path and not head_of(file)))
+    file = next((file for folder in folders if (file := sheets.first_in(folder, ".txt")) is not None), None)
+    return file is not None and (matches(file) or (file.parent != path and not sheets.head_of(file)))
 
 
 def read(path: Path, images_dir: Path | None, masks: Kind) -> Dataset:
@@ -68,11 +55,11 @@ def read(path: Path, images_dir: Path | None, masks: Kind) -> Dataset:
         found = files_below(path / place, (".txt",))
         labels = {f"{place}/{name}".removeprefix("/"): file for name, file in found.items()}
         pictures = Pictures(images_dir or path)
-    sheets: list[Sheet] = []
+    pages: list[Sheet] = []
     types: set[str] = set()
     drawn: list[tuple[str, list[_Object], dict[str, Any]]] = []
     for name, file in labels.items():
-        picture = pictures.find(swapped(name, "label_2", "image_2").rpartition(".")[0])
+        picture = pictures.find(sheets.swapped(name, "label_2", "image_2").rpartition(".")[0])
         if picture is None:
             left_out["label files without a picture, which tells the size"] += 1
             continue
@@ -80,22 +67,22 @@ def read(path: Path, images_dir: Path | None, masks: Kind) -> Dataset:
         types |= {o.type for o in objects}
         drawn.append((picture, objects, {"dont_care": ignored} if ignored else {}))
     if labels and not drawn:
-        raise without_pictures(path, len(labels))
+        raise sheets.without_pictures(path, len(labels))
     ids = {name: number for number, name in enumerate([*TYPES, *sorted(types - set(TYPES))], 1)}
     for picture, objects, extra in drawn:
         instances = [_instance(o, ids, masks) for o in objects]
-        sheets.append(Sheet(picture, *pictures.size(picture), lambda instances=instances: instances, extra))  # type: ignore[misc]
-    return dataset_of(sheets, {number: name for name, number in ids.items()}, pictures.folder, path, left_out)
+        pages.append(Sheet(picture, *pictures.size(picture), lambda instances=instances: instances, extra))  # type: ignore[misc]
+    return sheets.dataset_of(pages, {number: name for name, number in ids.items()}, pictures.folder, path, left_out)
 
 
 def _instance(o: _Object, ids: dict[str, int], masks: Kind) -> Instance:
-    return labelled(o.number, ids[o.type], o.type, masks, o.box, score=o.score, extra=o.extra)
+    return sheets.labelled(o.number, ids[o.type], o.type, masks, o.box, score=o.score, extra=o.extra)
 
 
 def _objects(path: Path, left_out: Counter[str]) -> tuple[list[_Object], list[Box]]:
     """The objects of a label file, and the boxes of its ignored regions."""
-    lines = checked_text(path, content_of(path)).decode().split("\n")
-    check_count(len(lines), path)
+    lines = checked_text(path, sheets.content_of(path)).decode().split("\n")
+    sheets.check_count(len(lines), path)
     objects, ignored = [], []
     for number, line in enumerate(lines, 1):
         words = line.split()
@@ -116,10 +103,10 @@ def _object(number: int, words: Sequence[str], where: str) -> _Object | None:
     """What a line says; None for a box without area."""
     if len(words) not in (15, 16):
         raise KinsError(f"{where}: has {len(words)} words; a label of KITTI has 15, a result 16")
-    numbers = [number_of(word, where) for word in words[1:]]
+    numbers = [sheets.number_of(word, where) for word in words[1:]]
     if not all(abs(value) < 1e9 for value in numbers):
         raise KinsError(f"{where}: a number of it is far beyond any use")
-    box = box_of(*numbers[3:7], where)  # type: ignore[call-arg]
+    box = sheets.box_of(*numbers[3:7], where)  # type: ignore[call-arg]
     if box is None:
         return None
     score = numbers[14] if len(words) == 16 else None

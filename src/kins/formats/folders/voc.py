@@ -20,21 +20,8 @@ import numpy.typing as npt
 from kins.errors import KinsError
 from kins.files.pictures import picture_size, read_labels
 from kins.formats.document import Document, Raw, checked_text
-from kins.formats.folders.sheets import (
-    STRIDE,
-    Kind,
-    Pictures,
-    Sheet,
-    box_of,
-    check_count,
-    content_of,
-    dataset_of,
-    first_in,
-    head_of,
-    labelled,
-    masks_of,
-    number_of,
-)
+from kins.formats.folders import sheets
+from kins.formats.folders.sheets import STRIDE, Kind, Pictures, Sheet
 from kins.formats.tools.sources import check_xml, files_below
 from kins.masks import Box, Mask
 from kins.masks.runs import check_size
@@ -73,12 +60,12 @@ def matches(path: Path) -> bool:
     """A folder with `Annotations` or `SegmentationObject`, a folder of XML files, or one of these."""
     if path.is_file():
         return _is_page(path)
-    file = first_in(path / "Annotations", ".xml") or first_in(path, ".xml")
-    return (file is not None and matches(file)) or first_in(path / "SegmentationObject", ".png") is not None
+    file = sheets.first_in(path / "Annotations", ".xml") or sheets.first_in(path, ".xml")
+    return (file is not None and matches(file)) or sheets.first_in(path / "SegmentationObject", ".png") is not None
 
 
 def _is_page(path: Path) -> bool:
-    return ROOT.match(COMMENT.sub(b"", head_of(path))) is not None
+    return ROOT.match(COMMENT.sub(b"", sheets.head_of(path))) is not None
 
 
 def read(path: Path, images_dir: Path | None, masks: Kind) -> Dataset:
@@ -96,13 +83,13 @@ def read(path: Path, images_dir: Path | None, masks: Kind) -> Dataset:
     names = {o.name for page in pages.values() for o in page.objects}
     listed = sorted(names) if not maps and not names <= {*CLASSES} else [*CLASSES, *sorted(names - {*CLASSES})]
     ids = {name: number for number, name in enumerate(listed, 1)}
-    sheets = []
+    result = []
     for stem, page in pages.items():
         where = labels[stem] if stem in labels else maps[stem]
         name, size = _picture(stem, page, pictures, maps.get(stem), where, left_out)
         draw = partial(_instances, page, ids, masks, maps.get(stem), classes.get(stem), size)
-        sheets.append(Sheet(name, *size, draw))
-    return dataset_of(sheets, {number: name for name, number in ids.items()}, pictures.folder, path, left_out)
+        result.append(Sheet(name, *size, draw))
+    return sheets.dataset_of(result, {number: name for name, number in ids.items()}, pictures.folder, path, left_out)
 
 
 def _places(path: Path, images_dir: Path | None) -> tuple[Path | None, Pictures]:
@@ -139,7 +126,7 @@ def _picture(
 
 
 def _page(path: Path, left_out: Counter[str]) -> _Page:
-    content = checked_text(path, content_of(path, LARGEST))
+    content = checked_text(path, sheets.content_of(path, LARGEST))
     try:
         root = ElementTree.fromstring(check_xml(Document(path, content=Raw(content))))
     except ElementTree.ParseError as error:
@@ -147,7 +134,7 @@ def _page(path: Path, left_out: Counter[str]) -> _Page:
     sides = [(root.findtext(f"size/{side}") or "").strip() for side in ("height", "width")]
     known = all(re.fullmatch(r"[1-9][0-9]{0,8}", side) for side in sides)
     elements = root.findall("object")
-    check_count(2 * len(elements), path)
+    sheets.check_count(2 * len(elements), path)
     objects = [_object(number, element, f"{path}: object[{number - 1}]") for number, element in enumerate(elements, 1)]
     left_out["objects without a box, or with one without a pixel"] += sum(o.box is None for o in objects)
     name = (root.findtext("filename") or "").strip().replace("\0", "")
@@ -168,15 +155,15 @@ def _object(number: int, element: ElementTree.Element, where: str) -> _Object:
     if box is None:
         return _Object(number, name, None, extra)
     sides = [(box.findtext(side) or "").strip() for side in ("xmin", "ymin", "xmax", "ymax")]
-    left, top, right, bottom = (number_of(text, f"{where}.bndbox") for text in sides)
-    return _Object(number, name, box_of(left - 1, top - 1, right, bottom, f"{where}.bndbox"), extra)
+    left, top, right, bottom = (sheets.number_of(text, f"{where}.bndbox") for text in sides)
+    return _Object(number, name, sheets.box_of(left - 1, top - 1, right, bottom, f"{where}.bndbox"), extra)
 
 
 def _instances(
     page: _Page, ids: dict[str, int], kind: Kind, labels: Path | None, classes: Path | None, size: tuple[int, int]
 ) -> Sequence[Instance]:
     """Objects with their masks or boxes alone, then masks that are none of these."""
-    numbered = {} if labels is None else masks_of(_numbers(labels, size))
+    numbered = {} if labels is None else sheets.masks_of(_numbers(labels, size))
     numbered.pop(OPEN, None)
     table = _numbers(classes, size) if classes is not None and numbered else None
     named = {number: _class_of(mask, table) for number, mask in numbered.items()}
@@ -184,12 +171,12 @@ def _instances(
     for o in page.objects:
         mask = numbered.pop(o.number) if named.get(o.number) in (o.name, "") else None
         if mask is not None:
-            found.append(labelled(o.number, ids[o.name], o.name, kind, mask, inmodal_box=o.box, extra=o.extra))
+            found.append(sheets.labelled(o.number, ids[o.name], o.name, kind, mask, inmodal_box=o.box, extra=o.extra))
         elif o.box is not None:
-            found.append(labelled(o.number, ids[o.name], o.name, kind, o.box, extra=o.extra))
+            found.append(sheets.labelled(o.number, ids[o.name], o.name, kind, o.box, extra=o.extra))
     for number, mask in numbered.items():
         name = named[number] or "object"
-        found.append(labelled(ALONE + number, ids.get(name, 0), name, kind, mask))
+        found.append(sheets.labelled(ALONE + number, ids.get(name, 0), name, kind, mask))
     return found
 
 

@@ -18,20 +18,8 @@ from kins.errors import KinsError
 from kins.files import inside
 from kins.files.pictures import SUFFIXES
 from kins.formats.document import checked_text
-from kins.formats.folders.sheets import (
-    NUMBER,
-    Kind,
-    Pictures,
-    Sheet,
-    check_count,
-    content_of,
-    dataset_of,
-    first_in,
-    head_of,
-    labelled,
-    swapped,
-    without_pictures,
-)
+from kins.formats.folders import sheets
+from kins.formats.folders.sheets import NUMBER, Kind, Pictures, Sheet
 from kins.formats.tools.sources import files_below
 from kins.masks import Box, Mask
 from kins.records import Dataset, Instance
@@ -54,7 +42,7 @@ def matches(path: Path) -> bool:
         return True
     labels = path / "labels"
     folders = [path, labels, *(labels / split for split in SPLITS), *(path / split / "labels" for split in SPLITS)]
-    return any((file := first_in(folder, ".txt")) is not None and _is_labels(file) for folder in folders)
+    return any((file := sheets.first_in(folder, ".txt")) is not None and _is_labels(file) for folder in folders)
 
 
 def read(path: Path, images_dir: Path | None, masks: Kind) -> Dataset:
@@ -77,17 +65,17 @@ def read(path: Path, images_dir: Path | None, masks: Kind) -> Dataset:
     pictures = Pictures(images_dir or (root if path.is_dir() or yaml is not None else None))
     pairs = _pairs(labels, splits, pictures, left_out)
     if labels and not pairs:
-        raise without_pictures(path, len(labels))
+        raise sheets.without_pictures(path, len(labels))
     for name in pictures.by_stem.values():
         within = "images" in name.split("/")[:-1] and _in_splits(name, splits) is not None
         if name not in pairs and (within or images_dir is not None):
             pairs[name] = None, _in_splits(name, splits) or ""
-    sheets = []
+    pages = []
     for name, (label, split) in sorted(pairs.items()):
         height, width = pictures.size(name)
         draw = partial(_instances, label, height, width, names, masks)
-        sheets.append(Sheet(name, height, width, draw, {"split": split} if split else {}))
-    return dataset_of(sheets, names, pictures.folder, path, left_out)
+        pages.append(Sheet(name, height, width, draw, {"split": split} if split else {}))
+    return sheets.dataset_of(pages, names, pictures.folder, path, left_out)
 
 
 def _pairs(
@@ -97,7 +85,7 @@ def _pairs(
     found: dict[str, tuple[Path | None, str]] = {}
     for name, place in labels.items():
         stem = name.rpartition(".")[0]
-        picture = pictures.find(swapped(stem, "labels", "images"), stem)
+        picture = pictures.find(sheets.swapped(stem, "labels", "images"), stem)
         if picture is None:
             left_out["label files without a picture, which tells the size"] += 1
         elif picture in found:
@@ -111,13 +99,13 @@ def _instances(path: Path | None, height: int, width: int, names: dict[int, str]
     """One for each line that is not empty, numbered by the lines."""
     if path is None:
         return ()
-    lines = checked_text(path, content_of(path)).decode().split("\n")
-    check_count(len(lines), path)
+    lines = checked_text(path, sheets.content_of(path)).decode().split("\n")
+    sheets.check_count(len(lines), path)
     found = []
     for number, line in enumerate(lines, 1):
         if words := line.split():
             category, label = _label(words, height, width, f"{path}:{number}")
-            found.append(labelled(number, category, names.get(category, str(category)), masks, label))
+            found.append(sheets.labelled(number, category, names.get(category, str(category)), masks, label))
     return found
 
 
@@ -152,7 +140,7 @@ def _known(labels: dict[str, Path], left_out: Counter[str]) -> dict[str, Path]:
     """Without text files that are something else; in folders named `labels` all are labels."""
     known = {}
     for name, place in labels.items():
-        if "labels" in name.split("/")[:-1] or _is_labels(place) or not head_of(place).strip():
+        if "labels" in name.split("/")[:-1] or _is_labels(place) or not sheets.head_of(place).strip():
             known[name] = place
         else:
             left_out["text files that are no labels"] += 1
@@ -161,7 +149,7 @@ def _known(labels: dict[str, Path], left_out: Counter[str]) -> dict[str, Path]:
 
 def _is_labels(path: Path) -> bool:
     """Whether the first line of a text file is a label."""
-    head = head_of(path).lstrip()
+    head = sheets.head_of(path).lstrip()
     line, end, _ = head.partition(b"\n")
     if not end and len(head) > 4000:  # a long outline is cut
         line = line.rpartition(b" ")[0]
@@ -169,7 +157,7 @@ def _is_labels(path: Path) -> bool:
 
 
 def _classes(path: Path) -> set[int]:
-    found = re.findall(rb"^\s*(\d{1,9})\s", content_of(path), re.MULTILINE)
+    found = re.findall(rb"^\s*(\d{1,9})\s", sheets.content_of(path), re.MULTILINE)
     return set(map(int, found))
 
 
@@ -178,12 +166,12 @@ def _yaml_in(folder: Path) -> Path | None:
     usual = folder / "data.yaml"
     if usual.is_file() and _is_yaml(usual):
         return usual
-    found = first_in(folder, ".yaml", ".yml")
+    found = sheets.first_in(folder, ".yaml", ".yml")
     return found if found is not None and _is_yaml(found) else None
 
 
 def _is_yaml(path: Path) -> bool:
-    return re.search(rb"^(names|nc)\s*:", head_of(path), re.MULTILINE) is not None
+    return re.search(rb"^(names|nc)\s*:", sheets.head_of(path), re.MULTILINE) is not None
 
 
 def _settings(path: Path) -> dict[str, Any]:
@@ -195,7 +183,7 @@ def _settings(path: Path) -> dict[str, Any]:
         def flatten_mapping(self, node: Any) -> None:
             pass
 
-    content = content_of(path)
+    content = sheets.content_of(path)
     if len(content) > LARGEST:
         raise KinsError(f"{path}: has more than {LARGEST} bytes, too many for the names of classes")
     try:
@@ -213,7 +201,7 @@ def _names(value: dict[str, Any], yaml: Path | None, classes: Path | None) -> di
     """Names of classes by their number, of data.yaml or else of classes.txt; None if there is neither."""
     names = value.get("names")
     if names is None and classes is not None:
-        lines = checked_text(classes, content_of(classes)).decode().splitlines()
+        lines = checked_text(classes, sheets.content_of(classes)).decode().splitlines()
         return {number: line.strip() for number, line in enumerate(lines) if line.strip()}
     if names is None:
         return None
@@ -269,5 +257,7 @@ def _in_splits(name: str, splits: dict[str, str]) -> str | None:
     """The split of a picture or label file; empty if there are none at all, None if it is in no folder of theirs."""
     if not splits:
         return ""
-    folder = swapped(name, "labels", "images").rpartition("/")[0] if not name.lower().endswith(SUFFIXES) else name
+    folder = (
+        sheets.swapped(name, "labels", "images").rpartition("/")[0] if not name.lower().endswith(SUFFIXES) else name
+    )
     return next((s for place, s in splits.items() if f"{folder}/".startswith(f"{place}/") or place == "."), None)
