@@ -30,6 +30,7 @@ class Parts:
         occlusion: an occlusion head beside the box head.
         coding: multi-level coding in the mask heads.
         panet: path augmentation, features from all levels, a fully connected branch in the mask heads.
+        one_order: the detections of a picture are given one order, see kins.predict.one_order.
     """
 
     masks: tuple[MaskName, ...] = ("amodal", "inmodal")
@@ -37,6 +38,7 @@ class Parts:
     occlusion: bool = False
     coding: bool = False
     panet: bool = False
+    one_order: bool = False
 
 
 NETWORKS = {
@@ -55,7 +57,8 @@ NETWORKS = {
     "bcnet": Parts(method="bcnet"),
     "aisformer": Parts(method="aisformer"),
     "vrsp": Parts(method="vrsp"),
-    "ordered": Parts(method="ordered", occlusion=True, coding=True),
+    "ordered": Parts(method="ordered", occlusion=True, coding=True, one_order=True),
+    "asn-mlc-ordered": Parts(occlusion=True, coding=True, one_order=True),
 }
 """The paper's networks (coding without an occlusion head takes the box head's map alone), its successors, and ours."""
 

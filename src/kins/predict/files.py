@@ -213,7 +213,7 @@ def _finished(scene: Scene, categories: Mapping[int, str] | None, order: PairOrd
 
     if order is not None:
         scene = with_order(scene, order.relations(pixels, scene))
-    elif all(instance.both_known for instance in scene):
+    elif all(instance.both_known and instance.order is None for instance in scene):
         scene = with_order(scene)
     return scene if categories is None else with_categories(scene, categories)
 

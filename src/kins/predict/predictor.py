@@ -12,10 +12,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from kins.config import Config
+from kins.config import NETWORKS, Config
 from kins.errors import KinsError
 from kins.masks.grid import draw_masks
 from kins.models.images import to_network
+from kins.predict.one_order import one_order
 from kins.records import Image, Instance, Scene
 
 Pixels = npt.NDArray[np.uint8]
@@ -130,7 +131,8 @@ class Predictor(TakesPictures):
                     occlusion_score=float(found["occlusion"][k]) if "occlusion" in found else None,
                 )
             )
-        return Scene(Image(0, "", height, width), tuple(instances))
+        scene = Scene(Image(0, "", height, width), tuple(instances))
+        return one_order(scene) if NETWORKS[self.config.model.name].one_order else scene
 
 
 def _check(image: Pixels) -> None:

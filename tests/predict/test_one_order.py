@@ -1,0 +1,80 @@
+"""One order for a picture's detections."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from kins import Image, Instance, Mask, Scene
+from kins.predict import one_order
+from kins.predict.one_order import sequence
+
+SIZE = (60, 90)
+
+
+def box(x: int, y: int, width: int, height: int) -> Mask:
+    return Mask.from_box((x, y, width, height), *SIZE)
+
+
+NEAR, FAR = box(30, 10, 30, 40), box(10, 12, 40, 20)
+"""They share 20 x 20 pixels; the near one reaches further down."""
+
+
+def scene(*found: tuple[Mask | None, Mask | None, float | None]) -> Scene:
+    instances = [Instance(k, 1, "car", whole, seen, score=score) for k, (whole, seen, score) in enumerate(found)]
+    return Scene(Image(1, "a.png", *SIZE), tuple(instances))
+
+
+def visible(given: Scene, **options: float) -> list[Mask | None]:
+    return [instance.inmodal for instance in one_order(given, **options)]
+
+
+def test_what_both_claim_is_the_nearer_ones() -> None:
+    given = scene((FAR, FAR, 0.9), (NEAR, NEAR, 0.8))
+    assert visible(given) == [FAR - NEAR, NEAR]
+    assert visible(given, lower=0) == [FAR, NEAR]  # the masks alone don't decide
+    after = one_order(given)
+    assert [(e.occluder, e.occluded) for e in after.occlusion().edges] == [(1, 0)]
+
+
+def test_masks_say_who_is_in_front_against_the_lower_edge() -> None:
+    """Of the overlap nearly all is visible as the far one's, which may stand on something."""
+    given = scene((FAR, FAR, 0.9), (NEAR, NEAR - FAR, 0.9))
+    assert visible(given, lower=0) == [FAR, NEAR - FAR]
+    assert visible(given, lower=0.5) == [FAR, NEAR - FAR]
+    assert visible(given, lower=5) == [FAR - NEAR, NEAR - FAR]
+
+
+def test_one_object_seen_twice_and_unsure_detections_hide_nothing() -> None:
+    twice = box(12, 12, 40, 22)
+    assert visible(scene((FAR, FAR, 0.9), (twice, twice, 0.9))) == [FAR, twice]
+    assert visible(scene((FAR, FAR, 0.9), (NEAR, NEAR, 0.5))) == [FAR, NEAR]  # much less sure than the other
+    assert visible(scene((FAR, FAR, 0.3), (NEAR, NEAR, 0.29))) == [FAR, NEAR]
+
+
+@pytest.mark.parametrize("missing", [(None, FAR, 0.9), (FAR, None, 0.9), (FAR, FAR, None), (box(0, 0, 0, 0), FAR, 0.9)])
+def test_what_has_no_masks_or_no_score_is_left_alone(missing: tuple[Mask | None, Mask | None, float | None]) -> None:
+    given = scene(missing, (NEAR, NEAR, 0.9))
+    assert one_order(given)[0] == given[0]
+    assert one_order(given)[1].inmodal == NEAR
+    assert one_order(dataclasses.replace(given, instances=())).instances == ()
+
+
+def test_all_that_meet_stand_in_one_sequence() -> None:
+    """What merely meets has a place by its lower edge; what is far from the others has a cluster of its own."""
+    aside, alone = box(70, 30, 10, 30), box(0, 50, 5, 5)
+    found = one_order(scene((FAR, FAR, 0.9), (NEAR, NEAR, 0.8), (aside, aside, 0.1), (alone, alone, 0.9)))
+    linked = one_order(scene((FAR, FAR, 0.9), (NEAR, NEAR, 0.8), (box(60, 30, 10, 30), box(60, 30, 10, 30), 0.1)))
+    assert found[0].cluster == found[1].cluster
+    assert len({i.cluster for i in found}) == 3
+    assert [i.order for i in linked] == [2, 1, 0]
+    assert len({i.cluster for i in linked}) == 1
+
+
+def test_what_hides_comes_first_whatever_its_lower_edge_and_circles_end() -> None:
+    before = np.zeros((4, 4), bool)
+    before[0, 1] = before[1, 2] = True
+    assert sequence(before, [10, 20, 30, 5]) == [0, 1, 2, 3]
+    before[2, 0] = True
+    assert sequence(before, [10, 20, 30, 5]) == [2, 3, 1, 0]
+    assert sequence(np.zeros((0, 0), bool), []) == []
