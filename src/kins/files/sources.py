@@ -215,15 +215,20 @@ def _batches(file: Any, path: str | Path, column: str, group: int) -> Iterator[l
     """The values of a column (with dots into structures) in a group of rows."""
     import pyarrow as pa
 
-    try:
-        for batch in file.iter_batches(ROWS, row_groups=[group], columns=[column], use_threads=False):
-            name, *inner = column.split(".")
-            values = batch.column(name).to_pylist()
-            for field in inner:
-                values = [None if value is None else value[field] for value in values]
-            yield values
-    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
-        raise KinsError(f"{path}: group {group} of rows is damaged ({reason(error)[:200]})") from None
+    name, *inner = column.split(".")
+    batches = None
+    while True:  # nothing is caught where this waits to be asked again
+        try:
+            batches = batches or file.iter_batches(ROWS, row_groups=[group], columns=[column], use_threads=False)
+            batch = next(batches, None)
+            values = None if batch is None else batch.column(name).to_pylist()
+        except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+            raise KinsError(f"{path}: group {group} of rows is damaged ({reason(error)[:200]})") from None
+        if values is None:
+            return
+        for field in inner:
+            values = [None if value is None else value[field] for value in values]
+        yield values
 
 
 class _Group:
