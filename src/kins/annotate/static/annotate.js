@@ -54,13 +54,13 @@ const outlined = (proposal) => (proposal.rings.length ? proposal : { ...proposal
 export async function annotatePage(app, id, layer) {
   const given = await load(id, layer);
   return (main) => {
-    const page = new Page(build(main), given, app);
+    const page = new Page(build(main, given.image.file), given, app);
     page.start().catch((error) => toast(error.message));
     return () => page.leave();
   };
 }
 
-function build(main) {
+function build(main, title) {
   const canvas = (name, more = {}) => el("canvas", { class: name, ...more });
   const over = canvas("over", { tabIndex: 0, role: "application", "aria-label": "Picture with objects; F1 shows the keys" });
   const parts = {
@@ -74,7 +74,7 @@ function build(main) {
     place: el("span", { class: "place" }),
   };
   const foot = el("footer", { class: "foot" }, parts.hint, parts.order, parts.place, parts.saved);
-  fill(main, el("div", { class: "annotate" }, parts.banner, parts.tools, parts.stage, parts.side, foot));
+  fill(main, el("div", { class: "annotate" }, el("h1", { class: "unseen" }, title), parts.banner, parts.tools, parts.stage, parts.side, foot));
   return parts;
 }
 

@@ -99,14 +99,14 @@ export class Steps {
 
   /** The part of the side. */
   section() {
-    if (!this.open.length) return el("section", {}, el("h3", {}, "Annotators"), el("p", {}, "All annotators agree."));
+    if (!this.open.length) return el("section", {}, el("h2", {}, "Annotators"), el("p", {}, "All annotators agree."));
     const { step } = this;
     const choices = step ? this.layers.map((layer, k) => {
       const made = button("", `Take what ${layer.name} has`, () => this.take(layer), { class: "object-button" });
       made.append(el("span", { class: "swatch", colour: colourAt(k) }), `Take ${layer.name}: ${this.said(layer)}`);
       return made;
     }) : [];
-    return el("section", { "aria-label": "Disagreements" }, el("h3", {}, `Disagreements: ${this.open.length}`),
+    return el("section", { "aria-label": "Disagreements" }, el("h2", {}, `Disagreements: ${this.open.length}`),
       el("div", { class: "row" }, button("Previous", "The disagreement before", () => this.go(-1)), button("Next", "The next disagreement", () => this.go(1), { data: { id: "next-step" } })),
       step ? el("p", {}, `${this.at + 1} of ${this.open.length}: ${step.reasons.join(", ")}`) : null,
       choices, step ? el("p", { class: "quiet" }, "As it is now is what the majority says; it can be edited, too.") : null);

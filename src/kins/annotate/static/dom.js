@@ -43,7 +43,7 @@ export function field(label, properties = {}) {
 
 /** A table of a head and rows; cells are texts or elements. */
 export function table(head, rows, properties = {}) {
-  const cells = (row, tag) => el("tr", {}, row.map((cell) => el(tag, {}, cell)));
+  const cells = (row, tag) => el("tr", {}, row.map((cell) => el(cell === "" ? "td" : tag, {}, cell)));
   return el("table", properties, el("thead", {}, cells(head, "th")), el("tbody", {}, rows.map((row) => cells(row, "td"))));
 }
 

@@ -31,7 +31,7 @@ function classes(editor) {
     return chip;
   });
   const more = button("Class…", "Choose or make a class by its name ( / )", () => editor.chooseClass(), { class: "chip" });
-  return el("section", { "aria-label": "Classes" }, el("h3", {}, "Classes"), el("div", { class: "chips" }, chips, more));
+  return el("section", { "aria-label": "Classes" }, el("h2", {}, "Classes"), el("div", { class: "chips" }, chips, more));
 }
 
 /** The selected object: its flags, and who is in front of whom. */
@@ -45,7 +45,7 @@ function selection(editor) {
   }), label);
   const pairs = editor.derived.byObject.get(object.id) ?? [];
   return el("section", { "aria-label": "Selected object" },
-    el("h3", {}, editor.name(object.id)),
+    el("h2", {}, editor.name(object.id)),
     el("div", { class: "ticks" }, tick("outside", "goes on outside", "The object goes on outside of the image"), tick("guess", "guess", "The hidden part is a guess")),
     el("ul", { class: "pairs" }, pairs.map((pair) => pairRow(editor, object.id, pair))));
 }
@@ -75,7 +75,7 @@ function objects(editor) {
   const groups = clusters.filter((ids) => ids.length > 1);
   const alone = clusters.filter((ids) => ids.length === 1).flat();
   const occluders = [...editor.layer.state.objects.keys()].filter((id) => !byObject.has(id));
-  const section = (title, ids, draggable) => ids.length ? el("section", { "aria-label": title }, el("h3", {}, title), list(editor, ids, draggable)) : null;
+  const section = (title, ids, draggable) => ids.length ? el("section", { "aria-label": title }, el("h2", {}, title), list(editor, ids, draggable)) : null;
   return [
     ...groups.map((ids, k) => section(`Cluster ${k + 1}, near to far`, ids, true)),
     section("Alone", alone, false),

@@ -40,7 +40,7 @@ export async function peoplePage(app, id) {
   return (main) => {
     app.head([[project.name, `project/${id}`], [accounts ? "People" : "Settings", null]]);
     const people = accounts ? [membersCard(id, members, users, app), assignCard(id, members, app)] : [];
-    fill(main, el("div", { class: "page" }, people, settingsCard(project, app)));
+    fill(main, el("div", { class: "page" }, el("h1", {}, accounts ? "People and settings" : "Settings"), people, settingsCard(project, app)));
   };
 }
 
