@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -125,6 +126,8 @@ def learn_and_show(out: Path, made: Material, minutes: float, begun: float, say:
     if before is not None:
         say(what_training_added(before, figures if weights == trained else None, steps, budget))
     say(f"The report, with curves and pictures: {page}")
+    files = [str(made.test), str(predictions), "--pictures", str(made.test_images), "--report", str(out / "report")]
+    say(f"What is missed, invented or of wrong extent, object by object: kins view {shlex.join(files)}")
     return figures
 
 

@@ -59,7 +59,7 @@ def analyse(dataset: Dataset, predictions: Dataset, results: Results, workers: i
         {str(threshold): tide_shares(*compared_with, threshold) for threshold in THRESHOLDS},
         confusion(*compared_with, groups, list(results.categories), SURE).tolist(),
         names,
-        tally(told, results.categories),
+        tally(told, cases(*compared_with, THRESHOLDS[0], 0.0), results.categories),
         taken_for(told, table.found, results.categories),
         quality_by_group(results.table, results.categories),
     )

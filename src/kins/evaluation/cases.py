@@ -122,15 +122,24 @@ def _names_of(parts: tuple[Slice, ...], values: Floats) -> Strings:
     return np.select([part.holds(values) for part in parts], [part.name for part in parts], "")
 
 
-def tally(found: Cases, categories: Mapping[int, str]) -> dict[str, dict[str, dict[str, int]]]:
+def tally(found: Cases, of_any_score: Cases, categories: Mapping[int, str]) -> dict[str, dict[str, dict[str, int]]]:
     """What became of the objects, and how many detections there are too many.
+
+    Args:
+        of_any_score: the cases with a least score of 0.
 
     Returns:
         By `all`, `class`, `size`, `level`, then by name: `objects`, which are `right`, of another `class`, of wrong
-        `extent` or `place`, or `missed`; and `extra` detections, which are `background`, `duplicate`, or `others`.
+        `extent` or `place`, or `missed`, and which are not right only because the right detection scores too `low`; and
+        `extra` detections, which are `background`, `duplicate`, or `others`.
     """
     parts = groups(found.category, found.area, found.rate, categories)
-    return {group: {name: _counted(found, inside) for name, inside in rows.items()} for group, rows in parts.items()}
+    objects = int(found.own.sum())  # they come first in both, in the same sequence
+    low = np.zeros(len(found), bool)
+    low[:objects] = (of_any_score.kind[:objects] == RIGHT) & (found.kind[:objects] != RIGHT)
+    return {
+        group: {name: _counted(found, low, inside) for name, inside in rows.items()} for group, rows in parts.items()
+    }
 
 
 def groups(category: Ints, area: Floats, rate: Floats, categories: Mapping[int, str]) -> dict[str, dict[str, Bools]]:
@@ -144,12 +153,19 @@ def groups(category: Ints, area: Floats, rate: Floats, categories: Mapping[int, 
     }
 
 
-def _counted(found: Cases, inside: Bools) -> dict[str, int]:
+def _counted(found: Cases, low: Bools, inside: Bools) -> dict[str, int]:
     kinds, extra = found.kind[inside & found.own], found.kind[inside & ~found.own]
     objects = {name: int((kinds == name).sum()) for name in (RIGHT, *STANDING_FOR, "missed")}
     alone = {name: int((extra == name).sum()) for name in ("background", "duplicate")}
     others = extra.size - sum(alone.values())
-    return {"objects": kinds.size, **objects, "extra": extra.size, **alone, "others": others}
+    return {
+        "objects": kinds.size,
+        **objects,
+        "low": int(low[inside].sum()),
+        "extra": extra.size,
+        **alone,
+        "others": others,
+    }
 
 
 def taken_for(found: Cases, detections: Columns, categories: Mapping[int, str]) -> dict[str, dict[str, int]]:

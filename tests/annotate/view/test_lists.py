@@ -1,6 +1,7 @@
 """Lists of cases and images against a plain computation with arrays of pixels."""
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -210,6 +211,8 @@ def test_the_report_counts_what_the_lists_have(index: Index, data: tuple[Dataset
             extra = listed(index, dataclasses.replace(narrowed, of="detections")).kinds
             assert (row["objects"], row["extra"]) == (counts[""], extra[""])
             assert (row["background"], row["duplicate"]) == (extra["background"], extra["duplicate"])
+            low = dataclasses.replace(narrowed, kind="right", score=0.0, most=math.nextafter(0.5, 0))
+            assert row["low"] == listed(index, low).rows.size
             assert row["others"] == extra["class"] + extra["extent"] + extra["place"] + extra["both"]
     for name, row in analysis.taken.items():
         for other, count in row.items():

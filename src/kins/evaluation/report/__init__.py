@@ -112,6 +112,7 @@ def write_report(
         **_class_names(results[labels[0]]),
         "charts": {name: chart.svg for name, chart in charts.items()},
         "views": VIEWS,
+        "below": str(math.nextafter(SURE, 0)),
         "version": kins.__version__,
         "samples": samples,
     }

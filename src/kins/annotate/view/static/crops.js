@@ -18,11 +18,14 @@ function part(image, [x, y, width, height], pictures) {
   return made.decode().then(() => made);
 }
 
-/** What is said below a crop. */
-export function line(one) {
+const IOUS = { box: "boxes", inmodal: "visible parts", hidden: "hidden parts" };
+
+/** What is said below a crop; the IoU by which the list is sorted, too. */
+function line(one, sort) {
   const parts = [];
   if (one.score !== null) parts.push(`score ${one.score.toFixed(2)}`);
   if (one.iou.amodal !== null) parts.push(`IoU ${one.iou.amodal.toFixed(2)}`);
+  if (IOUS[sort] && one.iou[sort] !== null) parts.push(`${one.iou[sort].toFixed(2)} of ${IOUS[sort]}`);
   if (one.rate !== null) parts.push(`${percent(one.rate)} hidden`);
   if (one.below) parts.push(`${NAMES[one.below.kind]} at score ${one.below.score.toFixed(2)}`);
   if (one.order) parts.push("order wrong");
@@ -46,7 +49,7 @@ function card(one, words, { opened, blend }) {
   return el("a", { class: "case", href: link({ ...words, page: "", at: one.at }), data: { at: one.at } },
     el("span", { class: "crops" }, pictures),
     el("span", { class: "case-line" }, el("b", {}, title(one)), one.kind ? el("span", { class: "kind", data: { kind: one.kind } }, NAMES[one.kind]) : null),
-    el("span", { class: "quiet" }, line(one)),
+    el("span", { class: "quiet" }, line(one, words.sort)),
     el("span", { class: "quiet file" }, one.file));
 }
 

@@ -36,6 +36,7 @@ export function filterBar(opened, words, app) {
   const wide = !matchMedia("(max-width: 700px)").matches;
   return el("details", { class: "filters", open: wide }, el("summary", {}, "Filters"), el("div", { class: "row" },
     opened.runs.length > 1 ? choice("run", "Predictions", opened.runs.map((run, k) => [k ? run : "", run]), words) : null,
+    found && words.show === "images" ? choice("kind", "Kind of error", KINDS, words) : null,
     found ? choice("of", "Objects or detections", [["", "objects and detections"], ["objects", "objects"], ["detections", "detections too many"]], words) : null,
     choice("class", "Class", all("classes", opened.classes), words),
     found ? choice("taken", "Detected as", [["", "detected as any"], ...opened.classes.map((name) => [name, `as ${name}`])], words) : null,
