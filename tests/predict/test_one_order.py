@@ -5,7 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from kins import Image, Instance, Mask, Scene
+from kins import Image, Instance, Mask, Predictor, Scene
+from kins.config import load_config
+from kins.models.network import assemble
 from kins.predict import one_order
 from kins.predict.one_order import sequence
 
@@ -78,3 +80,13 @@ def test_what_hides_comes_first_whatever_its_lower_edge_and_circles_end() -> Non
     before[2, 0] = True
     assert sequence(before, [10, 20, 30, 5]) == [2, 3, 1, 0]
     assert sequence(np.zeros((0, 0), bool), []) == []
+
+
+def test_networks_that_say_so_give_their_detections_one_order() -> None:
+    small = ["model.score_threshold=0.0", "model.detections=8", "data.short_side=64"]
+    picture = np.random.default_rng(0).integers(0, 256, (64, 96, 3)).astype(np.uint8)
+    for name, ordered in (("asn-mlc", False), ("asn-mlc-ordered", True), ("ordered", True)):
+        config = load_config("tiny", [*small, f"model.name={name}"])
+        found = Predictor(assemble(config.model, 3), {1: "a", 2: "b", 3: "c"}, config, device="cpu")(picture)
+        assert len(found)
+        assert {i.order is not None and i.cluster is not None for i in found if i.require("amodal")} <= {ordered}
