@@ -11,7 +11,7 @@ from tests.commands.test_formats import run as command
 import kins
 from kins import Image, Instance, KinsError, Mask, Scene
 from kins.complete import Completer, PairOrder, convex
-from kins.complete.order import GAP
+from kins.complete.order import GAP, close
 from kins.config import load_config
 from kins.demo.toys import write_shapes
 from kins.models.backbone import backbone
@@ -59,7 +59,7 @@ def test_pairs_that_touch_are_asked_and_no_others(network):
     assert all(arrays[i].sum() >= 0.9 * arrays[j].sum() for i, j in found)
 
 
-def test_relations_order_and_certainty():
+def test_relations_order_and_certainty(monkeypatch):
     car, pole, far = (Mask.from_box(b, *SIZE) for b in ((10, 20, 30, 20), (41, 5, 6, 45), (70, 50, 5, 5)))
     order = PairOrder(nearer(OrderNet, 32))
     found = order.relations(None, scene_of(car, pole, far))
@@ -70,6 +70,13 @@ def test_relations_order_and_certainty():
     assert {edge[:2] for edge in twice.edges} == {(0, 2), (1, 2)}, "one object found twice"
     assert twice.order.tolist() == [0, 0, 1]
     assert len(order.relations(None, scene_of()).edges) == 0
+    assert len(order.relations(None, scene_of(Mask.empty(*SIZE), far)).edges) == 0
+    behind = scene_of(far, pole, amodal=car)  # seen where the other is known to be
+    assert close(behind).tolist() == [[0, 1]]
+    monkeypatch.setenv("KINS_MAX_PAIRS", "2")
+    with pytest.raises(KinsError, match=r"a\.png.*more than the 2 that are accepted"):
+        order.relations(None, scene_of(car, car, car, car))
+    monkeypatch.delenv("KINS_MAX_PAIRS")
     with pytest.raises(KinsError, match=r"a\.png: .*no inmodal mask"):
         order.relations(None, scene_of(None, car))
 

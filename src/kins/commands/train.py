@@ -101,4 +101,7 @@ def _print_best(weights: Path, step: int, evaluation: dict[str, float] | None) -
         for kind, name in KIND_NAMES.items()
         if f"{kind}_AP" in evaluation
     ]
-    console().print(table("", FIGURES, rows))
+    if rows:
+        console().print(table("", FIGURES, rows))
+    else:  # of a network that finds no objects
+        say(", ".join(f"{name} {value:.1f}" for name, value in evaluation.items() if name != "score"))

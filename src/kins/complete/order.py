@@ -15,9 +15,11 @@ import numpy.typing as npt
 
 from kins.complete.window import Place, pictured, place_of, resampled
 from kins.errors import KinsError
-from kins.masks import Box, Mask, intersections, rasterise
+from kins.masks import Box, Mask, intersections, rasterise, spans
 from kins.masks.shape import grown
 from kins.occlusion import Occlusion, occlusion_from_edges
+from kins.occlusion.contact import corners
+from kins.occlusion.ranking import common, near
 from kins.records import Scene
 
 if TYPE_CHECKING:
@@ -100,7 +102,7 @@ class PairOrder:
             where = f"image {scene.image.file_name}"
             raise KinsError(f"{where}: {self.name} looks at the picture; name its folder with --images")
         scene = scene.clipped()
-        pairs = np.argwhere(np.triu(close(scene)))
+        pairs = close(scene)
         edges: Edges = []
         for start in range(0, len(pairs), BATCH):
             part = pairs[start : start + BATCH]
@@ -136,16 +138,27 @@ def seen(mask: Mask, place: Place, side: int) -> Bools:
     return resampled(mask.to_array(), place, side) > 0.5
 
 
-def close(scene: Scene) -> Bools:
-    """(n, n), which pairs are asked about; without empty masks, and no instance with itself."""
-    visible = scene.masks("inmodal")
+def close(scene: Scene) -> npt.NDArray[np.int64]:
+    """(P, 2) the pairs that are asked about, first < second; empty masks are in none.
+
+    Raises KinsError for more pairs than are accepted.
+    """
+    visible, where = scene.masks("inmodal"), f"image {scene.image.file_name}"
+    if not visible:
+        return np.zeros((0, 2), np.int64)
     whole = [part if i.amodal is None else i.amodal for i, part in zip(scene, visible, strict=True)]
     rasterise([*visible, *whole])
-    there = np.array([bool(mask) for mask in visible], bool)
-    return bordering(visible, whole) & there & there[:, None]
+    (wide, _, boxes), (masks, _, others) = spans([grown(mask, GAP) for mask in visible]), spans(whole)
+    edges, far = corners(boxes), corners(others)
+    around = np.hstack([np.minimum(edges[:, :2], far[:, :2]), np.maximum(edges[:, 2:], far[:, 2:])])
+    around[[not mask for mask in visible]] = np.inf, np.inf, -np.inf, -np.inf
+    i, j = (np.sort(np.stack(near(around, where)), axis=0)).reshape(2, -1)
+    meet = (common(wide, i, masks, j, where) > 0) | (common(wide, j, masks, i, where) > 0)
+    pairs = np.stack([i[meet], j[meet]], 1)
+    return np.asarray(pairs[np.lexsort(pairs.T[::-1])])
 
 
-def bordering(visible: Sequence[Mask], whole: Sequence[Mask] | None = None) -> Bools:
-    """(n, n) whether the visible part of one of two is at most GAP pixels away from the other, or from its whole."""
-    near = intersections([grown(mask, GAP) for mask in visible], visible if whole is None else whole) > 0
-    return (near | near.T) & ~np.eye(len(visible), dtype=bool)
+def bordering(visible: Sequence[Mask]) -> Bools:
+    """(n, n) whether two masks are at most GAP pixels apart."""
+    meet = intersections([grown(mask, GAP) for mask in visible], visible) > 0
+    return (meet | meet.T) & ~np.eye(len(visible), dtype=bool)
