@@ -21,7 +21,7 @@ class Kind(NamedTuple):
 KINDS: dict[str, Kind] = {
     "unreadable": Kind("error", "the file can't be read as annotations", "export or download it again"),
     "shape-unusable": Kind("error", "a shape can't be drawn", "draw it again in the tool, or remove it there"),
-    "drawn-in-doubt": Kind("warning", "something drawn is left out, or in doubt", "see docs/formats.md on the tool"),
+    "drawn-in-doubt": Kind("warning", "something drawn is left out, or in doubt", "see docs/formats.md on the format"),
     "nan": Kind("error", "NaN or Infinity, which JSON does not have", "--fix writes null in its place"),
     "no-list": Kind("error", "a top-level list is missing", "add it, empty if there is nothing in it"),
     "image-entry": Kind("error", "an image entry is unusable", "give it id, file_name, height and width"),

@@ -1,5 +1,7 @@
 """KITTI's object labels."""
 
+from pathlib import Path
+
 import PIL.Image
 import pytest
 from tests.formats.folders.test_yolo import kins_says
@@ -8,6 +10,7 @@ import kins
 from kins import KinsError
 from kins.formats.folders.sheets import STRIDE
 
+SHARED = Path(__file__).parents[4] / "shared" / "data" / "kitti"
 CAR = "Car 0.50 1 -1.57 10.00 5.50 30.25 15.00 1.50 1.60 4.00 -1.00 1.70 20.00 -1.60"
 IGNORED = "DontCare -1 -1 -10 1.00 2.00 3.00 5.00 -1 -1 -1 -1000 -1000 -1000 -10"
 
@@ -93,3 +96,16 @@ def test_the_commands_take_boxes(tmp_path):
     assert (code, "100.0" in said) == (0, True)
     code, said = kins_says("order", root, tmp_path / "no.json")
     assert (code, "has no amodal mask" in said) == (2, True)
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="real labels are not on this machine")
+def test_real_labels() -> None:
+    """Held against a plain reading of the same files."""
+    dataset = kins.load(SHARED)
+    for scene in dataset:
+        lines = [line.split() for line in (SHARED / scene.image.file_name).with_suffix(".txt").read_text().splitlines()]
+        expected = [(w[0], *map(float, w[4:8])) for w in lines if w[0] != "DontCare"]
+        corners = [(i.category, x, y, x + w, y + h) for i in scene for x, y, w, h in [i.inmodal_box]]
+        assert corners == [(name, *map(pytest.approx, sides)) for name, *sides in expected]
+        assert len(scene.image.extra.get("dont_care", [])) == len(lines) - len(expected)
+    assert sum(map(len, dataset)) == 11

@@ -173,7 +173,8 @@ def box_of(left: float, top: float, right: float, bottom: float, where: object) 
     """x, y, width, height from two corners; None where nothing is between them. Raises KinsError far outside."""
     if not all(abs(number) <= MAX_COORDINATE for number in (left, top, right, bottom)):
         raise KinsError(f"{where}: has numbers that are not finite, or far outside of any image")
-    return (left, top, right - left, bottom - top) if right > left and bottom > top else None
+    sides = round(right - left, 6), round(bottom - top, 6)  # without the noise of the subtraction
+    return (left, top, *sides) if min(sides) > 0 else None
 
 
 def labelled(number: int, category_id: int, category: str, kind: Kind, label: Mask | Box, **fields: Any) -> Instance:
