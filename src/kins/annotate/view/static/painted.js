@@ -45,8 +45,14 @@ export function paintStage(view, sides, { labels, bright }) {
   for (const { objects, alpha, dashed } of sides) {
     const seen = objects.filter((object) => object.masks?.whole.length && meet(boxOf(object.masks.whole), window));
     paintMasks(view.objects, seen, { pixel: 1 / view.scale, ratio: view.ratio, alpha, dashed });
-    if (labels && alpha > 0.4) for (const object of seen) label(view, { ...object, rings: object.masks.whole }, { bright });
+    if (labels && alpha > 0.4) for (const object of seen) label(view, { ...object, rings: dashed ? below(view, object) : object.masks.whole }, { bright });
   }
+}
+
+/** A place for a second label: under the object. */
+function below(view, { masks }) {
+  const [left, , , bottom] = boxOf(masks.whole);
+  return [{ points: [left, bottom + view.reach(16)] }];
 }
 
 /** The colour of a case: the same for the object and its detection. */
