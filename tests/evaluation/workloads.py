@@ -1,6 +1,7 @@
 """Random ground truths and predictions, and what pycocotools says of them."""
 
 import contextlib
+import dataclasses
 import io
 from collections.abc import Callable
 
@@ -179,3 +180,51 @@ def average_precision(records: list[tuple[float, bool]], count: int) -> float:
         right += good
         points.append((right / count, right / index))
     return float(np.mean([max((p for r, p in points if r >= level), default=0) for level in np.linspace(0, 1, 101)]))
+
+
+def changed(dataset: Dataset, **change: object) -> Dataset:
+    """With some fields of every instance set; functions are called with the instance."""
+
+    def one(instance: Instance) -> Instance:
+        return instance.replace(**{name: value(instance) for name, value in change.items()})  # type: ignore[operator]
+
+    return Dataset.from_scenes([s.replace(instances=tuple(map(one, s))) for s in dataset], dataset.categories)
+
+
+def completed() -> tuple[Dataset, Dataset]:
+    """A prediction for most objects, a little wrong; both masks may leave the object's. With an order stated."""
+    dataset, _ = workload(4, images=14)
+    touching = [Mask.from_box((x, 0, 4, 9), HEIGHT, WIDTH) for x in (5, 9)]  # neither hides the other
+    image = dataclasses.replace(next(iter(dataset.images.values())), id=99)
+    beside = Scene(image, tuple(Instance(n, 4, "car", mask, mask) for n, mask in enumerate(touching, 990)))
+    dataset = Dataset.from_scenes([*dataset, beside], dataset.categories)
+    rng = np.random.default_rng(0)
+
+    def guess(instance: Instance) -> Instance:
+        amodal = np.roll(instance.amodal.to_array(), rng.integers(-2, 3, 2), (0, 1)) & (
+            rng.random((HEIGHT, WIDTH)) < 0.95
+        )
+        visible = np.roll(instance.inmodal.to_array(), rng.integers(-1, 2, 2), (0, 1))
+        order = int(rng.integers(0, 3))
+        extra = {"annotation_id": instance.id}
+        masks = {"amodal": Mask.from_array(amodal), "inmodal": Mask.from_array(visible)}
+        return instance.replace(**masks, score=0.9, order=order, cluster=0, extra=extra)
+
+    scenes = [s.replace(instances=tuple(guess(i) for i in s if rng.random() < 0.8)) for s in dataset]
+    return dataset, Dataset.from_scenes(scenes, dataset.categories)
+
+
+def arrays(dataset: Dataset, predictions: Dataset) -> list[tuple[np.ndarray, ...]]:
+    """Of each image (n, h, w): amodal and inmodal masks of objects and predictions; and which are predicted."""
+    images = []
+    for scene in dataset:
+        guess = {g.extra["annotation_id"]: g for g in predictions[scene.image.id]}
+        nothing = Instance(0, 0, "", Mask.empty(HEIGHT, WIDTH), Mask.empty(HEIGHT, WIDTH))
+        sides = [list(scene), [guess.get(i.id, nothing) for i in scene]]
+        masks = [
+            np.array([getattr(i, kind).to_array() for i in side], bool).reshape(-1, HEIGHT, WIDTH)
+            for side in sides
+            for kind in ("amodal", "inmodal")
+        ]
+        images.append((*masks, np.array([i.id in guess for i in scene], bool)))
+    return images
