@@ -46,6 +46,10 @@ class Person:
             self.page.remove_listener(name, listener)
         self.page.keyboard.press("Escape")
 
+    def left(self) -> None:
+        """Wait until the page has gone on to another image, or to all of them: it does so by itself after Done."""
+        self.page.wait_for_url(lambda url: not url.endswith(f"#image/{self.image}"))
+
     def _told(self, message: Any) -> None:
         if message.type == "error" and ("Content Security Policy" in message.text or "Uncaught" in message.text):
             self.errors.append(message.text)

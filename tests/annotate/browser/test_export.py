@@ -23,7 +23,8 @@ def drawn(person: Person) -> Person:
     assert len(person.saved()["objects"]) == 3
     person.press("Control+Enter")
     person.page.click("dialog button:has-text('Done')")
-    person.page.wait_for_selector("dialog", state="detached")
+    person.left()  # the dialog closes before the server has taken it
+    assert person.saved()["state"] == "done"
     return person
 
 

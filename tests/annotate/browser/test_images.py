@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image as Picture
+from tests.annotate.browser.person import Person
 from tests.helpers import wait_for
 
 
@@ -29,3 +30,12 @@ def test_an_owner_sends_pictures(visit: Any) -> None:
     small.scroll_into_view_if_needed()
     assert wait_for(lambda: small.evaluate("image => image.naturalWidth")) == 90  # twice 54 are more than it has
     page.close()
+
+
+def test_the_head_of_an_image_is_there_again_after_the_list(person: Person) -> None:
+    for _ in range(2):
+        person.page.wait_for_selector("#top button:text-is('Done')")
+        person.page.click("#top nav a")
+        person.page.wait_for_selector("td img")
+        assert person.page.query_selector("#top button:text-is('Done')") is None
+        person.page.evaluate(f"location.hash = 'image/{person.image}'")

@@ -190,7 +190,7 @@ def test_the_draft_is_there_after_reloading(person: Person) -> None:
     person.press("A")
     for x, y in rectangle(100, 80, 140, 120)[:3]:
         person.click(x, y)
-    person.page.wait_for_timeout(50)  # ms for the browser to write the last point
+    person.page.wait_for_selector(".stage[data-draft='3']")  # the last point is on the disk
     person.open()
     person.click(100, 120)
     person.press("Enter")

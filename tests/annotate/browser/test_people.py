@@ -81,11 +81,11 @@ def test_two_annotators_a_consensus_and_a_review(chromium: Any, shared: str) -> 
     page.click("[data-id=next-step]")
     page.wait_for_selector("[aria-label=Disagreements]:has-text('1 of 2')")
     page.click("text=Take other: car")
+    assert wait_for(lambda: 32000 in consensus(page, 1)["objects"][0]["rings"][0]["points"])
     page.click("a:text-is('Review')")
     page.click("figure:has-text('consensus') >> text=Accept")
     page.wait_for_selector("p:has-text('reviewed;')")
     layer = consensus(page, 1)
-    assert 32000 in layer["objects"][0]["rings"][0]["points"]
     assert layer["pairs"][0]["nearer"] == layer["objects"][0]["id"]
 
 
@@ -134,7 +134,8 @@ def test_an_owner_adds_people_whose_names_are_text(chromium: Any, shared: str) -
     page.click("button:text-is('Add')")
     page.wait_for_selector(f"td:text-is('{name}')")
     page.fill("[aria-label=Questions]", "Is everything outlined?")
-    page.click("text=Save")
+    with page.expect_response(lambda response: response.request.method == "PATCH"):
+        page.click("button:text-is('Save')")
     page.click(f"[title='Remove {name} from the project']")
     page.wait_for_selector(f"td:text-is('{name}')", state="detached")
     assert page.query_selector("main img") is None

@@ -233,6 +233,7 @@ class Page {
   async done() {
     await doneDialog(this.editor, async () => {
       const { image } = await get(`/projects/${this.image.project}/next?after=${this.image.id}`);
+      if (this.gone) return; // somebody went elsewhere meanwhile
       if (image === null) this.app.go(`project/${this.image.project}`);
       else this.app.go(`image/${image}`);
     });

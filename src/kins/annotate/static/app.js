@@ -42,6 +42,7 @@ class App {
     const late = () => step !== this.step;
     this.leave?.();
     this.leave = null;
+    delete this.top.dataset.image; // or else the head of the same image, seen again, would be taken for drawn
     const path = location.hash.replace(/^#\/?/, "");
     if (!this.who.user) {
       this.head([]);

@@ -158,7 +158,8 @@ export class Editor {
 
   keepDraft(draft) {
     const text = draft && JSON.parse(JSON.stringify(draft));
-    this.draftKept = outbox.putDraft(here(this.layer.id), text).catch(() => undefined);
+    const kept = () => { this.view.stage.dataset.draft = text?.anchors.length ?? 0; };
+    this.draftKept = outbox.putDraft(here(this.layer.id), text).then(kept, () => undefined);
     this.redraw();
   }
 
