@@ -34,7 +34,7 @@ def page(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[An
     dataset.map(spoiled).save(folder / "found.json", format="predictions")
     truth = kins.load(folder / "truth.json", images=folder / "pictures")
     found = kins.load_predictions(folder / "found.json", truth)
-    write_report(folder / "report", truth, {"found.json": (found, kins.evaluate(truth, found))}, samples=5)
+    write_report(folder / "report", truth, {"found.json": (found, kins.evaluate(truth, found))}, 1, samples=5)
     shelf = open_files(folder / "truth.json", [folder / "found.json"], folder / "pictures", report=folder / "report")
     shelf.token = "a token"
     with serving(application(shelf, ["127.0.0.1"])) as address:
