@@ -76,7 +76,11 @@ def started(out: Path, cluster: str) -> tuple[subprocess.Popen[str], Path]:
     notes = Path(f"{out}.notes")
     notes.mkdir()
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.work.driver", str(out), cluster], cwd=ROOT, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "tests.work.driver", str(out), cluster],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     wait_for(lambda: times(out) or process.poll() is not None)
     return process, notes
@@ -90,7 +94,7 @@ def test_whoever_is_killed_only_what_is_missing_is_made(cluster, wanted, tmp_pat
     more = len(times(out)) + 1
     wait_for(lambda: len(times(out)) > more or process.poll() is not None)
     process.kill()
-    assert "Error" not in process.communicate()[1]
+    assert process.communicate() == ("", "")
     before = times(out)
     assert 0 < len(before) < len(wanted)
     assert wait_for(lambda: not any(running(int(path.name)) for path in notes.iterdir()))
@@ -104,10 +108,9 @@ def test_whoever_is_killed_only_what_is_missing_is_made(cluster, wanted, tmp_pat
 def test_a_killed_worker_is_replaced(cluster, wanted, tmp_path):
     process, notes = started(tmp_path / "out", cluster)
     os.kill(int(next(notes.iterdir()).name), signal.SIGKILL)
-    _, error = process.communicate(timeout=200)
-    assert (process.returncode, error) == (0, "")
+    assert process.communicate() == ("", "")
+    assert process.returncode == 0
     assert shards(tmp_path / "out") == wanted
-    assert len(list(notes.iterdir())) >= 3
 
 
 def test_only_the_picture_that_workers_die_of_is_missing(cluster, wanted, tmp_path):
@@ -142,3 +145,23 @@ def test_an_unreachable_cluster_is_one_line(tmp_path, address, said):
     with pytest.raises(KinsError, match=f"--ray {address}: {said}") as error:
         made(tmp_path / "out", ray=address)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.slow
+def test_streets_are_the_same(cluster, tmp_path):
+    pytest.importorskip("mitsuba")
+    from kins.streets import Settings, generate
+
+    settings, counts = Settings(seed=3, width=192, height=64, quality="fast"), {"training": 2, "testing": 1}
+    generate(tmp_path / "here", counts, settings, workers=1)
+    generate(tmp_path / "there", counts, settings, 2, cluster)
+    here, there = (
+        {
+            path.relative_to(tmp_path / name): path.read_bytes()
+            for path in (tmp_path / name).rglob("*.*")
+            if path.is_file()
+        }
+        for name in ("here", "there")
+    )
+    assert len(here) > 9
+    assert here == there

@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -110,7 +111,6 @@ class Cluster:
 
     def _connect(self) -> None:
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
         if self._address == LOCAL:
             self._guard()
         else:
@@ -126,7 +126,10 @@ class Cluster:
         else:
             options["address"] = self._address
         try:
-            ray.init(**options)
+            with _silence():
+                ray.init(**options)
+            # Or else a thread prints paragraphs on dead workers to standard output, where results may go.
+            vars(ray._private.worker)["_worker_logs_enabled"] = False
             resources = ray.cluster_resources()
         except (OSError, RuntimeError, ValueError, AssertionError, ray.exceptions.RayError) as error:
             raise KinsError(
@@ -195,6 +198,19 @@ class Cluster:
                 os.environ.pop(variable, None)
             else:
                 os.environ[variable] = value
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """What libraries print to standard error goes nowhere: an error says it in one line."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _check_answers(address: str) -> None:
