@@ -61,11 +61,12 @@ def test_what_training_added_is_told(tmp_path):
     assert f"box AP50 {alone.box['AP50']:.1f}, amodal AP50 {alone.amodal['AP50']:.1f}" in lines[0]
     assert "on 2 pictures, from these weights," in lines[1]
     assert lines[2].startswith("On 1 training pictures kept back to choose by, AP of both masks is ")
+    told = next(line for line in lines if "weights that come with kins, alone" in line)
     if "those from before are used" in lines[2]:
-        assert "these are the figures of the weights that come with kins, alone" in lines[-2]
-        assert figures["amodal AP50"] == alone.amodal["AP50"]
+        assert told.endswith("these are the figures of the weights that come with kins, alone")
+        assert figures["amodal AP50"] == pytest.approx(alone.amodal["AP50"], abs=1, nan_ok=True)
     else:
-        assert "of training added" in lines[-2] or lines[-2].startswith("Training did not help")
+        assert " of training added " in told or told.startswith("Training did not help")
     assert json.loads((tmp_path / "second/run/config.json").read_text())["train"]["init"] == start
     assert figures.keys() == {"box AP50", "amodal AP50", "inmodal AP50"}
 
