@@ -79,8 +79,7 @@ def running(process: int) -> bool:
 
 def wait_for(condition: Callable[[], T]) -> T:
     """What a function gives once it is true; the last it gives after half a minute."""
-    for _ in range(3000):
-        if found := condition():
-            break
+    end = time.monotonic() + 30
+    while not (found := condition()) and time.monotonic() < end:
         time.sleep(0.01)
     return found

@@ -223,7 +223,7 @@ def test_nothing_found_is_an_empty_prediction(name: str) -> None:
         (found,) = network([picture()])
     assert found["mask_inmodal"].shape == (0, 28, 28)
     assert all(value.shape[0] == 0 for value in found.values())
-    assert ("occlusion" in found) == (name in ("asn-mlc", "uoais"))
+    assert ("occlusion" in found) == (name in ("asn-mlc", "uoais", "ordered"))
 
 
 @pytest.mark.parametrize("way", [nullcontext, cpu.plain])

@@ -219,9 +219,12 @@ class Page {
   }
 
   async takeOver() {
-    await this.sync.claim(true);
     const { layer } = this.editor;
-    layer.pending = await outbox.kept(here(layer.id)).catch(unread);
+    const before = new Set(layer.pending.map((operation) => operation.id)); // the other tab's, as they were
+    await this.sync.claim(true);
+    const kept = await outbox.kept(here(layer.id)).catch(unread);
+    for (const operation of kept) before.add(operation.id);
+    layer.pending = [...kept, ...layer.pending.filter((operation) => !before.has(operation.id))]; // and what was done meanwhile
     await this.sync.reload(await get(`/layers/${layer.id}`));
     this.sync.soon(0);
     await this.editor.restoreDraft();
