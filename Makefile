@@ -35,7 +35,7 @@ test-slow: install
 # Damaged files through every reader: EXAMPLES of each kind, other ones each time.
 EXAMPLES ?= 20000
 fuzz: install
-	KINS_FUZZ=$(EXAMPLES) $(BIN)/python -m pytest -n 2 tests/fuzz/test_readers.py
+	KINS_FUZZ=$(EXAMPLES) $(BIN)/python -m pytest -n 2 tests/fuzz/test_readers.py tests/formats
 
 # The compiled part under address and undefined-behaviour sanitizers; needs gcc.
 CALLS ?= 1000000

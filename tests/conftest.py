@@ -9,7 +9,9 @@ from hypothesis import settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run in several processes; threads on top only wait for each other
 signal.signal(signal.SIGINT, signal.default_int_handler)  # or what a job in the background starts ignores it
-settings.register_profile("kins", deadline=None)  # a busy machine is no fault
+settings.register_profile(  # a busy machine is no fault; the same examples each time, others with KINS_FUZZ
+    "kins", deadline=None, derandomize="KINS_FUZZ" not in os.environ
+)
 settings.load_profile("kins")
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"

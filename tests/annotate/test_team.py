@@ -37,6 +37,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Opene
 ADDRESSES = {"project": 1, "image": 1, "layer": 1, "export": 1, "comment": 1, "user": 3}
 BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/projects/{project}/categories"): {"name": "car"},
+    ("PATCH", "/projects/{project}/categories"): {"name": "car"},
     ("POST", "/layers/{layer}/operations"): {"base": 0, "operations": []},
     ("POST", "/layers/{layer}/state"): {"state": "open"},
     ("POST", "/layers/{layer}/complete"): {"rings": []},
@@ -57,6 +58,7 @@ LEAST = {
     ("GET", "/projects/{project}"): "viewer",
     ("GET", "/projects/{project}/categories"): "viewer",
     ("POST", "/projects/{project}/categories"): "annotator",
+    ("PATCH", "/projects/{project}/categories"): "owner",
     ("GET", "/projects/{project}/images"): "viewer",
     ("POST", "/projects/{project}/images"): "owner",
     ("POST", "/projects/{project}/upload"): "owner",

@@ -40,6 +40,7 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("GET", "/projects/{project}"): projects.project,
     ("GET", "/projects/{project}/categories"): projects.list_categories,
     ("POST", "/projects/{project}/categories"): projects.add_category,
+    ("PATCH", "/projects/{project}/categories"): projects.change_category,
     ("GET", "/projects/{project}/images"): projects.images,
     ("POST", "/projects/{project}/images"): projects.look_again,
     ("POST", "/projects/{project}/upload"): uploads.upload,

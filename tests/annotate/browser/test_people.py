@@ -138,5 +138,8 @@ def test_an_owner_adds_people_whose_names_are_text(chromium: Any, shared: str) -
         page.click("button:text-is('Save')")
     page.click(f"[title='Remove {name} from the project']")
     page.wait_for_selector(f"td:text-is('{name}')", state="detached")
+    page.fill("[aria-label='Name of person']", name)
+    page.click("[title='Save the class person']")
+    page.wait_for_selector(f"[title='Save the class {name}']")
     assert page.query_selector("main img") is None
     assert page.request.get("/api/v1/projects/1").json()["settings"]["questions"] == ["Is everything outlined?"]

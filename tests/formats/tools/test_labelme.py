@@ -185,8 +185,9 @@ def test_names_and_sizes_of_pictures(load, tmp_path):
     assert load(content(square, **unsized, imageData=data)).images[1].width == 30
     with pytest.raises(KinsError, match=r"0\.json: can't be read as an image"):
         load(content(square, **unsized, imageData="AAAA"))
-    with pytest.raises(KinsError, match=r"0\.json: imageData: is not base64"):
-        load(content(square, **unsized, imageData="#####"))
+    for text in ("#####", "\u202eab"):
+        with pytest.raises(KinsError, match=r"0\.json: imageData: is not base64"):
+            load(content(square, **unsized, imageData=text))
 
 
 def test_two_annotators(tmp_path):
@@ -216,6 +217,7 @@ BAD = {
     "no patch": (shape("car", [[0, 0], [1, 1]], shape_type="mask"), r"shapes\[0\]: is a mask without a picture"),
     "patch": (shape("car", [[0, 0], [1, 1]], shape_type="mask", mask="AAAA"), r"\[0\]\.mask: can't be read as a PNG"),
     "text": (shape("car", [[0, 0], [1, 1]], shape_type="mask", mask="###"), r"\[0\]\.mask: is not base64"),
+    "no ascii": (shape("car", [[0, 0], [1, 1]], shape_type="mask", mask="\u202eab"), r"\[0\]\.mask: is not base64"),
     "large patch": (
         shape("car", [[0, 0], [1, 1]], shape_type="mask", mask=png(np.zeros((30, 30)))),
         r"shapes\[0\]\.mask: has 30 x 30 pixels, more than its image",

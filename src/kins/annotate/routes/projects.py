@@ -8,7 +8,7 @@ import msgspec
 import sqlalchemy as sa
 
 from kins.annotate import tables
-from kins.annotate.calls import AnswerError, Call
+from kins.annotate.calls import AnswerError, Call, not_found
 from kins.annotate.contents import STATES, categories
 from kins.annotate.folders import find_new, folder_of
 
@@ -72,13 +72,8 @@ def list_categories(call: Call) -> list[dict[str, Any]]:
 
 def add_category(call: Call) -> dict[str, Any]:
     """A new one, or the one that has this name."""
-    given = call.read(_Category)
-    name = " ".join(given.name.split())
-    if not 1 <= len(name) <= 200 or len(given.key or "") > 20 or len(given.colour or "") > 20:
-        raise AnswerError(
-            422, "malformed", "a category has a name of 1 to 200 characters, a short key and a short colour"
-        )
-    project_id = call.path("project")
+    given, project_id = call.read(_Category), call.path("project")
+    name = _name(given)
     with call.store.write() as connection:
         call.role(connection, project_id, "annotator")
         known = categories(connection, project_id)
@@ -89,6 +84,31 @@ def add_category(call: Call) -> dict[str, Any]:
         row = {"key": given.key, "colour": given.colour, "is_occluder": given.is_occluder}
         made = connection.execute(sa.insert(tables.category), {"project": project_id, "name": name, **row})
         return {"id": made.inserted_primary_key[0], "name": name, **row}  # type: ignore[index]
+
+
+def change_category(call: Call) -> list[dict[str, Any]]:
+    """Another name, key or colour; whether it only hides stays, since masks follow from that."""
+    given, project_id, table = call.read(_Category), call.path("project"), tables.category
+    name, changed = _name(given), call.number("category", 0)
+    with call.store.write() as connection:
+        call.role(connection, project_id, "owner")
+        known = categories(connection, project_id)
+        if changed not in known:
+            raise not_found("category")
+        if any(row.name == name and row.id != changed for row in known.values()):
+            raise AnswerError(422, "taken", f"another category has the name {name}")
+        values = {"name": name, "key": given.key, "colour": given.colour}
+        connection.execute(sa.update(table).where(table.c.id == changed).values(**values))
+        return [_category(row) for row in categories(connection, project_id).values()]
+
+
+def _name(given: _Category) -> str:
+    name = " ".join(given.name.split())
+    if not 1 <= len(name) <= 200 or len(given.key or "") > 20 or len(given.colour or "") > 20:
+        raise AnswerError(
+            422, "malformed", "a category has a name of 1 to 200 characters, a short key and a short colour"
+        )
+    return name
 
 
 def _category(row: Any) -> dict[str, Any]:

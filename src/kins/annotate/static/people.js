@@ -35,12 +35,12 @@ export async function usersPage(app) {
 export async function peoplePage(app, id) {
   const { accounts } = app.who;
   const everyone = accounts && app.who.user.admin ? get("/users") : Promise.resolve(null);
-  const [projects, members, users] = await Promise.all([get("/projects"), get(`/projects/${id}/members`), everyone]);
+  const [projects, members, users, classes] = await Promise.all([get("/projects"), get(`/projects/${id}/members`), everyone, get(`/projects/${id}/categories`)]);
   const project = projects.find((other) => other.id === id);
   return (main) => {
     app.head([[project.name, `project/${id}`], [accounts ? "People" : "Settings", null]]);
     const people = accounts ? [membersCard(id, members, users, app), assignCard(id, members, app)] : [];
-    fill(main, el("div", { class: "page" }, el("h1", {}, accounts ? "People and settings" : "Settings"), people, settingsCard(project, app)));
+    fill(main, el("div", { class: "page" }, el("h1", {}, accounts ? "People and settings" : "Settings"), people, settingsCard(project, app), classesCard(id, classes, app)));
   };
 }
 
@@ -68,6 +68,16 @@ function assignCard(id, members, app) {
   });
   return el("div", { class: "card" }, el("h2", {}, "Assign images"), el("div", { class: "row" }, people), el("div", { class: "row" }, each,
     button("Assign", "Share out the images that nobody has", assign, { class: "main" })));
+}
+
+function classesCard(id, classes, app) {
+  const rows = classes.map((one) => {
+    const name = el("input", { type: "text", value: one.name, maxLength: 200, "aria-label": `Name of ${one.name}` });
+    const key = el("input", { type: "text", value: one.key ?? "", maxLength: 1, size: 2, "aria-label": `Key of ${one.name}` });
+    const save = act(app, () => api("PATCH", `/projects/${id}/categories?category=${one.id}`, { name: name.value.trim(), key: key.value || null, colour: one.colour }));
+    return [name, key, one.is_occluder ? "only hides" : "", button("Save", `Save the class ${one.name}`, save)];
+  });
+  return el("div", { class: "card" }, el("h2", {}, "Classes"), rows.length ? table(["name", "key", "", ""], rows) : el("p", {}, "None yet: annotators make them."));
 }
 
 function settingsCard(project, app) {

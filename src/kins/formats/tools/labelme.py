@@ -7,7 +7,6 @@ outlines. Ends of labels count only in a set of files in which the visible one o
 from __future__ import annotations
 
 import base64
-import binascii
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -179,9 +178,10 @@ def _size_of_data(document: Document, raw: Raw) -> tuple[int, int]:
         raise KinsError(f"{document.path}: states no size, and its imageData is too large to look at")
     text = document.decode(raw, str, "imageData")
     try:
-        return picture_size(document.path, base64.b64decode(text, validate=True))
-    except binascii.Error:
+        content = base64.b64decode(text, validate=True)
+    except ValueError:  # binascii.Error is one, too
         raise KinsError(f"{document.path}: imageData: is not base64") from None
+    return picture_size(document.path, content)
 
 
 def names(dataset: Dataset) -> list[str]:

@@ -7,7 +7,6 @@ whose middles are inside.
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 import math
 from collections.abc import Sequence
@@ -95,14 +94,15 @@ def read_png(text: str, most: int, where: object) -> npt.NDArray[np.bool_]:
 
     try:
         content = base64.b64decode(text, validate=True)
+    except ValueError:  # binascii.Error is one, too
+        raise KinsError(f"{where}: is not base64") from None
+    try:
         with PIL.Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
             if picture.width * picture.height > most:
                 raise KinsError(f"{where}: has {picture.width} x {picture.height} pixels, more than its image")
             pixels = np.asarray(picture)
     except KinsError:
         raise
-    except binascii.Error:
-        raise KinsError(f"{where}: is not base64") from None
     except Exception as error:  # decoders raise nearly anything on damaged data
         raise KinsError(f"{where}: can't be read as a PNG ({' '.join(str(error).split())[:80]})") from None
     return np.asarray(pixels[..., :3].any(axis=2) if pixels.ndim == 3 else pixels != 0)
