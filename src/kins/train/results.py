@@ -26,6 +26,16 @@ from kins.work import progress
 COLUMNS = ("box AP", "amodal AP", "inmodal AP", "heavily hidden", "hidden IoU", "order right")
 PROTOCOLS = ("vrsp", "c2f-seg", "instaorder", "uoais")
 """Whose figures are kept, too, where the data has what they need."""
+PAPERS = {
+    "whole mIoU (C2F-Seg)": ("c2f-seg", "missing as zero", "full"),
+    "hidden mIoU (C2F-Seg)": ("c2f-seg", "missing as zero", "occluded"),
+    "hidden mIoU of those found": ("c2f-seg", "missing skipped", "occluded"),
+    "hidden F (UOAIS)": ("uoais", "hidden pixels", "F"),
+    "order F1 by masks (InstaOrder)": ("instaorder", "by masks", "F1"),
+    "amodal AR100 (VRSP)": ("vrsp", "amodal mask", "AR100"),
+    "AP, a quarter hidden (VRSP)": ("vrsp", "amodal mask", "AP_hidden25"),
+}
+"""Of these the figures that a table shows."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,11 +216,31 @@ def _group(entries: Sequence[Entry]) -> str:
     methods: dict[str, list[Entry]] = {}
     for entry in entries:
         methods.setdefault(entry.method, []).append(entry)
-    lines = [f"{told}:", "", f"| method | seeds | {' | '.join(COLUMNS)} |", f"|---|---|{'---|' * len(COLUMNS)}"]
+    tables = [_rows({name: [run.figures for run in runs] for name, runs in methods.items()}, COLUMNS)]
+    papers = {name: [_papers(run) for run in runs] for name, runs in methods.items()}
+    if any(map(any, papers.values())):
+        tables.append(_rows({name: found for name, found in papers.items() if any(found)}, tuple(PAPERS)))
+    return "\n\n".join([f"{told}:", *tables])
+
+
+def _rows(methods: Mapping[str, Sequence[Mapping[str, float]]], columns: Sequence[str]) -> str:
+    lines = [f"| method | seeds | {' | '.join(columns)} |", f"|---|---|{'---|' * len(columns)}"]
     for name, runs in methods.items():
-        cells = [_cell([run.figures[column] for run in runs if column in run.figures]) for column in COLUMNS]
+        cells = [_cell([run[column] for run in runs if column in run]) for column in columns]
         lines.append(f"| {name} | {len(runs)} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _papers(run: Entry) -> dict[str, float]:
+    """By PAPERS, of a network that gives both masks."""
+    if "inmodal AP" not in run.figures:
+        return {}
+    found = {}
+    for name, (protocol, part, figure) in PAPERS.items():
+        value = run.protocols.get(protocol, {}).get(part, {}).get(figure)
+        if value is not None:
+            found[name] = value
+    return found
 
 
 def _told(value: object) -> str:
