@@ -4,11 +4,14 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import numpy as np
 import PIL.Image
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tests.annotate.helpers import serving
 
 import kins
@@ -102,6 +105,39 @@ def test_words_that_are_none_are_refused(me: httpx.Client, query: str) -> None:
     answer = me.get(f"/api/v1/cases?{query}")
     assert answer.status_code in (404, 422)
     assert set(answer.json()) == {"error", "detail"}
+
+
+WORDS = (
+    "run",
+    "kind",
+    "of",
+    "class",
+    "taken",
+    "level",
+    "size",
+    "image",
+    "score",
+    "most",
+    "iou",
+    "sort",
+    "from",
+    "count",
+    "x",
+    "y",
+    "width",
+    "height",
+    "token",
+)
+VALUES = st.text(max_size=20) | st.integers(-(10**12), 10**12).map(str) | st.floats().map(str)
+VALUES |= st.sampled_from(("missed", "wrong", "heavy", "large", "0", "1", "2", "0.5", "0.75"))
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(path=st.sampled_from(sorted(ROUTES)), image=VALUES, query=st.dictionaries(st.sampled_from(WORDS), VALUES))
+def test_whatever_is_asked_is_answered(me: httpx.Client, path: str, image: str, query: dict[str, str]) -> None:
+    answer = me.get(path.replace("{image}", quote(image, safe="")), params=query)
+    assert answer.status_code < 500, answer.text
+    assert answer.status_code < 400 or set(answer.json()) == {"error", "detail"}
 
 
 def test_a_class_that_is_none_has_no_cases(me: httpx.Client) -> None:
