@@ -175,11 +175,12 @@ def test_slow_work_is_shared_even_where_forking_is_not_safe(tmp_path: Path, star
     assert fresh(script, tmp_path) == ["abcd False", "2 1 1"]
 
 
+ENDLESS = "import os, time\ndef wait(items):\n    open(str(os.getpid()), 'w').close()\n    time.sleep(100)\n"
+
+
 @pytest.mark.parametrize("start", ["pass", "sys.modules['torch'] = sys"])
 def test_processes_end_with_their_parent(tmp_path: Path, start: str) -> None:
-    (tmp_path / "endless.py").write_text(
-        "import os, time\ndef wait(items):\n    open(str(os.getpid()), 'w').close()\n    time.sleep(100)\n"
-    )
+    (tmp_path / "endless.py").write_text(ENDLESS)
     script = f"""if True:
         import sys
         sys.path.insert(0, "")
@@ -201,9 +202,7 @@ def test_processes_end_with_their_parent(tmp_path: Path, start: str) -> None:
 
 @pytest.mark.parametrize("start", ["pass", "sys.modules['torch'] = sys"])
 def test_ctrl_c_ends_all_with_one_line(tmp_path: Path, start: str) -> None:
-    (tmp_path / "endless.py").write_text(
-        "import os, time\ndef wait(items):\n    open(str(os.getpid()), 'w').close()\n    time.sleep(100)\n"
-    )
+    (tmp_path / "endless.py").write_text(ENDLESS)
     script = f"""if True:
         import sys
         sys.path.insert(0, "")
