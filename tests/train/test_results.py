@@ -13,8 +13,21 @@ from kins.commands.cli import app
 from kins.config import load_config
 from kins.demo.toys import write_shapes
 from kins.errors import KinsError
+from kins.evaluation import PROTOCOLS
 from kins.train.loop import train
-from kins.train.results import COLUMNS, Entry, add, augmentation, conditions, figures, measured, protocols, read, table
+from kins.train.results import (
+    COLUMNS,
+    PAPERS,
+    Entry,
+    add,
+    augmentation,
+    conditions,
+    figures,
+    measured,
+    protocols,
+    read,
+    table,
+)
 
 CONDITIONS = {"train": {"images": 3}, "steps": 2, "start": None}
 
@@ -78,7 +91,27 @@ def test_perfect_predictions_get_full_marks(tmp_path: Path) -> None:
     values = figures(truth, list(found))
     assert set(values) <= set(COLUMNS)
     assert values["amodal AP"] == values["hidden IoU"] == values["order right"] == pytest.approx(100)
-    assert {"vrsp", "c2f-seg"} <= set(protocols(truth, found))
+    kept, left_out = protocols(truth, found)
+    assert {*kept, *left_out, "aisformer"} == set(PROTOCOLS)
+    assert list(left_out) == ["whdr"]
+    assert left_out["whdr"].startswith("no depth order is known")
+    for title, columns in PAPERS.items():
+        known = [path for path in columns.values() if path[0] != "whdr" and path[2] != "AR1"]
+        values = [kept[protocol][part][figure] for protocol, part, figure in known]
+        assert {value for value in values if value is not None} == {100.0}, title
+    text = table([Entry("perfect", 0, {}, {}, kept, "", left_out)])
+    assert all(f"{title}:" in text for title in PAPERS)
+    assert "WHDR" not in text, "a column without a figure"
+
+
+def test_figures_that_networks_without_visible_masks_have(tmp_path: Path) -> None:
+    truth = write_shapes(tmp_path, 2)
+    found = truth.map(lambda scene: scene.replace(instances=tuple(i.replace(score=0.9, inmodal=None) for i in scene)))
+    kept, left_out = protocols(truth, found)
+    assert list(kept) == ["amodalapi"]
+    assert kept["amodalapi"]["all"]["AR100"] == 100
+    assert left_out["pcnet"].startswith("looks for objects by their visible masks")
+    assert "has no inmodal mask" in left_out["coco"]
 
 
 def test_a_run_is_measured_and_kept_with_its_conditions(tmp_path: Path) -> None:

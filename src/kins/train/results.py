@@ -13,6 +13,7 @@ from kins import __version__
 from kins.config import AugmentConfig, Config
 from kins.errors import KinsError
 from kins.evaluation import Evaluator
+from kins.evaluation.protocols import PROTOCOLS as KNOWN
 from kins.evaluation.protocols import evaluate_protocol
 from kins.evaluation.results import without_nan
 from kins.files import read_bytes, write_json
@@ -24,18 +25,52 @@ from kins.train.samples import find_data
 from kins.work import progress
 
 COLUMNS = ("box AP", "amodal AP", "inmodal AP", "heavily hidden", "hidden IoU", "order right")
-PROTOCOLS = ("vrsp", "c2f-seg", "instaorder", "uoais")
-"""Whose figures are kept, too, where the data has what they need."""
+PROTOCOLS = tuple(name for name in KNOWN if name != "aisformer")
+"""Whose figures are kept, too: all that can be had; AISFormer's program is VRSP's."""
+BY_VISIBLE = ("c2f-seg", "pcnet", "deocclusion", "instaorder", "whdr")
+"""Of these the ones that look for the prediction of an object by its visible mask."""
 PAPERS = {
-    "whole mIoU (C2F-Seg)": ("c2f-seg", "missing as zero", "full"),
-    "hidden mIoU (C2F-Seg)": ("c2f-seg", "missing as zero", "occluded"),
-    "hidden mIoU of those found": ("c2f-seg", "missing skipped", "occluded"),
-    "hidden F (UOAIS)": ("uoais", "hidden pixels", "F"),
-    "order F1 by masks (InstaOrder)": ("instaorder", "by masks", "F1"),
-    "amodal AR100 (VRSP)": ("vrsp", "amodal mask", "AR100"),
-    "AP, a quarter hidden (VRSP)": ("vrsp", "amodal mask", "AP_hidden25"),
+    "AP and AR by the names of papers": {
+        "amodal AP, 15 % hidden (VRSP)": ("vrsp", "amodal mask", "AP_hidden15"),
+        "25 % hidden": ("vrsp", "amodal mask", "AP_hidden25"),
+        "40 % hidden": ("vrsp", "amodal mask", "AP_hidden40"),
+        "amodal AR1 (VRSP)": ("vrsp", "amodal mask", "AR1"),
+        "amodal AR10": ("vrsp", "amodal mask", "AR10"),
+        "amodal AR100": ("vrsp", "amodal mask", "AR100"),
+        "amodal APs (AIStron)": ("aistron", "amodal mask", "APs"),
+        "amodal APm": ("aistron", "amodal mask", "APm"),
+        "amodal APl": ("aistron", "amodal mask", "APl"),
+        "AR none (amodalAPI)": ("amodalapi", "all", "AR_none"),
+        "AR partial": ("amodalapi", "all", "AR_partial"),
+        "AR heavy": ("amodalapi", "all", "AR_heavy"),
+        "inmodal box AP (COCO)": ("coco", "inmodal box", "AP"),
+        "hidden region AP (COCO)": ("coco", "hidden region", "AP"),
+    },
+    "Masks by the names of papers": {
+        "whole mIoU, missed as zero (C2F-Seg)": ("c2f-seg", "missing as zero", "full"),
+        "hidden mIoU, missed as zero": ("c2f-seg", "missing as zero", "occluded"),
+        "whole mIoU of those found (C2F-Seg)": ("c2f-seg", "missing skipped", "full"),
+        "with the visible mask added": ("c2f-seg", "missing skipped, visible added", "full"),
+        "hidden mIoU of those found": ("c2f-seg", "missing skipped", "occluded"),
+        "mIoU of all pixels (PCNet)": ("pcnet", "objects", "mIoU"),
+        "pAcc": ("pcnet", "objects", "pAcc"),
+        "amodal F (UOAIS)": ("uoais", "amodal pixels", "F"),
+        "hidden F": ("uoais", "hidden pixels", "F"),
+    },
+    "Occlusion and order by the names of papers": {
+        "occluded: precision (UOAIS)": ("uoais", "occluded or not", "precision"),
+        "occluded: recall": ("uoais", "occluded or not", "recall"),
+        "occluded: F": ("uoais", "occluded or not", "F"),
+        "order precision (InstaOrder)": ("instaorder", "by masks", "precision"),
+        "order recall": ("instaorder", "by masks", "recall"),
+        "order F1": ("instaorder", "by masks", "F1"),
+        "pairs right (deocclusion)": ("deocclusion", "by masks", "all"),
+        "occluded pairs": ("deocclusion", "by masks", "occluded"),
+        "bordering pairs": ("deocclusion", "by masks", "bordering"),
+        "WHDR (InstaOrder)": ("whdr", "all", "WHDR"),
+    },
 }
-"""Of these the figures that a table shows."""
+"""Of these the figures that tables show: by title the columns."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +84,7 @@ class Entry:
         figures: in percent, by COLUMNS.
         protocols: figures under papers' names; see kins.evaluation.protocols.
         weights: digest of the weights that were measured.
+        left_out: why a protocol's figures are not there, by its name.
     """
 
     method: str
@@ -57,6 +93,7 @@ class Entry:
     figures: Mapping[str, float]
     protocols: Mapping[str, Mapping[str, Mapping[str, float]]]
     weights: str
+    left_out: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def measured(run: str | Path, data: str | Path | None = None, device: str = "auto") -> Entry:
@@ -84,13 +121,20 @@ def compared(predictor: Predictor, path: Path, data: str | Path | None = None) -
     for scene in progress(test, "predicting"):
         prediction = predictor(scene.read_image()).replace(image=scene.image)
         scenes.append(with_categories(prediction, test.categories))
+    return evaluated(path, facts, config, test, scenes)
+
+
+def evaluated(path: Path, facts: Mapping[str, Any], config: Config, test: Dataset, scenes: Sequence[Scene]) -> Entry:
+    """Of the scenes that a network found on all test pictures."""
+    kept, left_out = protocols(test, Dataset.from_scenes(scenes, test.categories))
     return Entry(
         method(config),
         config.train.seed,
         conditions(config, facts, test),
         figures(test, scenes),
-        protocols(test, Dataset.from_scenes(scenes, test.categories)),
+        kept,
         weights.digest(path),
+        left_out,
     )
 
 
@@ -157,15 +201,25 @@ def figures(test: Dataset, found: Iterable[Scene]) -> dict[str, float]:
     return {name: values[name] for name in COLUMNS if not math.isnan(values.get(name, math.nan))}
 
 
-def protocols(test: Dataset, found: Dataset) -> dict[str, Any]:
-    """The figures of PROTOCOLS, without those whose needs are not met."""
-    kept = {}
+def protocols(test: Dataset, found: Dataset) -> tuple[dict[str, Any], dict[str, str]]:
+    """The figures of PROTOCOLS, in percent to four decimals, and of the others why there are none."""
+    kept, left_out = {}, {}
+    seen = all(instance.inmodal is not None for scene in found for instance in scene)
     for name in PROTOCOLS:
-        try:
-            kept[name] = without_nan(evaluate_protocol(name, test, found))
-        except KinsError:  # inmodal masks that are not there, for example
+        if name in BY_VISIBLE and not seen:
+            left_out[name] = "looks for objects by their visible masks, which are not predicted"
             continue
-    return kept
+        try:
+            rows = without_nan(evaluate_protocol(name, test, found))
+        except KinsError as error:
+            left_out[name] = str(error).removeprefix(f"{test.path}: ")
+            continue
+        kept[name] = {row: {key: _rounded(value) for key, value in part.items()} for row, part in rows.items()}
+    return kept, left_out
+
+
+def _rounded(value: float | None) -> float | None:
+    return round(value, 4) if isinstance(value, float) else value
 
 
 def read(path: str | Path) -> list[Entry]:
@@ -217,9 +271,12 @@ def _group(entries: Sequence[Entry]) -> str:
     for entry in entries:
         methods.setdefault(entry.method, []).append(entry)
     tables = [_rows({name: [run.figures for run in runs] for name, runs in methods.items()}, COLUMNS)]
-    papers = {name: [_papers(run) for run in runs] for name, runs in methods.items()}
-    if any(map(any, papers.values())):
-        tables.append(_rows({name: found for name, found in papers.items() if any(found)}, tuple(PAPERS)))
+    for title, columns in PAPERS.items():
+        papers = {name: [_papers(run, columns) for run in runs] for name, runs in methods.items()}
+        known = [column for column in columns if any(column in run for runs in papers.values() for run in runs)]
+        if known:
+            rows = _rows({name: runs for name, runs in papers.items() if any(runs)}, known)
+            tables += [f"{title}:", rows]
     return "\n\n".join([f"{told}:", *tables])
 
 
@@ -231,12 +288,9 @@ def _rows(methods: Mapping[str, Sequence[Mapping[str, float]]], columns: Sequenc
     return "\n".join(lines)
 
 
-def _papers(run: Entry) -> dict[str, float]:
-    """By PAPERS, of a network that gives both masks."""
-    if "inmodal AP" not in run.figures:
-        return {}
+def _papers(run: Entry, columns: Mapping[str, tuple[str, str, str]]) -> dict[str, float]:
     found = {}
-    for name, (protocol, part, figure) in PAPERS.items():
+    for name, (protocol, part, figure) in columns.items():
         value = run.protocols.get(protocol, {}).get(part, {}).get(figure)
         if value is not None:
             found[name] = value
