@@ -153,11 +153,18 @@ UPLOAD_PIXELS = Limit(
     "UPLOAD_PIXELS",
     PIXELS.ceiling,
 )
+PROPOSALS = Limit(
+    "bytes in a file of proposals that is sent to kins annotate",
+    100 * 2**20,
+    "run lengths of 20,000 images; it is held in memory, and read by kins's own readers within the other limits",
+    "PROPOSALS",
+)
 SETTING = Limit("as a number in a configuration", 10**9, "no training has more steps or minutes")
 HEADER = Limit("bytes in the header of weights", 2**24, "a hundred times that of the largest network")
 
 LIMITS = (
     *(PIXELS, COORDINATE, NESTING, ID, POINTS, POLYGONS, FILL, FILL_TOGETHER, INSTANCES, PAIRS, COMPARED, CYCLES),
-    *(DRAWN, GRAPH, DRAWN_PIXELS, CATEGORIES, CLASSES, UPLOAD, UPLOAD_PIXELS, SETTING, HEADER),
+    *(DRAWN, GRAPH, DRAWN_PIXELS, CATEGORIES, CLASSES, UPLOAD, UPLOAD_PIXELS, PROPOSALS),
+    *(SETTING, HEADER),
 )
 """All of them."""

@@ -42,6 +42,16 @@ def served(opened: Opened) -> Iterator[str]:
 
 
 @contextmanager
+def alone(folder: Path, count: int = 1, database: str | None = None) -> Iterator[tuple[Opened, "Person"]]:
+    """A server without accounts for a folder of new pictures, and its user."""
+    opened = open_folder(pictures(folder, count), database)
+    opened.shop.token = "secret"
+    with served(opened) as address, Person(address, token="secret") as person:
+        yield opened, person
+    opened.shop.store.close()
+
+
+@contextmanager
 def serving(app: ASGIApp) -> Iterator[str]:
     """The address of a server of an application."""
     bound = socket.socket()

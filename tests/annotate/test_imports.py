@@ -192,7 +192,9 @@ def test_proposals_are_told_accepted_and_rejected(tmp_path: Path) -> None:
         assert me.get("/images/1/proposals").json() == []
         assert me.get("/images/1").json()["withheld"] == 3
     opened.shop.store.close()
-    assert open_folder(tmp_path / "shapes", proposals=tmp_path / "found.json").lines[0].endswith("0 images")
+    lines = open_folder(tmp_path / "shapes", proposals=tmp_path / "found.json").lines
+    assert lines[0] == "2 image(s) keep the proposals of found.json that they have"
+    assert lines[1].endswith("0 proposals for 0 images")
 
 
 def test_one_image_of_ten_shows_no_proposals_unless_the_project_says_otherwise(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from alembic.migration import MigrationContext
 from tests.annotate.helpers import add, new, operation, pictures, rectangle, team
 
 from kins.annotate import folders, layers, manage, store, tables
+from kins.annotate.contents import categories
 from kins.annotate.layers import Layers, StaleError, derived, operations, rebuild
 from kins.annotate.operations import Frame, History, Operation, RefusedError
 from kins.annotate.store import Store, upgrade
@@ -187,21 +188,43 @@ def test_an_older_database_is_copied_and_migrated(
 ) -> None:
     filled(database, tmp_path / "pictures").close()
     migrations = shutil.copytree(store.MIGRATIONS, tmp_path / "migrations")
-    (migrations / "versions" / "0002_next.py").write_text(
-        'import sqlalchemy as sa\nfrom alembic import op\nrevision, down_revision = "0002", "0001"\n'
+    (migrations / "versions" / "9999_next.py").write_text(
+        f'import sqlalchemy as sa\nfrom alembic import op\nrevision, down_revision = "9999", "{tables.SCHEMA}"\n'
         'def upgrade():\n    op.add_column("user", sa.Column("mail", sa.Text))\n'
     )
     monkeypatch.setattr(store, "MIGRATIONS", migrations)
-    monkeypatch.setattr(tables, "SCHEMA", "0002")
+    before = tables.SCHEMA
+    monkeypatch.setattr(tables, "SCHEMA", "9999")
     newer = Store(database)
     with newer.read() as connection:
         assert connection.exec_driver_sql('SELECT name, mail FROM "user"').all() == [("user 1", None)]
     newer.close()
     copies = [path.name for path in tmp_path.glob("backups/*")]
-    assert copies == (["kept-schema-0001.sqlite"] if "sqlite" in database else [])
+    assert copies == ([f"kept-schema-{before}.sqlite"] if "sqlite" in database else [])
     monkeypatch.undo()
     with pytest.raises(KinsError, match="newer kins"):
         Store(database)
+
+
+def test_what_is_in_a_database_of_the_first_schema_is_kept(database: str) -> None:
+    engine = sa.create_engine(database)
+    with engine.connect() as connection, connection.begin():
+        upgrade(connection, None, "0001")
+        now = "2026-01-01 00:00:00"
+        connection.exec_driver_sql(
+            "INSERT INTO project (created, name, guidelines, settings, root) "
+            f"VALUES ('{now}', 'streets', '', '{{}}', '.')"
+        )
+        connection.exec_driver_sql(
+            f"INSERT INTO category (created, project, name, is_occluder) VALUES ('{now}', 1, 'car', false)"
+        )
+        if engine.name == "sqlite":
+            connection.exec_driver_sql(f"PRAGMA application_id = {store.APPLICATION}")
+    engine.dispose()
+    kept = Store(database)
+    with kept.read() as connection:
+        assert [row.name for row in categories(connection, 1).values()] == ["car"]
+    kept.close()
 
 
 def test_the_daily_copy_can_be_opened_and_few_are_kept(tmp_path: Path) -> None:

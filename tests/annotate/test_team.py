@@ -38,6 +38,8 @@ ADDRESSES = {"project": 1, "image": 1, "layer": 1, "export": 1, "comment": 1, "u
 BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/projects/{project}/categories"): {"name": "car"},
     ("PATCH", "/projects/{project}/categories"): {"name": "car"},
+    ("DELETE", "/projects/{project}/categories"): {},
+    ("POST", "/projects"): {},
     ("POST", "/layers/{layer}/operations"): {"base": 0, "operations": []},
     ("POST", "/layers/{layer}/state"): {"state": "open"},
     ("POST", "/layers/{layer}/complete"): {"rings": []},
@@ -55,13 +57,16 @@ BODIES: dict[tuple[str, str], Any] = {
 }
 LEAST = {
     ("GET", "/projects"): "anyone",
+    ("POST", "/projects"): "admin",
     ("GET", "/projects/{project}"): "viewer",
     ("GET", "/projects/{project}/categories"): "viewer",
     ("POST", "/projects/{project}/categories"): "annotator",
     ("PATCH", "/projects/{project}/categories"): "owner",
+    ("DELETE", "/projects/{project}/categories"): "owner",
     ("GET", "/projects/{project}/images"): "viewer",
     ("POST", "/projects/{project}/images"): "owner",
     ("POST", "/projects/{project}/upload"): "owner",
+    ("POST", "/projects/{project}/proposals"): "owner",
     ("GET", "/projects/{project}/next"): "annotator",
     ("PATCH", "/projects/{project}"): "owner",
     ("GET", "/projects/{project}/members"): "reviewer",

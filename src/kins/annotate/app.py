@@ -14,6 +14,7 @@ from kins.annotate.calls import AnswerError, Handler, Shop, endpoint, said
 from kins.annotate.routes import (
     admin,
     assist,
+    categories,
     entrance,
     exports,
     images,
@@ -37,13 +38,16 @@ PUBLIC: dict[tuple[str, str], Handler] = {
 ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", "/logout"): entrance.logout,
     ("GET", "/projects"): projects.projects,
+    ("POST", "/projects"): admin.new_project,
     ("GET", "/projects/{project}"): projects.project,
-    ("GET", "/projects/{project}/categories"): projects.list_categories,
-    ("POST", "/projects/{project}/categories"): projects.add_category,
-    ("PATCH", "/projects/{project}/categories"): projects.change_category,
+    ("GET", "/projects/{project}/categories"): categories.list_categories,
+    ("POST", "/projects/{project}/categories"): categories.add_category,
+    ("PATCH", "/projects/{project}/categories"): categories.change_category,
+    ("DELETE", "/projects/{project}/categories"): categories.remove_category,
     ("GET", "/projects/{project}/images"): projects.images,
     ("POST", "/projects/{project}/images"): projects.look_again,
     ("POST", "/projects/{project}/upload"): uploads.upload,
+    ("POST", "/projects/{project}/proposals"): uploads.proposals,
     ("GET", "/projects/{project}/next"): projects.following,
     ("PATCH", "/projects/{project}"): admin.change_project,
     ("GET", "/projects/{project}/members"): admin.members,
@@ -76,7 +80,10 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", "/layers/{layer}/complete"): assist.complete,
 }
 """Method and address below API of everything else."""
-BEFORE: dict[Handler, Handler] = {uploads.upload: uploads.may_upload}
+BEFORE: dict[Handler, Handler] = {
+    uploads.upload: uploads.may_upload,
+    uploads.proposals: uploads.may_send_proposals,
+}
 """What is asked before the body of a request is read."""
 
 

@@ -44,11 +44,13 @@ class Shop:
         token: for the first visit of that user; None once it was used.
         cookie: name of the session's cookie.
         exports: folder of exported files.
+        folder: of pictures; projects that are made over HTTP have theirs in it.
         completer: by what masks are completed, or None.
     """
 
     store: Store
     exports: Path
+    folder: Path = Path()
     accounts: bool = False
     token: str | None = None
     cookie: str = "kins_session"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
 from kins.annotate import tables
-from kins.annotate.operations import Frame, History
+from kins.annotate.operations import Frame, History, Thing
 from kins.annotate.painting import Direction
 
 STATES = ("to do", "in work", "done", "reviewed", "set aside")
@@ -18,18 +19,28 @@ ASSISTANCE = 0.9
 
 
 def categories(connection: sa.Connection, project_id: int) -> dict[int, Any]:
-    """Rows by id."""
+    """Rows by id, without those that were removed."""
     table = tables.category
-    rows = connection.execute(sa.select(table).where(table.c.project == project_id).order_by(table.c.id))
-    return {row.id: row for row in rows}
+    own = sa.select(table).where(table.c.project == project_id, table.c.gone.is_(None))
+    return {row.id: row for row in connection.execute(own.order_by(table.c.id))}
 
 
 def frame_of(connection: sa.Connection, image: Any) -> Frame:
-    """What operations of the image's layers may refer to."""
-    kinds = {row.id: row.is_occluder for row in categories(connection, image.project).values()}
-    table = tables.proposal
-    known = connection.scalars(sa.select(table.c.id).where(table.c.image == image.id))
-    return Frame(image.width, image.height, kinds, frozenset(known))
+    """What operations of the image's layers may refer to: removed categories, too, for a page may not know yet."""
+    category, table = tables.category, tables.proposal
+    listed = sa.select(category.c.id, category.c.is_occluder).where(category.c.project == image.project)
+    kinds = {row.id: row.is_occluder for row in connection.execute(listed)}
+    columns = (table.c.id, table.c.source, table.c.number, table.c.farther)
+    rows = connection.execute(sa.select(*columns).where(table.c.image == image.id)).all()
+    ahead = frozenset((nearer, other) for nearer, others in farther_of(rows).items() for other in others)
+    return Frame(image.width, image.height, kinds, frozenset(row.id for row in rows), ahead)
+
+
+def farther_of(proposals: Iterable[Any]) -> dict[int, list[int]]:
+    """The ids of the proposals that each is in front of, by the order of their file."""
+    rows = list(proposals)
+    known = {(row.source, row.number): row.id for row in rows}
+    return {row.id: [known[row.source, number] for number in row.farther or ()] for row in rows}
 
 
 def hiding_only(frame: Frame) -> list[int]:
@@ -37,7 +48,9 @@ def hiding_only(frame: Frame) -> list[int]:
     return [name for name, only_hides in frame.categories.items() if only_hides]
 
 
-def layer_json(layer: Any, history: History, pairs: tuple[Direction, ...], mine: bool) -> dict[str, Any]:
+def layer_json(
+    layer: Any, history: History, pairs: tuple[Direction, ...], mine: bool, objects: list[Thing]
+) -> dict[str, Any]:
     """A layer as the page has it."""
     state = history.state
     directions = {frozenset((pair.nearer, pair.farther)): pair for pair in pairs}
@@ -49,7 +62,7 @@ def layer_json(layer: Any, history: History, pairs: tuple[Direction, ...], mine:
         "revision": history.revision,
         "state": layer.state,
         "mine": mine,
-        "objects": list(state.objects.values()),
+        "objects": objects,
         "pairs": pairs,
         "exceptions": [
             msgspec.structs.replace(known, nearer=pair.nearer, farther=pair.farther)

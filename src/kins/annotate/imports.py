@@ -21,10 +21,11 @@ from kins.annotate.operations import key as pair_key
 from kins.annotate.painting import paint, rings_of
 from kins.annotate.store import Store
 from kins.errors import KinsError
+from kins.files import read_bytes
 from kins.masks import Mask, intersections, rasterise
 from kins.masks.trace import trace
 from kins.occlusion import ROUNDING
-from kins.records import Dataset, Image, Instance, Scene
+from kins.records import Dataset, Image, Scene
 from kins.work import progress
 
 UNLABELLED = "unlabelled occluder"
@@ -74,22 +75,21 @@ def import_layers(store: Store, layers: Layers, project_id: int, dataset: Datase
 
 
 def import_proposals(store: Store, project_id: int, dataset: Dataset, source: str) -> Imported:
-    """Each instance as a proposal, and classes for them; those of the same source are replaced."""
-    found = Imported()
+    """Each instance as a proposal, with the order of the file, and classes for them.
+
+    Those of the same source are replaced, as long as nobody in the project took or put away any; after that images
+    keep what they have.
+    """
+    found, left = Imported(), 0
+    source = source[:200]
     with store.write() as connection:
-        known = sa.select(tables.image.c.id).where(tables.image.c.project == project_id)
-        used = sa.select(tables.operation.c.id).where(tables.operation.c.kind.in_(("accept", "reject")))
-        if connection.execute(used.limit(1)).first() is None:
-            table = tables.proposal
-            connection.execute(sa.delete(table).where(table.c.source == source, table.c.image.in_(known)))
-        there = set(
-            connection.scalars(sa.select(tables.proposal.c.image).where(tables.proposal.c.source == source).distinct())
-        )
+        there = _without_proposals(connection, project_id, source)
     for image, scene in _matched(store, project_id, dataset, found):
         if image.id in there:
+            left += 1
             continue
-        rasterise([mask for i in scene for mask in (i.amodal, i.inmodal)])
-        rows = [_proposal(image.id, source, i) for i in scene if i.whole is not None and i.whole]
+        scene = scene.replace(instances=tuple(i for i in scene if i.whole is not None and i.whole))
+        rows = _proposals(image.id, source, scene)
         with store.write() as connection:
             if rows:
                 connection.execute(sa.insert(tables.proposal), rows)
@@ -97,18 +97,40 @@ def import_proposals(store: Store, project_id: int, dataset: Dataset, source: st
                 wanted = {n: name for n, name in dataset.categories.items() if name[:200] in names}
                 _categories(connection, project_id, wanted)
         found.images, found.objects = found.images + 1, found.objects + len(rows)
+    if left:
+        found.lines.append(f"{left} image(s) keep the proposals of {source} that they have")
     return found
 
 
-def _proposal(image_id: int, source: str, instance: Instance) -> dict[str, Any]:
-    rles = {"amodal": instance.whole, "inmodal": instance.inmodal}
-    return {
-        "image": image_id,
-        "source": source[:200],
-        "category_name": instance.category[:200],
-        "score": instance.score,
-        **{kind: None if mask is None else _rle(mask) for kind, mask in rles.items()},
-    }
+def _without_proposals(connection: sa.Connection, project_id: int, source: str) -> set[int]:
+    """Remove those of the source if none of the project was looked at; the images that have some then."""
+    table, operation, layer, image = tables.proposal, tables.operation, tables.layer, tables.image
+    known = sa.select(image.c.id).where(image.c.project == project_id)
+    used = sa.select(operation.c.id).join(layer, layer.c.id == operation.c.layer).where(layer.c.image.in_(known))
+    own = (table.c.source == source, table.c.image.in_(known))
+    if connection.execute(used.where(operation.c.kind.in_(("accept", "reject"))).limit(1)).first() is None:
+        connection.execute(sa.delete(table).where(*own))
+    return set(connection.scalars(sa.select(table.c.image).where(*own).distinct()))
+
+
+def _proposals(image_id: int, source: str, scene: Scene) -> list[dict[str, Any]]:
+    """Rows of the instances of a scene, all of which have pixels."""
+    farther: dict[int, list[int]] = {}
+    for nearer, other in _stated_pairs(scene):
+        farther.setdefault(nearer, []).append(other)
+    return [
+        {
+            "image": image_id,
+            "source": source,
+            "category_name": instance.category[:200],
+            "score": instance.score,
+            "amodal": _rle(instance.require("amodal") if instance.amodal is not None else instance.require("inmodal")),
+            "inmodal": None if instance.inmodal is None else _rle(instance.inmodal),
+            "number": number,
+            "farther": farther.get(number, []),
+        }
+        for number, instance in enumerate(scene)
+    ]
 
 
 def _rle(mask: Mask) -> dict[str, Any]:
@@ -283,6 +305,7 @@ def read_proposals(path: Path, folder: Path, like: Dataset) -> Dataset:
         lambda: load(path, images=folder),
         lambda: load_predictions(path, like),
         lambda: load_results(path, folder, None, like),
+        lambda: _named_results(path, folder),
     )
     errors = []
     for way in ways:
@@ -290,7 +313,18 @@ def read_proposals(path: Path, folder: Path, like: Dataset) -> Dataset:
             return way()
         except KinsError as error:
             errors.append(error)
-    raise errors[0]
+    listed = path.is_file() and read_bytes(path)[:1] == b"["
+    raise errors[2 if listed else 0]
+
+
+def _named_results(path: Path, folder: Path) -> Dataset:
+    """Results whose classes have names, which the project need not have yet, or none (SAM)."""
+    from kins.formats.results import load_results
+
+    dataset = load_results(path, folder)
+    if any(name.isdecimal() for name in dataset.categories.values()):
+        raise KinsError(f"{path}: numbers its classes, and nothing says which are meant")
+    return dataset
 
 
 def frame_dataset(store: Store, project_id: int, folder: Path) -> Dataset:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from kins.annotate import tables
 from kins.annotate.checks import MOST_OPERATIONS, check
-from kins.annotate.operations import Frame, History, Operation, RefusedError, State
+from kins.annotate.operations import Frame, History, Operation, RefusedError, State, renewed
 from kins.annotate.painting import Direction, Painted, paint, pairs_of
 
 KEPT = 256
@@ -49,9 +49,11 @@ class Layers:
         revision = connection.scalar(sa.select(tables.layer.c.revision).where(tables.layer.c.id == layer_id)) or 0
         with self._lock:
             known = self._histories.get(layer_id)
-        if known is not None and known.revision == revision:
+        gone = removed_classes(connection, layer_id)
+        if known is not None and known.revision == revision and known.gone == gone:
             return known
         history = History.of(operations(connection, layer_id))
+        history.gone = gone
         self._keep(layer_id, history)
         return history
 
@@ -66,6 +68,7 @@ class Layers:
         if len(batch) > MOST_OPERATIONS:
             raise RefusedError("too-many", f"a batch has at most {MOST_OPERATIONS} operations")
         history = self.history(connection, layer.id)
+        batch = [renewed(operation, history.gone) for operation in batch]
         ids = [operation.id for operation in batch]
         there = _owners(connection, ids)
         _check_base(connection, layer.id, base, history.revision, set(ids))
@@ -87,7 +90,7 @@ class Layers:
             _insert(connection, layer.id, new)
             derive(connection, layer.id, before, fresh.state)
         hiding = [name for name, only_hides in frame.categories.items() if only_hides]
-        return Accepted(fresh, ids, pairs_of(fresh.state, frame.width, frame.height, hiding))
+        return Accepted(fresh, ids, pairs_of(fresh.state, frame.width, frame.height, hiding, frame.ahead))
 
     def begin(self, connection: sa.Connection, layer_id: int, payload: dict[str, Any]) -> History:
         """The first operation of an empty layer: what a file or a consensus has. Made by the server alone."""
@@ -104,11 +107,11 @@ class Layers:
     def painted(self, layer_id: int, history: History, frame: Frame) -> Painted:
         """The layer's masks."""
         hiding = tuple(sorted(name for name, only_hides in frame.categories.items() if only_hides))
-        wanted = (layer_id, history.revision, hiding)
+        wanted = (layer_id, history.revision, hiding, frame.ahead)
         with self._lock:
             known = self._painted.get(wanted)
         if known is None:
-            known = paint(history.state, frame.width, frame.height, hiding)
+            known = paint(history.state, frame.width, frame.height, hiding, frame.ahead)
             with self._lock:
                 self._painted[wanted] = known
                 while len(self._painted) > KEPT // 4:
@@ -118,7 +121,7 @@ class Layers:
     def _keep(self, layer_id: int, history: History) -> None:
         with self._lock:
             known = self._histories.get(layer_id)
-            if known is None or known.revision <= history.revision:
+            if known is None or known.revision <= history.revision or known.gone != history.gone:
                 self._histories[layer_id] = history
                 self._histories.move_to_end(layer_id)
             while len(self._histories) > KEPT:
@@ -126,12 +129,24 @@ class Layers:
 
 
 def operations(connection: sa.Connection, layer_id: int, after: int = 0) -> list[Operation]:
-    """The operations of a layer from a revision on, in sequence."""
-    table = tables.operation
+    """The operations of a layer from a revision on, in sequence, without classes that were removed since."""
+    table, gone = tables.operation, removed_classes(connection, layer_id)
     rows = connection.execute(
         sa.select(table).where(table.c.layer == layer_id, table.c.revision > after).order_by(table.c.revision)
     )
-    return [Operation(row.id, row.kind, row.payload, row.time, row.pause) for row in rows]
+    return [renewed(Operation(row.id, row.kind, row.payload, row.time, row.pause), gone) for row in rows]
+
+
+def removed_classes(connection: sa.Connection, layer_id: int) -> dict[int, int | None]:
+    """What took the place of each removed class of a layer's project; None where nothing did."""
+    layer, image, category = tables.layer, tables.image, tables.category
+    query = (
+        sa.select(category.c.id, category.c.gone)
+        .join(image, image.c.project == category.c.project)
+        .join(layer, layer.c.image == image.c.id)
+        .where(layer.c.id == layer_id, category.c.gone.is_not(None))
+    )
+    return {row.id: row.gone or None for row in connection.execute(query)}
 
 
 def told(connection: sa.Connection, layer_id: int, after: int = 0) -> list[dict[str, Any]]:

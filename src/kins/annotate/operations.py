@@ -122,12 +122,14 @@ class State:
 
 
 class Frame(msgspec.Struct, frozen=True):
-    """What operations of a layer may refer to: the image's size, categories (and whether they only hide), proposals."""
+    """What operations of a layer may refer to: the image's size, categories (and whether they only hide), proposals
+    (and which is in front of which, by their file)."""
 
     width: int
     height: int
     categories: Mapping[int, bool]
     proposals: Collection[int] = ()
+    ahead: frozenset[tuple[int, int]] = frozenset()
 
 
 class _Add(msgspec.Struct, forbid_unknown_fields=True):
@@ -316,10 +318,12 @@ class History:
         state: what holds now. Not to be changed from outside.
         revision: how many operations there are.
         differs: pixels of visible masks that were others in the file that the layer began with.
+        gone: the removed classes that its operations were read with (see `renewed`).
     """
 
     def __init__(self) -> None:
         self.state = State()
+        self.gone: Mapping[int, int | None] = {}
         self.revision = self.differs = 0
         self._counting: list[Operation] = []
         self._undone: list[tuple[Operation, str]] = []
@@ -347,7 +351,7 @@ class History:
         """Another one that can go on on its own."""
         other = History()
         other.state, other.revision, other.differs = self.state.copy(), self.revision, self.differs
-        other._counting, other._undone = list(self._counting), list(self._undone)
+        other._counting, other._undone, other.gone = list(self._counting), list(self._undone), self.gone
         return other
 
     def append(self, operation: Operation) -> None:
@@ -382,6 +386,21 @@ def apply(state: State, operation: Operation) -> None:
     """Change a state by one operation that is no undo. Raises RefusedError, and leaves the state, where it can't be."""
     kind, change = KINDS[operation.kind]
     change(state, decoded(operation, kind))
+
+
+def renewed(operation: Operation, gone: Mapping[int, int | None]) -> Operation:
+    """The operation with the classes that took the place of removed ones; None where none did."""
+    if not gone:
+        return operation
+    payload = _renewed(operation.payload, gone)
+    if operation.kind == "import":
+        payload = {**payload, "objects": [_renewed(thing, gone) for thing in payload["objects"]]}
+    return msgspec.structs.replace(operation, payload=payload)
+
+
+def _renewed(fields: dict[str, Any], gone: Mapping[int, int | None]) -> dict[str, Any]:
+    named = fields.get("category")
+    return {**fields, "category": gone[named]} if type(named) is int and named in gone else fields
 
 
 def decoded(operation: Operation, kind: type[S]) -> S:

@@ -58,24 +58,29 @@ class Painted:
     exempt: frozenset[tuple[int, int]]
 
 
-def paint(state: State, width: int, height: int, hiding_only: Collection[int] = ()) -> Painted:
+def paint(
+    state: State, width: int, height: int, hiding_only: Collection[int] = (), proposed: Collection[tuple[int, int]] = ()
+) -> Painted:
     """Both masks of every object.
 
     Args:
         hiding_only: categories of occluders, which are nearer than everything else.
+        proposed: pairs of proposals (nearer, farther), as which the objects made of them are taken until someone says.
     """
     ids, occluders, amodal = _things(state, width, height, hiding_only)
-    ahead, listed = _directions(state, ids, occluders, amodal, height)
+    ahead, listed = _directions(state, ids, occluders, amodal, height, proposed)
     exempt = _regions(state, ids, ahead, width, height)
     inmodal = _visible(amodal, ahead, exempt, width, height)
     pairs = _named(state, ids, listed)
     return Painted(ids, tuple(occluders.tolist()), amodal, inmodal, pairs, ahead, frozenset(exempt))
 
 
-def pairs_of(state: State, width: int, height: int, hiding_only: Collection[int] = ()) -> tuple[Direction, ...]:
-    """The pairs of objects that overlap by more than rounding, those that nobody confirmed as a guess."""
+def pairs_of(
+    state: State, width: int, height: int, hiding_only: Collection[int] = (), proposed: Collection[tuple[int, int]] = ()
+) -> tuple[Direction, ...]:
+    """The pairs of objects that overlap by more than rounding, those that nobody confirmed as a guess; as `paint`."""
     ids, occluders, amodal = _things(state, width, height, hiding_only)
-    return _named(state, ids, _directions(state, ids, occluders, amodal, height)[1])
+    return _named(state, ids, _directions(state, ids, occluders, amodal, height, proposed)[1])
 
 
 def _things(
@@ -120,7 +125,12 @@ def rings_of(mask: Mask) -> tuple[Ring, ...]:
 
 
 def _directions(
-    state: State, ids: tuple[str, ...], occluders: npt.NDArray[np.bool_], amodal: Sequence[Mask], height: int
+    state: State,
+    ids: tuple[str, ...],
+    occluders: npt.NDArray[np.bool_],
+    amodal: Sequence[Mask],
+    height: int,
+    proposed: Collection[tuple[int, int]],
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """(n, n) who is nearer among those that have pixels in common; and which of these are pairs to be told about."""
     n = len(ids)
@@ -130,6 +140,8 @@ def _directions(
     overlap = overlaps(whole, boxes, whole, boxes)
     np.fill_diagonal(overlap, 0)
     nearer = _guess(boxes)
+    for i, j in _proposed(state, proposed):
+        nearer[i, j], nearer[j, i] = True, False
     index = {name: i for i, name in enumerate(ids)}
     for pair in state.pairs.values():
         i, j = index[pair.nearer], index[pair.farther]
@@ -153,6 +165,12 @@ def _guess(boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
     later = np.arange(bottoms.size)
     equal = bottoms[:, None] == bottoms[None, :]
     return np.asarray((bottoms[:, None] > bottoms[None, :]) | (equal & (later[:, None] > later[None, :])))
+
+
+def _proposed(state: State, proposed: Collection[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Indices of the objects that were made of these pairs of proposals."""
+    of = {thing.origin.proposal: index for index, thing in enumerate(state.objects.values())}
+    return [(of[near], of[far]) for near, far in proposed if near in of and far in of]
 
 
 def _regions(

@@ -111,7 +111,7 @@ def open_folder(
         with store.read() as connection:
             accounts = has_accounts(connection)
         exports = (store.file.parent if store.file else folder) / "exports"
-        shop = Shop(store, exports.resolve(), accounts=accounts)
+        shop = Shop(store, exports.resolve(), folder.resolve(), accounts=accounts)
         only = None if accounts else only_user(store, project)
         if annotations is not None:
             whose = _annotator(store, user) if only is None else only

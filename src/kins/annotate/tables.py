@@ -20,7 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA = "0001"
+SCHEMA = "0002"
 """The newest revision in migrations/versions; a database of an older one is migrated when it is opened."""
 
 metadata = MetaData(
@@ -106,8 +106,11 @@ category = Table(
     Column("colour", String(20)),
     Column("external", Integer),
     Column("is_occluder", Boolean, nullable=False, default=False),
+    Column("gone", Integer),
     UniqueConstraint("project", "name"),
 )
+"""`gone` is empty while a category is in use, 0 once it was removed, or the id of the one that took its place.
+Operations may name it for ever."""
 
 image = Table(
     "image",
@@ -209,7 +212,11 @@ proposal = Table(
     Column("score", Float),
     Column("amodal", JSON),
     Column("inmodal", JSON),
+    Column("number", Integer),
+    Column("farther", JSON),
 )
+"""`number` is the place among the proposals of an image and a source, `farther` the numbers of those that it is in
+front of, by the file's order."""
 
 comment = Table(
     "comment",

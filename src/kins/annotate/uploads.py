@@ -1,10 +1,11 @@
-"""Pictures that come through the page: decoded as a whole, named anew, and put beside the others of the folder."""
+"""What comes through the page: pictures, decoded as a whole and named anew beside the others; and proposals."""
 
 from __future__ import annotations
 
 import hashlib
 import itertools
 import re
+import tempfile
 import threading
 import unicodedata
 from pathlib import Path
@@ -13,7 +14,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from kins.annotate import tables
+from kins.annotate.imports import Imported, frame_dataset, import_proposals, read_proposals
 from kins.annotate.store import Store
+from kins.errors import KinsError
 from kins.files import inside, write_new
 from kins.files.pictures import SIGNATURES, SUFFIXES, picture_size, read_picture
 from kins.files.terminal import UNSAFE, shown
@@ -35,7 +38,7 @@ FORBIDDEN = frozenset("<>:\"/\\|?*'`$&;%#")
 DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 """Names that are no files on Windows."""
 
-_one_at_a_time = threading.Lock()  # a large picture takes 0.3 GB while it is decoded
+_one_at_a_time = threading.Lock()  # a large picture or file takes 0.3 GB while it is decoded
 
 
 def keep(store: Store, project_id: int, folder: Path, asked: str, content: bytes) -> dict[str, Any]:
@@ -83,11 +86,40 @@ def safe_name(asked: str, content: bytes) -> tuple[str, str]:
     suffix = f".{end.lower()}"
     if suffix not in SUFFIXES:
         stem = last
+    return _safe(stem, "picture"), suffix if suffix in suffixes else suffixes[0]
+
+
+def _safe(stem: str, otherwise: str) -> str:
+    """A name without what file systems, shells or addresses take for something else."""
     stem = "".join("_" if c in FORBIDDEN or unicodedata.category(c) in UNSAFE else c for c in " ".join(stem.split()))
     stem = stem.strip(" .-").encode(errors="ignore")[:LONGEST].decode(errors="ignore").strip(" .-")
-    if not stem or DEVICES.fullmatch(stem):
-        stem = f"picture {stem}".strip()
-    return stem, suffix if suffix in suffixes else suffixes[0]
+    return f"{otherwise} {stem}".strip() if not stem or DEVICES.fullmatch(stem) else stem
+
+
+def take_proposals(store: Store, project_id: int, folder: Path, asked: str, content: bytes) -> Imported:
+    """Proposals of a file that was sent, by kins's readers; nothing is kept of the file.
+
+    Args:
+        folder: of the project's pictures.
+        asked: the name that the file had elsewhere, which some formats tell the picture by.
+
+    Raises:
+        KinsError: it is none of the formats, or about other pictures.
+    """
+    last = unicodedata.normalize("NFC", re.split(r"[/\\]", asked)[-1])
+    stem, _, end = last.rpartition(".")
+    suffix = f".{end}" if re.fullmatch(r"[A-Za-z0-9]{1,10}", end) and stem else ""
+    name = _safe(stem if suffix else last, "proposals") + suffix
+    with _one_at_a_time, tempfile.TemporaryDirectory(prefix="kins-") as place:
+        path = Path(place, name)
+        path.write_bytes(content)
+        try:
+            dataset = read_proposals(path, folder, frame_dataset(store, project_id, folder))
+            found = import_proposals(store, project_id, dataset, name)
+        except KinsError as error:
+            raise KinsError(str(error).replace(f"{place}/", "")) from None
+    found.lines = [line.replace(f"{place}/", "") for line in found.lines]
+    return found
 
 
 def _known(store: Store, project_id: int, digest: str) -> tuple[dict[str, Any] | None, set[str]]:

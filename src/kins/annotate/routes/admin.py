@@ -11,7 +11,8 @@ from kins.annotate import tables
 from kins.annotate.accounts import add_user, set_password
 from kins.annotate.calls import AnswerError, Call, not_found
 from kins.annotate.contents import ASSISTANCE, settings_of, update_image_state
-from kins.annotate.folders import join
+from kins.annotate.folders import join, make_project
+from kins.annotate.routes.projects import told_project
 
 MOST_QUESTIONS = 20
 
@@ -51,6 +52,13 @@ class _Project(msgspec.Struct):
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
     guidelines: Annotated[str, msgspec.Meta(max_length=100_000)] | None = None
     settings: _Settings | None = None
+
+
+class _New(msgspec.Struct):
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    folder: Annotated[str, msgspec.Meta(min_length=1)]
+    guidelines: Annotated[str, msgspec.Meta(max_length=100_000)] = ""
+    settings: _Settings = msgspec.field(default_factory=_Settings)
 
 
 def users(call: Call) -> list[dict[str, Any]]:
@@ -144,6 +152,21 @@ def change_project(call: Call) -> dict[str, Any]:
             _count_again(connection, project_id)
         row = connection.execute(sa.select(project).where(project.c.id == project_id)).one()
     return {"id": row.id, "name": row.name, "guidelines": row.guidelines, "settings": row.settings}
+
+
+def new_project(call: Call) -> dict[str, Any]:
+    """A project of another folder inside of the one that is served; who makes it becomes its owner."""
+    if not call.admin or call.user is None:
+        raise AnswerError(403, "forbidden", "projects are made by admins")
+    given, project = call.read(_New), tables.project
+    project_id, left_out = make_project(call.store, call.shop.folder, given.folder, given.name, call.user)
+    with call.store.write() as connection:
+        values = {"guidelines": given.guidelines, "settings": msgspec.to_builtins(given.settings)}
+        connection.execute(sa.update(project).where(project.c.id == project_id).values(**values))
+        call.note(connection, "project", f"{given.name}: {given.folder}")
+        role = sa.literal("owner").label("role")
+        row = connection.execute(sa.select(project, role).where(project.c.id == project_id)).one()
+        return told_project(connection, row) | {"left_out": left_out}
 
 
 def _count_again(connection: sa.Connection, project_id: int) -> None:

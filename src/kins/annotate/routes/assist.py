@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from kins.annotate import tables
 from kins.annotate.calls import AnswerError, Call
 from kins.annotate.checks import check_rings
-from kins.annotate.contents import assisted, categories, frame_of
+from kins.annotate.contents import assisted, categories, farther_of, frame_of
 from kins.annotate.operations import Frame, Ring, key
 from kins.annotate.painting import masks_of, rings_of
 from kins.errors import KinsError
@@ -35,7 +35,7 @@ def proposals(call: Call) -> list[dict[str, Any]]:
         names = {row.name: row.id for row in categories(connection, image.project).values()}
         table = tables.proposal
         rows = connection.execute(sa.select(table).where(table.c.image == image.id).order_by(table.c.id)).all()
-        states = _states(call, connection, image.id)
+        states, farther = _states(call, connection, image.id), farther_of(rows)
     return [
         {
             "id": row.id,
@@ -45,6 +45,7 @@ def proposals(call: Call) -> list[dict[str, Any]]:
             "rings": rings_of(Mask.from_rle(row.amodal)) if row.amodal else [],
             "visible": rings_of(Mask.from_rle(row.inmodal)) if row.inmodal else None,
             "state": states.get(row.id, "open"),
+            "farther": farther[row.id],
         }
         for row in rows
     ]

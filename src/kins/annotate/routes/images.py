@@ -12,6 +12,7 @@ from kins.annotate import tables
 from kins.annotate.calls import Call, kept
 from kins.annotate.contents import assisted, frame_of, hiding_only, layer_json, settings_of
 from kins.annotate.folders import folder_of
+from kins.annotate.origins import with_likeness
 from kins.annotate.painting import pairs_of
 from kins.annotate.pictures import for_browser, scaled
 from kins.files import inside, read_bytes
@@ -74,6 +75,7 @@ def told_layer(call: Call, connection: sa.Connection, layer: Any, image: Any) ->
     """A layer as the page has it."""
     history = call.shop.layers.history(connection, layer.id)
     frame = frame_of(connection, image)
-    pairs = pairs_of(history.state, frame.width, frame.height, hiding_only(frame))
+    pairs = pairs_of(history.state, frame.width, frame.height, hiding_only(frame), frame.ahead)
     mine = call.may_change(layer, call.role(connection, image.project, "viewer"))
-    return layer_json(layer, history, pairs, mine)
+    objects = with_likeness(connection, history.state.objects.values(), frame.width, frame.height)
+    return layer_json(layer, history, pairs, mine, objects)

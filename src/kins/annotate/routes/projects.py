@@ -1,27 +1,18 @@
-"""Projects: their categories and images."""
+"""Projects and their images."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 
 from kins.annotate import tables
-from kins.annotate.calls import AnswerError, Call, not_found
-from kins.annotate.contents import STATES, categories
+from kins.annotate.calls import Call
+from kins.annotate.contents import STATES
 from kins.annotate.folders import find_new, folder_of
 
-MOST_CATEGORIES = 1000
 PAGE = 100
 MOST_PAGE = 1000
-
-
-class _Category(msgspec.Struct):
-    name: str
-    key: str | None = None
-    colour: str | None = None
-    is_occluder: bool = False
 
 
 def projects(call: Call) -> list[dict[str, Any]]:
@@ -34,7 +25,7 @@ def projects(call: Call) -> list[dict[str, Any]]:
             .where(member.c.user == call.user)
             .order_by(project.c.id)
         ).all()
-        return [_project(connection, row) for row in rows]
+        return [told_project(connection, row) for row in rows]
 
 
 def project(call: Call) -> dict[str, Any]:
@@ -45,10 +36,11 @@ def project(call: Call) -> dict[str, Any]:
         row = connection.execute(
             sa.select(table, sa.literal(role).label("role")).where(table.c.id == call.path("project"))
         ).one()
-        return _project(connection, row)
+        return told_project(connection, row)
 
 
-def _project(connection: sa.Connection, row: Any) -> dict[str, Any]:
+def told_project(connection: sa.Connection, row: Any) -> dict[str, Any]:
+    """A project, of a row that has the user's role beside the table's columns."""
     image = tables.image
     counted = connection.execute(
         sa.select(image.c.state, sa.func.count()).where(image.c.project == row.id).group_by(image.c.state)
@@ -61,58 +53,6 @@ def _project(connection: sa.Connection, row: Any) -> dict[str, Any]:
         "settings": row.settings,
         "counts": dict.fromkeys(STATES, 0) | dict(iter(counted)),
     }
-
-
-def list_categories(call: Call) -> list[dict[str, Any]]:
-    """Of a project."""
-    with call.store.read() as connection:
-        call.role(connection, call.path("project"), "viewer")
-        return [_category(row) for row in categories(connection, call.path("project")).values()]
-
-
-def add_category(call: Call) -> dict[str, Any]:
-    """A new one, or the one that has this name."""
-    given, project_id = call.read(_Category), call.path("project")
-    name = _name(given)
-    with call.store.write() as connection:
-        call.role(connection, project_id, "annotator")
-        known = categories(connection, project_id)
-        if found := next((row for row in known.values() if row.name == name), None):
-            return _category(found)
-        if len(known) >= MOST_CATEGORIES:
-            raise AnswerError(422, "too-many", f"a project has at most {MOST_CATEGORIES} categories")
-        row = {"key": given.key, "colour": given.colour, "is_occluder": given.is_occluder}
-        made = connection.execute(sa.insert(tables.category), {"project": project_id, "name": name, **row})
-        return {"id": made.inserted_primary_key[0], "name": name, **row}  # type: ignore[index]
-
-
-def change_category(call: Call) -> list[dict[str, Any]]:
-    """Another name, key or colour; whether it only hides stays, since masks follow from that."""
-    given, project_id, table = call.read(_Category), call.path("project"), tables.category
-    name, changed = _name(given), call.number("category", 0)
-    with call.store.write() as connection:
-        call.role(connection, project_id, "owner")
-        known = categories(connection, project_id)
-        if changed not in known:
-            raise not_found("category")
-        if any(row.name == name and row.id != changed for row in known.values()):
-            raise AnswerError(422, "taken", f"another category has the name {name}")
-        values = {"name": name, "key": given.key, "colour": given.colour}
-        connection.execute(sa.update(table).where(table.c.id == changed).values(**values))
-        return [_category(row) for row in categories(connection, project_id).values()]
-
-
-def _name(given: _Category) -> str:
-    name = " ".join(given.name.split())
-    if not 1 <= len(name) <= 200 or len(given.key or "") > 20 or len(given.colour or "") > 20:
-        raise AnswerError(
-            422, "malformed", "a category has a name of 1 to 200 characters, a short key and a short colour"
-        )
-    return name
-
-
-def _category(row: Any) -> dict[str, Any]:
-    return {"id": row.id, "name": row.name, "key": row.key, "colour": row.colour, "is_occluder": row.is_occluder}
 
 
 def images(call: Call) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from kins.annotate import tables
 from kins.annotate.calls import Call
 from kins.annotate.collected import kept, names_of
+from kins.annotate.origins import mean_likeness
 from kins.errors import KinsError
 from kins.records import Dataset
 from kins.statistics import compare
@@ -18,10 +19,13 @@ LONGEST_PAUSE = 60_000
 """Milliseconds between two actions that count as work at most; longer ones were something else."""
 MOST_COMPARED = 500
 """Images of two annotators that are compared at most: the newest."""
+MOST_PROPOSED = 2000
+"""Objects that are compared with the proposals that they were at most: the newest."""
 
 
 def statistics(call: Call) -> dict[str, Any]:
-    """Of each annotator: images done, objects, minutes an object; and the agreement of each two."""
+    """Of each annotator: images done, objects, minutes an object, how many were proposals and their mean IoU with these
+    as they are now; and the agreement of each two."""
     project_id = call.path("project")
     with call.store.read() as connection:
         call.role(connection, project_id, "reviewer")
@@ -45,6 +49,10 @@ def _annotators(connection: sa.Connection, project_id: int) -> dict[int, dict[st
         row["objects"], minutes = objects.get(user_id, 0), milliseconds.get(user_id, 0) / 60_000
         row["minutes"] = round(minutes, 2)
         row["minutes_an_object"] = round(minutes / row["objects"], 3) if row["objects"] else None
+    proposed = mean_likeness(connection, project_id, MOST_PROPOSED)
+    for user_id, row in found.items():
+        row["from_proposals"], iou = proposed.get(user_id, (0, None))
+        row["iou_with_proposals"] = None if iou is None else round(iou, 3)
     return found
 
 

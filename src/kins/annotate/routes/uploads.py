@@ -1,4 +1,4 @@
-"""Pictures that an owner sends."""
+"""Pictures and files of proposals that an owner sends."""
 
 from __future__ import annotations
 
@@ -6,16 +6,37 @@ from typing import Any
 
 from kins.annotate.calls import Call
 from kins.annotate.folders import folder_of
-from kins.annotate.uploads import keep
-from kins.limits import UPLOAD
+from kins.annotate.uploads import keep, take_proposals
+from kins.limits import PROPOSALS, UPLOAD, Limit
 
 
 def may_upload(call: Call) -> dict[str, Any]:
     """Asked before a picture is read, since it may be larger than other requests."""
+    return _may_send(call, UPLOAD)
+
+
+def may_send_proposals(call: Call) -> dict[str, Any]:
+    """The same for a file of proposals."""
+    return _may_send(call, PROPOSALS)
+
+
+def _may_send(call: Call, limit: Limit) -> dict[str, Any]:
     with call.store.read() as connection:
         call.role(connection, call.path("project"), "owner")
-    call.most = UPLOAD.value
+    call.most = limit.value
     return {}
+
+
+def proposals(call: Call) -> dict[str, Any]:
+    """The body is a file of any format that kins reads, the query's `name` what it was called, which is its source."""
+    project_id = call.path("project")
+    with call.store.read() as connection:
+        call.role(connection, project_id, "owner")
+        folder = folder_of(call.store, connection, project_id)
+    found = take_proposals(call.store, project_id, folder, call.request.query_params.get("name", ""), call.body)
+    with call.store.write() as connection:
+        call.note(connection, "proposals", f"project {project_id}: {found.objects} for {found.images} images")
+    return {"images": found.images, "objects": found.objects, "lines": found.lines}
 
 
 def upload(call: Call) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-// Pictures that come to a project: sent from here, or found in its folder.
+// Pictures that come to a project, sent from here or found in its folder; files of proposals.
 
 import { post } from "./api.js";
 import { ask, el, field, tell, toast } from "./dom.js";
@@ -41,6 +41,22 @@ async function send(project, files, then) {
     }
   }
   await told(files.length - wrong.length - known.length, known.length, wrong, then);
+}
+
+/** Asks for a file of proposals, and sends it. */
+export async function addProposals(project) {
+  const file = field("File of proposals", { type: "file" });
+  const content = [file, el("p", { class: "quiet" }, "What a detector found, or annotations, in any format that kins reads; images are found by their names. They are shown dotted, to accept or reject one by one.")];
+  const answer = await ask("Proposals", content, [{ label: "Send", value: true }, { label: "Cancel", value: null }]);
+  const [chosen] = file.querySelector("input").files;
+  if (!answer || !chosen) return;
+  toast(`Sending ${chosen.name}`);
+  try {
+    const { images, objects, lines } = await post(`/projects/${project.id}/proposals?name=${encodeURIComponent(chosen.name)}`, chosen);
+    await tell("Proposals", `${objects} ${objects === 1 ? "proposal" : "proposals"} for ${images} ${images === 1 ? "image" : "images"}.`, ...lines);
+  } catch (error) {
+    await tell("No proposals", error.message);
+  }
 }
 
 async function told(added, known, wrong, then) {

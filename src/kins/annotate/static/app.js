@@ -12,6 +12,7 @@ import { setTheme, turnTheme } from "./theme.js";
 
 const PAGES = [
   [/^$/, projectsPage],
+  [/^projects$/, (app) => projectsPage(app, true)],
   [/^project\/(\d+)$/, imagesPage],
   [/^project\/(\d+)\/people$/, peoplePage],
   [/^image\/(\d+)$/, annotatePage],

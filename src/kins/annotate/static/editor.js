@@ -51,7 +51,7 @@ export class Editor {
     const { known } = this;
     if (known?.state === state && known.said === said && known.categories === this.categories) return known;
     const occluders = this.occluders;
-    const pairs = pairsOf(this.layer, occluders, this.image);
+    const pairs = pairsOf(this.layer, occluders, this.image, this.proposals);
     const things = [...state.objects.values()].filter((object) => !occluders.has(object.category));
     const order = nearToFar(things, pairs);
     const clusters = clustersOf(order, pairs);

@@ -1,12 +1,12 @@
 // The images of a project with their states, and what is done with all of them.
 
 import { api, get, post, smallOf } from "./api.js";
-import { addPictures } from "./adding.js";
+import { addPictures, addProposals } from "./adding.js";
 import { ask, button, el, field, fill, table, toast } from "./dom.js";
 import { counted } from "./projects.js";
 
 const STATES = ["to do", "in work", "done", "reviewed", "set aside"];
-const FORMATS = ["kins2020", "kins2019", "cocoa", "cocoa-cls", "d2sa", "aistron", "coco", "labelme", "isat", "cvat", "datumaro", "label-studio"];
+const FORMATS = ["kins2020", "kins2019", "cocoa", "cocoa-cls", "d2sa", "aistron", "coco", "labelme", "isat", "cvat", "datumaro", "label-studio", "yolo"];
 
 /** The page of a project. */
 export async function imagesPage(app, id) {
@@ -32,9 +32,11 @@ function draw(main, project, images, app) {
     project.guidelines ? el("details", { class: "card" }, el("summary", {}, "Guidelines"), el("div", { class: "guidelines" }, project.guidelines)) : null,
     el("div", { class: "row" }, next, state, name,
       owner ? button("Add pictures…", "Send pictures to the folder, or take in those that came into it", () => addPictures(project, () => app.show())) : null,
+      owner ? button("Proposals…", "Send a file of what a detector found, to accept or reject one by one", () => addProposals(project)) : null,
       owner ? button("Export…", "Write the annotations to a file", () => exportDialog(project, app.who.accounts)) : null,
       owner ? button(app.who.accounts ? "People…" : "Settings…", "Settings of the project, and who works on it", () => app.go(`project/${project.id}/people`)) : null,
-      reviews ? button("Statistics", "Counts and minutes an object", () => statistics(project)) : null),
+      reviews ? button("Statistics", "Counts and minutes an object", () => statistics(project)) : null,
+      app.who.user.admin ? button("Projects…", "All projects, and a new one of another folder", () => app.go("projects")) : null),
     rows));
   show();
   next.focus();

@@ -3,6 +3,7 @@
 import { button, el, fill } from "./dom.js";
 import { colourAt } from "./paint.js";
 import { placed } from "./order.js";
+import { common, maskOf } from "./raster.js";
 
 /** Fills the side anew. */
 export function showLists(side, editor) {
@@ -44,10 +45,21 @@ function selection(editor) {
     onchange: (event) => editor.commit([["flag", { object: object.id, name, value: event.target.checked }]]),
   }), label);
   const pairs = editor.derived.byObject.get(object.id) ?? [];
+  const kept = likeProposal(editor, object);
   return el("section", { "aria-label": "Selected object" },
     el("h2", {}, editor.name(object.id)),
     el("div", { class: "ticks" }, tick("outside", "goes on outside", "The object goes on outside of the image"), tick("guess", "guess", "The hidden part is a guess")),
+    kept === null ? null : el("p", { class: "quiet" }, `From a proposal; IoU with it ${kept.toFixed(2)}`),
     el("ul", { class: "pairs" }, pairs.map((pair) => pairRow(editor, object.id, pair))));
+}
+
+/** IoU of an object with the proposal that it was made of; null where it was made of none that is known. */
+function likeProposal({ proposals, image }, { origin, rings }) {
+  const proposal = origin?.proposal && proposals.find(({ id }) => id === origin.proposal);
+  if (!proposal) return null;
+  const [now, then] = [rings, proposal.rings].map((outlines) => maskOf(outlines, image));
+  const { pixels } = common(now, then);
+  return pixels / Math.max(1, now.area + then.area - pixels);
 }
 
 function pairRow(editor, id, pair) {

@@ -9,9 +9,10 @@ import { overlap } from "./raster.js";
  * @param {import("./model.js").Layer} layer
  * @param {Set<string>} occluders categories of occluders: those are in front of everything and make no pair
  * @param {{width: number, height: number}} image
+ * @param {object[]} proposals of the image, with which of them each is in front of
  * @returns {Map<string, {nearer: string, farther: string, confirmed: boolean}>}
  */
-export function pairsOf(layer, occluders, image) {
+export function pairsOf(layer, occluders, image, proposals = []) {
   const { objects, pairs: confirmed } = layer.state;
   const found = new Map();
   const list = [...objects.values()].filter((object) => !occluders.has(object.category));
@@ -21,11 +22,19 @@ export function pairsOf(layer, occluders, image) {
       const unchanged = [first, second].every((object) => layer.said.objects.get(object.id)?.rings === object.rings);
       const known = unchanged ? layer.said.pairs.get(key) : undefined;
       if (unchanged ? !known : !overlap(first.rings, second.rings, image)) continue;
-      const { nearer, farther } = confirmed.get(key) ?? known ?? guess(first, second, image);
+      const { nearer, farther } = confirmed.get(key) ?? known ?? proposed(first, second, proposals) ?? guess(first, second, image);
       found.set(key, { nearer, farther, confirmed: confirmed.has(key) });
     }
   });
   return found;
+}
+
+/** What the file of two proposals says of the objects made of them. */
+function proposed(first, second, proposals) {
+  const [one, other] = [first, second].map(({ origin }) => (origin?.proposal ? proposals.find(({ id }) => id === origin.proposal) : null));
+  if (!one || !other) return null;
+  if (one.farther?.includes(other.id)) return { nearer: first.id, farther: second.id };
+  return other.farther?.includes(one.id) ? { nearer: second.id, farther: first.id } : null;
 }
 
 /** The lower bottom edge is nearer; where both are equal, what was drawn later. */

@@ -1,7 +1,7 @@
 // Users, members of a project, who gets which images, settings.
 
 import { api, get, post } from "./api.js";
-import { button, el, field, fill, table, toast } from "./dom.js";
+import { ask, button, el, field, fill, table, toast } from "./dom.js";
 
 const ROLES = ["owner", "reviewer", "annotator", "viewer"];
 
@@ -75,9 +75,25 @@ function classesCard(id, classes, app) {
     const name = el("input", { type: "text", value: one.name, maxLength: 200, "aria-label": `Name of ${one.name}` });
     const key = el("input", { type: "text", value: one.key ?? "", maxLength: 1, size: 2, "aria-label": `Key of ${one.name}` });
     const save = act(app, () => api("PATCH", `/projects/${id}/categories?category=${one.id}`, { name: name.value.trim(), key: key.value || null, colour: one.colour }));
-    return [name, key, one.is_occluder ? "only hides" : "", button("Save", `Save the class ${one.name}`, save)];
+    const remove = act(app, () => removeClass(id, one, classes));
+    return [name, key, one.is_occluder ? "only hides" : "", button("Save", `Save the class ${one.name}`, save), button("Remove…", `Remove the class ${one.name}`, remove)];
   });
-  return el("div", { class: "card" }, el("h2", {}, "Classes"), rows.length ? table(["name", "key", "", ""], rows) : el("p", {}, "None yet: annotators make them."));
+  return el("div", { class: "card" }, el("h2", {}, "Classes"), rows.length ? table(["name", "key", "", "", ""], rows) : el("p", {}, "None yet: annotators make them."));
+}
+
+/** Removes a class; where objects have it, asks which other one they become. */
+async function removeClass(id, one, classes) {
+  const address = `/projects/${id}/categories?category=${one.id}`;
+  try {
+    await api("DELETE", address);
+  } catch (error) {
+    const others = classes.filter((other) => other.id !== one.id && other.is_occluder === one.is_occluder);
+    if (error.body?.error !== "in-use" || !others.length) throw error;
+    const into = el("select", { "aria-label": "Class that takes its place" }, others.map((other) => el("option", { value: other.id }, other.name)));
+    const text = el("p", {}, `${error.body.objects} ${error.body.objects === 1 ? "object is" : "objects are"} of the class ${one.name}. All become:`);
+    const answer = await ask(`Remove ${one.name}`, [text, into], [{ label: "Replace", value: true }, { label: "Cancel", value: null }]);
+    if (answer) await api("DELETE", `${address}&into=${into.value}`);
+  }
 }
 
 function settingsCard(project, app) {
