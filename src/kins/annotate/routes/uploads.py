@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from kins.annotate.calls import Call
@@ -27,12 +28,17 @@ def _may_send(call: Call, limit: Limit) -> dict[str, Any]:
     return {}
 
 
-def proposals(call: Call) -> dict[str, Any]:
-    """The body is a file of any format that kins reads, the query's `name` what it was called, which is its source."""
+def _place(call: Call) -> tuple[int, Path]:
+    """The project of an owner, and where its pictures are."""
     project_id = call.path("project")
     with call.store.read() as connection:
         call.role(connection, project_id, "owner")
-        folder = folder_of(call.store, connection, project_id)
+        return project_id, folder_of(call.store, connection, project_id)
+
+
+def proposals(call: Call) -> dict[str, Any]:
+    """The body is a file of any format that kins reads, the query's `name` what it was called, which is its source."""
+    project_id, folder = _place(call)
     found = take_proposals(call.store, project_id, folder, call.request.query_params.get("name", ""), call.body)
     with call.store.write() as connection:
         call.note(connection, "proposals", f"project {project_id}: {found.objects} for {found.images} images")
@@ -41,10 +47,7 @@ def proposals(call: Call) -> dict[str, Any]:
 
 def upload(call: Call) -> dict[str, Any]:
     """The body is a picture, the query's `name` what it was called."""
-    project_id = call.path("project")
-    with call.store.read() as connection:
-        call.role(connection, project_id, "owner")
-        folder = folder_of(call.store, connection, project_id)
+    project_id, folder = _place(call)
     made = keep(call.store, project_id, folder, call.request.query_params.get("name", ""), call.body)
     with call.store.write() as connection:
         call.note(connection, "upload", made["file"])
