@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ from typer.testing import CliRunner
 
 import kins
 from kins.commands.cli import app
-from kins.masks import Mask
+from kins.masks import Mask, shape, spans
 from kins.masks.shape import convexity, perimeter, simplicity
 from kins.records import Dataset, Image, Instance, Scene
 from kins.statistics import distinct_names, statistics
@@ -87,6 +88,16 @@ def test_perimeter_counts_crossings(array: npt.NDArray[np.bool_]) -> None:
         left = (padded & ~np.roll(padded, (y, x), (0, 1))).sum()
         total += weights[max(x, abs(y)), min(x, abs(y))] * left / math.hypot(x, y)
     assert perimeter(Mask.from_array(array)) == pytest.approx(total)
+
+
+@pytest.mark.parametrize("together", [1, 40, 10**6])
+@settings(max_examples=40, deadline=None)
+@given(stack=arrays(bool, st.tuples(st.integers(1, 7), st.integers(1, 9), st.integers(1, 9))))
+def test_masks_measured_together_are_measured_as_each_alone(stack: npt.NDArray[np.bool_], together: int) -> None:
+    masks = [Mask.from_array(array) for array in stack]
+    with mock.patch.object(shape, "TOGETHER", together):
+        found = shape.forms(spans(masks)[0], *stack.shape[1:])
+    np.testing.assert_array_equal(found, [(convexity(mask), simplicity(mask)) for mask in masks])
 
 
 def make_dataset() -> Dataset:

@@ -112,6 +112,11 @@ class Mask(msgspec.Struct, eq=False, gc=False):  # for there are many: a class o
         return from_spans(Spans.from_intervals(*np.zeros((2, 0), np.int64)), height, width)
 
     @property
+    def is_read(self) -> bool:
+        """Whether it was drawn or checked already, so that its first use raises nothing."""
+        return self._counts is not None
+
+    @property
     def counts(self) -> str:
         """COCO's compressed run lengths. Of runs of no pixels, which files may hold, there are none but the first."""
         return self._read() if self._counts is None else self._counts

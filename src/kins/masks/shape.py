@@ -8,8 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from kins.masks.mask import Mask, from_spans
-from kins.masks.table import Spans
+from kins.masks.runs import split_at_columns
+from kins.masks.table import Floats, Ints, Spans
 
+APART = 4
+"""Empty columns between masks that are measured together."""
+TOGETHER = 2**17
+"""Segments of masks that are measured together: enough for an image, few enough to need little memory."""
 STEPS = ((1, 0), (0, 1), (1, 1), (1, -1), (2, 1), (2, -1), (1, 2), (1, -2))
 """Directions (x, y) in which outlines are crossed to measure their length."""
 
@@ -19,7 +24,7 @@ def convexity(mask: Mask) -> float:
 
     The hull is that of the pixels' centres, and its area the number of centres in it. NaN for an empty mask.
     """
-    return mask.area / _hull_pixels(mask.segments) if mask.area else math.nan
+    return float(forms(Spans.of(np.stack(mask.intervals, 1).ravel()), mask.height, mask.width)[0, 0])
 
 
 def simplicity(mask: Mask) -> float:
@@ -27,7 +32,7 @@ def simplicity(mask: Mask) -> float:
 
     NaN for an empty mask.
     """
-    return math.sqrt(4 * math.pi * mask.area) / perimeter(mask) if mask.area else math.nan
+    return float(forms(Spans.of(np.stack(mask.intervals, 1).ravel()), mask.height, mask.width)[0, 1])
 
 
 def perimeter(mask: Mask) -> float:
@@ -37,21 +42,54 @@ def perimeter(mask: Mask) -> float:
     angles between them. A long straight edge comes out at most 2 % wrong, whatever its direction; counting pixel sides
     would be up to 41 % wrong.
     """
-    segments = mask.segments
-    if not len(segments):
-        return 0.0
-    stride = mask.height + 4  # room for a step of two pixels up or down to stay in its column
+    owner, segments = _side_by_side(Spans.of(np.stack(mask.intervals, 1).ravel()), mask.height, mask.width)
+    return float(_perimeters(owner, segments, np.array([mask.area]), mask.height)[0])
+
+
+def forms(masks: Spans, height: int, width: int) -> Floats:
+    """(N, 2) `convexity` and `simplicity` of masks of images of this size; NaN for empty ones."""
+    areas, boxes = masks.measure(np.full(masks.start.size, height))
+    found = np.full((areas.size, 2), np.nan)
+    rows = np.flatnonzero(areas)
+    if not rows.size:
+        return found
+    segments_at_most = boxes[2] + (masks.stop - masks.start) // 2
+    group = np.cumsum(segments_at_most[rows]) // TOGETHER
+    for some in np.split(rows, np.flatnonzero(np.diff(group)) + 1):
+        owner, segments = _side_by_side(masks.take(some), height, width)
+        found[some, 0] = areas[some] / _hull_pixels(owner, segments, some.size)
+        found[some, 1] = np.sqrt(4 * math.pi * areas[some]) / _perimeters(owner, segments, areas[some], height)
+    return found
+
+
+def _side_by_side(masks: Spans, height: int, width: int) -> tuple[Ints, Ints]:
+    """Whose a segment is, and (S, 3) column, first row, row after the last, of masks that stand side by side.
+
+    Empty columns keep them apart, so that a step out of one of them leads into no other.
+    """
+    places = masks.flat.astype(np.int64)
+    places += np.repeat(np.arange(masks.start.size) * (height * (width + APART)), masks.stop - masks.start)
+    starts, ends = split_at_columns(places[::2], places[1::2], height)
+    columns = starts // height
+    return columns // (width + APART), np.stack([columns, starts - columns * height, ends - columns * height], 1)
+
+
+def _perimeters(owner: Ints, segments: Ints, areas: Ints, height: int) -> Floats:
+    """(N,) `perimeter` of masks side by side."""
+    stride = height + 4  # room for a step of two pixels up or down to stay in its column
     starts, ends = segments[:, 0] * stride + segments[:, 1] + 2, segments[:, 0] * stride + segments[:, 2] + 2
     corners = np.stack([starts, ends], 1).ravel()
     lengths = np.stack([np.zeros_like(starts), ends - starts], 1).ravel().cumsum()
-    length = 0.0
+    length = np.zeros(areas.size)
+    if not starts.size:
+        return length
     for (x, y), weight in zip(STEPS, _weights(), strict=True):
         step = x * stride + y
         # Pixels of the mask below each corner, for the mask moved by the step.
         below = np.interp(corners + step, corners, lengths)
-        stay = (below[1::2] - below[::2]).sum()
-        length += weight * (mask.area - stay) / math.hypot(x, y)
-    return float(length)
+        stay = np.bincount(owner, below[1::2] - below[::2], areas.size)
+        length += weight * (areas - stay) / math.hypot(x, y)
+    return length
 
 
 def _weights() -> list[float]:
@@ -78,7 +116,7 @@ def hull(mask: Mask) -> Mask:
     segments = mask.segments
     if not len(segments):
         return mask
-    upper, lower = (np.array(side, np.int64) for side in _outline(segments))
+    (upper, _), (lower, _) = _outlines(np.zeros(len(segments), np.int64), segments)
     columns = np.arange(upper[0, 0], upper[-1, 0] + 1)
     tops, bottoms = -_below(upper * (1, -1), columns), _below(lower, columns)
     filled = np.stack([columns, tops, bottoms + 1], axis=1)[tops <= bottoms]  # a thin one may miss all of a column
@@ -117,34 +155,41 @@ def _below(chain: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> npt.
     return np.asarray(y0 + (y1 - y0) * (columns - x0) // (x1 - x0))
 
 
-def _hull_pixels(segments: npt.NDArray[np.int64]) -> int:
-    """Number of pixel centres in the convex hull of (S, 3) column, first row, row after the last."""
-    upper, lower = _outline(segments)
-    ring = upper + lower[::-1]
-    doubled = on_outline = 0
-    for (x0, y0), (x1, y1) in zip(ring, ring[1:] + ring[:1], strict=True):
-        doubled += x0 * y1 - x1 * y0
-        on_outline += math.gcd(x1 - x0, y1 - y0)
-    return (abs(doubled) + on_outline) // 2 + 1  # Pick's theorem: points = area + points on the outline / 2 + 1
+def _hull_pixels(owner: Ints, segments: Ints, count: int) -> Ints:
+    """(count,) number of pixel centres in the convex hull of each mask of `_side_by_side`; none is empty."""
+    doubled, on_outline = np.zeros((2, count), np.int64)
+    ends = []
+    for sign, (points, whose) in zip((1, -1), _outlines(owner, segments), strict=True):
+        (x0, y0), (x1, y1) = points[:-1].T, points[1:].T
+        same = whose[1:] == whose[:-1]
+        doubled += sign * np.bincount(whose[1:], np.where(same, x0 * y1 - x1 * y0, 0), count).astype(np.int64)
+        on_outline += np.bincount(whose[1:], np.where(same, np.gcd(x1 - x0, y1 - y0), 0), count).astype(np.int64)
+        bounds = np.searchsorted(whose, np.arange(count + 1))
+        ends.append((points[bounds[:-1]], points[bounds[1:] - 1]))
+    (upper_left, upper_right), (lower_left, lower_right) = ends
+    for upper, lower, sign in ((upper_left, lower_left, 1), (upper_right, lower_right, -1)):
+        doubled += sign * upper[:, 0] * (upper[:, 1] - lower[:, 1])
+        on_outline += np.abs(upper[:, 1] - lower[:, 1])
+    pixels = (np.abs(doubled) + on_outline) // 2 + 1  # Pick's theorem: points = area + points on the outline / 2 + 1
+    return np.asarray(pixels, np.int64)
 
 
-def _outline(segments: npt.NDArray[np.int64]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """The upper and the lower side of the convex hull of the pixel centres, from left to right."""
-    columns, first = np.unique(segments[:, 0], return_index=True)
-    tops = segments[first, 1].tolist()
-    bottoms = (np.append(segments[first[1:] - 1, 2], segments[-1, 2]) - 1).tolist()
-    xs = columns.tolist()
-    return _chain(list(zip(xs, tops, strict=True)), 1), _chain(list(zip(xs, bottoms, strict=True)), -1)
+def _outlines(owner: Ints, segments: Ints) -> tuple[tuple[Ints, Ints], tuple[Ints, Ints]]:
+    """The corners (C, 2) of the upper and of the lower side of each mask's hull of pixel centres, from left to right,
+    and whose they are."""
+    first = np.flatnonzero(np.diff(segments[:, 0], prepend=segments[0, 0] - 1))
+    columns, whose = segments[first, 0], owner[first]
+    tops, bottoms = segments[first, 1], segments[np.append(first[1:], len(segments)) - 1, 2] - 1
+    return _chains(whose, columns, tops, 1), _chains(whose, columns, bottoms, -1)
 
 
-def _chain(points: list[tuple[int, int]], sign: int) -> list[tuple[int, int]]:
-    """One side of the convex hull of points sorted by x (Andrew's monotone chain), exact on whole numbers."""
-    chain: list[tuple[int, int]] = []
-    for x, y in points:
-        while len(chain) > 1:
-            (x0, y0), (x1, y1) = chain[-2:]
-            if sign * ((x1 - x0) * (y - y0) - (y1 - y0) * (x - x0)) > 0:
-                break
-            chain.pop()
-        chain.append((x, y))
-    return chain
+def _chains(whose: Ints, x: Ints, y: Ints, sign: int) -> tuple[Ints, Ints]:
+    """One side of the convex hull of points sorted by x, exact on whole numbers: points that lie inside of what their
+    neighbours span are left out until there is none, since they are never corners."""
+    while True:
+        turn = (x[1:-1] - x[:-2]) * (y[2:] - y[:-2]) - (x[2:] - x[:-2]) * (y[1:-1] - y[:-2])
+        corner = np.ones(x.size, bool)
+        corner[1:-1] = (sign * turn > 0) | (whose[1:-1] != whose[:-2]) | (whose[1:-1] != whose[2:])
+        if corner.all():
+            return np.stack([x, y], 1), whose
+        whose, x, y = whose[corner], x[corner], y[corner]

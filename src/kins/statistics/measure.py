@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,10 +14,11 @@ import numpy.typing as npt
 
 from kins.files.terminal import shown
 from kins.limits import CLASSES
-from kins.masks import Mask, rasterise
-from kins.masks.shape import convexity, simplicity
+from kins.masks import Mask, rasterise, spans
+from kins.masks.many import require_one_size
+from kins.masks.shape import forms
 from kins.occlusion import HEAVY, LEVELS, OCCLUDED, PARTIAL, level, occlusion
-from kins.records import Dataset, Instance, Scene
+from kins.records import Dataset, Scene
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.bool_] | npt.NDArray[np.int64] | EllipsisType
@@ -149,11 +149,12 @@ class Statistics:
 
 @dataclasses.dataclass(slots=True)
 class _Measures:
-    """What statistics needs of one image: rows of its instances, sizes and depths of its clusters."""
+    """What statistics needs of one image: its instances (rate, area, width and height; shapes as `_forms` gives them),
+    sizes and depths of its clusters."""
 
     categories: list[str]
-    rows: list[tuple[float, float, float, float]]
-    forms: list[tuple[float, float, float, float]]
+    rows: Floats
+    forms: Floats
     sizes: list[int] = dataclasses.field(default_factory=list)
     depths: list[int] = dataclasses.field(default_factory=list)
     both_ways: int = 0
@@ -184,8 +185,8 @@ def statistics(
     found = dataset.each(lambda scene: _measure(scene, shapes), workers, "statistics")
     names = dict.fromkeys([*dataset.categories.values(), *(name for part in found for name in part.categories)])
     indices = {category: index for index, category in enumerate(names)}
-    table = np.array([row for part in found for row in part.rows], np.float64).reshape(-1, 4)
-    shape = np.array([row for part in found for row in part.forms], np.float64).reshape(-1, 2, 2)
+    table = np.concatenate([np.zeros((0, 4)), *(part.rows for part in found)])
+    shape = np.concatenate([np.zeros((0, 2, 2)), *(part.forms for part in found)])
     return Statistics(
         name=name or (dataset.path.name if dataset.path else "data set"),
         categories=list(indices),
@@ -205,12 +206,15 @@ def statistics(
 
 
 def _measure(scene: Scene, shapes: bool) -> _Measures:
-    rasterise([mask for instance in scene for mask in (instance.amodal, instance.inmodal)])
-    rows = []
-    for instance in scene:
-        mask = instance.whole
-        rows.append((_rate(instance), math.nan if mask is None else mask.area, *_extent(mask)))
-    found = _Measures([i.category for i in scene], rows, [_forms(i) for i in scene] if shapes else [])
+    amodal, inmodal = [i.amodal for i in scene], [i.inmodal for i in scene]
+    rasterise([*amodal, *inmodal])
+    whole = [i.whole for i in scene]
+    rows = np.full((len(scene), 4), np.nan)
+    rows[:, 0] = _rates(amodal, inmodal)
+    for row, mask in enumerate(whole):
+        if mask is not None:
+            rows[row, 1:] = mask.area, mask.box[2], mask.box[3]
+    found = _Measures([i.category for i in scene], rows, _forms(amodal, inmodal) if shapes else np.zeros((0, 2, 2)))
     if len(scene) and all(instance.both_known for instance in scene):
         relations = occlusion(scene)
         found.sizes = np.bincount(relations.clusters).tolist()
@@ -261,25 +265,36 @@ def distinct_names(paths: Sequence[Path]) -> list[str]:
     return names
 
 
-def _rate(instance: Instance) -> float:
-    return instance.occlusion_rate if instance.both_known else math.nan
+def _rates(amodal: Sequence[Mask | None], inmodal: Sequence[Mask | None]) -> Floats:
+    """(n,) occlusion rate, 0 for an empty amodal mask, NaN where a mask is missing."""
+    pairs = [None if a is None or b is None else [a, b] for a, b in zip(amodal, inmodal, strict=True)]
+    for pair in filter(None, pairs):
+        require_one_size(pair)
+    (whole, areas, _), (part, _, _) = spans(amodal), spans(inmodal)
+    rows = np.arange(len(amodal))
+    rates = np.where(areas, 1.0 - whole.common(rows, part, rows) / np.maximum(areas, 1), 0.0)
+    return np.where([pair is not None for pair in pairs], rates, np.nan)
 
 
-def _extent(mask: Mask | None) -> tuple[float, float]:
-    return (math.nan, math.nan) if mask is None else (mask.box[2], mask.box[3])
+def _forms(amodal: Sequence[Mask | None], inmodal: Sequence[Mask | None]) -> Floats:
+    """(n, 2, 2) convexity of the amodal and the inmodal mask, then simplicity."""
+    alike = [a is not None and b is not None and a == b for a, b in zip(amodal, inmodal, strict=True)]
+    others = [None if same else mask for same, mask in zip(alike, inmodal, strict=True)]
+    first, second = np.split(_form([*amodal, *others]), 2)
+    second[alike] = first[alike]
+    return np.stack([first, second], 2)
 
 
-def _forms(instance: Instance) -> tuple[float, float, float, float]:
-    """Convexity of the amodal and the inmodal mask, then simplicity."""
-    amodal, inmodal = instance.amodal, instance.inmodal
-    first = _form(amodal)
-    same = amodal is not None and inmodal is not None and amodal.rle == inmodal.rle
-    second = first if same else _form(inmodal)
-    return first[0], second[0], first[1], second[1]
-
-
-def _form(mask: Mask | None) -> tuple[float, float]:
-    return (math.nan, math.nan) if mask is None else (convexity(mask), simplicity(mask))
+def _form(masks: Sequence[Mask | None]) -> Floats:
+    """(n, 2) convexity and simplicity; NaN where there is no mask."""
+    found = np.full((len(masks), 2), np.nan)
+    of_size: dict[tuple[int, int], list[int]] = {}
+    for row, mask in enumerate(masks):
+        if mask is not None:
+            of_size.setdefault((mask.height, mask.width), []).append(row)
+    for size, rows in of_size.items():
+        found[rows] = forms(spans([masks[row] for row in rows])[0], *size)
+    return found
 
 
 def _mean(values: npt.NDArray[Any]) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from kins.formats.document import Document, Raw
 from kins.limits import INSTANCES
 from kins.masks import Mask
 from kins.records import Image, Instance, Scene
+from kins.validate.ahead import draw
 from kins.validate.entries import Entry, read_object, whole_number
 from kins.validate.masks import MaskChecker
 from kins.validate.report import Report
@@ -79,6 +80,15 @@ class AnnotationChecker:
         self.kept: dict[int, Entry | None] = {}
         self.ids: list[tuple[str, int]] = []
         self.used: Counter[int] = Counter()
+
+    def images(self, groups: Sequence[tuple[Any, list[int]]]) -> None:
+        """All annotations of some images; groups are of id and positions."""
+        if not self.cocoa:
+            inmodal = self.names.inmodal
+            names = self.names.amodal[0], None if inmodal is None else inmodal[0]
+            self.masks.ahead = draw(self.document.annotations or [], groups, self.sizes, *names)
+        for image_id, positions in groups:
+            self.image(image_id, positions)
 
     def image(self, image_id: Any, positions: list[int]) -> None:
         """All annotations that name this image."""
@@ -259,10 +269,10 @@ class AnnotationChecker:
 
     def _repeated(self, checked: list[_Checked]) -> None:
         """The same mask twice in an image: an object that was saved twice."""
-        seen: dict[tuple[Any, bytes], str] = {}
+        seen: dict[tuple[str, str], str] = {}
         for item in checked:
             if item.amodal:
-                other = seen.setdefault((str(item.entry.get("category_id")), item.amodal.rle["counts"]), item.place)
+                other = seen.setdefault((str(item.entry.get("category_id")), item.amodal.counts), item.place)
                 if other != item.place:
                     self.report.add("same-object-twice", item.place, f"as {other}")
 

@@ -214,8 +214,7 @@ class Checker:
     def _part(self, groups: Sequence[tuple[Any, list[int]]]) -> _Part:
         """The annotations of some images, each with its positions."""
         checker = self._annotation_checker(Report(self.report.path, self.report.format))
-        for image_id, positions in groups:
-            checker.image(image_id, positions)
+        checker.images(groups)
         return _Part(checker.report, checker.kept, checker.ids, checker.used)
 
     def _annotation_checker(self, report: Report) -> AnnotationChecker:

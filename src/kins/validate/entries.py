@@ -30,7 +30,7 @@ def read_object(report: Report, raw: Raw, place: str, code: str) -> Entry | None
 def whole_number(report: Report, repair: bool, entry: Entry, name: str, place: str, code: str) -> int | None:
     """A whole number that the entry must have."""
     value = entry.get(name)
-    if type(value) is int and -ID.value <= value <= ID.value:
+    if type(value) is int and -ID.default <= value <= ID.default:
         return value
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value):
         report.add("id-as-text", f"{place}.{name}", repr(value))

@@ -8,6 +8,7 @@ from typing import Any
 from kins.errors import KinsError
 from kins.masks import Mask, check_polygon
 from kins.masks.runs import rle_problem
+from kins.validate.ahead import Ahead
 from kins.validate.report import Report
 
 BOX_TOLERANCE = 2.0
@@ -23,12 +24,14 @@ class MaskChecker:
     Attributes:
         repair: whether to change what is checked.
         flat: whether `segmentation` is one flat polygon, as in COCOA.
+        ahead: masks that are drawn already.
     """
 
     def __init__(self, report: Report, repair: bool, flat: bool) -> None:
         self.report = report
         self.repair = repair
         self.flat = flat
+        self.ahead = Ahead()
 
     def mask(self, entry: dict[str, Any], name: str, size: tuple[int, int] | None, place: str) -> Mask | None:
         """The mask in a field if it is usable. Without a size of the image its pixels are not looked at."""
@@ -57,7 +60,7 @@ class MaskChecker:
             self.report.repairs.append((here, "removed polygons of fewer than three points"))
         if size is None:
             return None
-        return self._pixels(Mask.from_segmentation(polygons, *size, where=here), here)
+        return self._pixels(polygons, size, here)
 
     def _polygons(self, polygons: list[Any], size: tuple[int, int] | None, here: str, flat: bool) -> bool:
         """Whether the polygons can be drawn."""
@@ -83,9 +86,12 @@ class MaskChecker:
         if problem := rle_problem(value, *size):
             self.report.add("rle-unusable", here, problem)
             return None
-        return self._pixels(Mask.from_segmentation(value, *size, where=here), here)
+        return self._pixels(value, size, here)
 
-    def _pixels(self, mask: Mask, here: str) -> Mask | None:
+    def _pixels(self, value: Any, size: tuple[int, int], here: str) -> Mask | None:
+        mask = self.ahead.masks.get(here)
+        if mask is None:
+            mask = Mask.from_segmentation(value, *size, where=here)
         try:
             if not mask.area:
                 self.report.add("mask-empty", here)
@@ -137,11 +143,13 @@ class MaskChecker:
         """The inmodal mask must lie in the amodal one, up to the rounding of outlines."""
         if not inmodal.area:
             return
-        leak = (inmodal - amodal).area
+        here = f"{place}.{names[1]}"
+        shared = self.ahead.shared.get(here)
+        leak = (inmodal - amodal).area if shared is None else inmodal.area - shared
         share = leak / inmodal.area
         if leak > 4 and share > LEAK:
             code = "inmodal-leaks" if share > LARGE_LEAK else "inmodal-leaks-a-little"
-            self.report.add(code, f"{place}.{names[1]}", f"{leak} pixels ({share:.0%}) outside of {names[0]}")
+            self.report.add(code, here, f"{leak} pixels ({share:.0%}) outside of {names[0]}")
 
 
 def _is_number(value: Any) -> bool:
