@@ -15,7 +15,7 @@ help:
 	@echo "make sanitize   the compiled part under sanitizers"
 	@echo "make lint       formatting, lint and types"
 
-.venv/installed: pyproject.toml constraints.txt hatch_build.py src/kins/masks/spans.c
+.venv/installed: pyproject.toml constraints.txt hatch_build.py src/kins/masks/spans.c src/kins/masks/json.h
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet uv -c constraints.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e ".[all,dev]"

@@ -9,6 +9,7 @@ import argparse
 import ctypes
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from kins.errors import KinsError
@@ -31,6 +33,7 @@ FLAGS = [
     "-fno-sanitize-recover=all",
     "-shared",
     "-fPIC",
+    f"-I{SOURCE.parent}",
 ]
 LIBRARY = "KINS_SANITIZED_LIBRARY"
 
@@ -101,6 +104,7 @@ class Driver:
         choose = self.random.random
         if choose() < 0.5:
             value = json_of([self.polygon(height, width) for _ in range(self.random.choice([1, 1, 1, 2, 5]))])
+            value = value if choose() < 0.7 else self.damaged(value)
         elif choose() < 0.5:
             value = json_of({"size": [height, width], "counts": self.text(height * width)})
         else:
@@ -114,6 +118,19 @@ class Driver:
         points = [self.random.uniform(-reach, reach) * side for _ in range(count) for side in (width, height)]
         points = [min(max(number, -1e5), 1e5) for number in points]
         return points if self.random.random() < 0.7 else [float(round(number)) for number in points]
+
+    def damaged(self, value: object) -> object:
+        """JSON of polygons with something in place of a few characters, mostly with fewer digits before that."""
+        text = bytes(value)
+        if self.random.random() < 0.8:
+            text = re.sub(rb"(\.\d)\d+", rb"\1", text)
+        for _ in range(self.random.randint(0, 2)):
+            at = self.random.randrange(len(text) + 1)
+            new = self.random.choice(
+                [b"", b"]", b"[", b"[]", b",", b"-", b".", b"0", b"9" * 20, b"e5", b" ", b"\n", b"a"]
+            )
+            text = text[:at] + new + text[at + self.random.randint(0, 9) :]
+        return msgspec.Raw(text)
 
     def text(self, pixels: int) -> str:
         """Run lengths that add up, with some characters replaced, doubled or gone."""
@@ -135,8 +152,6 @@ class Driver:
 
 
 def json_of(value: object) -> object:
-    import msgspec
-
     return msgspec.Raw(msgspec.json.encode(value))
 
 

@@ -1,6 +1,7 @@
 """Many masks at once against pycocotools and against one at a time."""
 
 import json
+import re
 
 import msgspec
 import numpy as np
@@ -11,7 +12,7 @@ from pycocotools import mask as oracle
 
 from kins.errors import KinsError
 from kins.masks import Mask, rasterise
-from kins.masks.compiled import DAMAGED, SOUND, UNUSUAL, unpack
+from kins.masks.compiled import DAMAGED, SOUND, UNUSUAL, polygons, unpack
 from kins.masks.runs import decode_runs, rle_problem
 from kins.masks.table import filled
 
@@ -81,6 +82,47 @@ def test_what_is_not_known_leaves_the_others(value):
             _ = masks[1].area
 
 
+NUMBERS = st.one_of(
+    st.floats(-2e5, 2e5).map(repr),
+    st.floats(-2e5, 2e5).map("{:.3f}".format),
+    st.decimals(allow_nan=False, allow_infinity=False, places=13).map(str),
+    st.integers().map(str),
+    st.from_regex(r"-?[0-9]{1,16}(\.[0-9]{0,17})?", fullmatch=True),
+    st.sampled_from(["-", "-0", "-0.0", "00", "0.", ".5", "+1", "1e5", "0x1", "NaN", "null", '"1"', "1 2", "[]", ""]),
+)
+SPACE = st.text(" \n\r\t", max_size=2)
+
+
+@st.composite
+def outlines(draw):
+    """JSON of polygons, sound or not, with white space wherever there may be some."""
+    comma = st.builds("{},{}".format, SPACE, SPACE)
+    polygons = draw(st.lists(st.lists(NUMBERS, max_size=6), max_size=3))
+    rows = [f"[{draw(SPACE)}{draw(comma).join(numbers)}{draw(SPACE)}]" for numbers in polygons]
+    text = f"{draw(SPACE)}[{draw(SPACE)}{draw(comma).join(rows)}{draw(SPACE)}]{draw(SPACE)}"
+    return text[: draw(st.integers(0, len(text)))] if draw(st.integers(0, 9)) == 0 else text
+
+
+@given(st.lists(outlines(), max_size=4))
+@example(["[[0.1, 0.2]]", "[[123456789012345, 0.00000000000001]]", "[]", "[[]]", "[[1", "2]]"])
+def test_reads_polygons_as_a_json_decoder_does(texts):
+    """Where it reads them at all: all numbers of up to 15 digits without an exponent."""
+    numbers, sizes, parts = polygons([text.encode() for text in texts])
+    assert (numbers.size, sizes.size) == (sizes.sum(), parts[parts > 0].sum())
+    expected = []
+    for text, count in zip(texts, parts.tolist(), strict=True):
+        try:
+            value = msgspec.json.decode(text, type=list[list[float]])
+        except msgspec.DecodeError:
+            value = None
+        digits = [len(re.sub(r"\D", "", number)) for number in re.findall(r"[\d.]+", text)]
+        usual = value is not None and "e" not in text.lower() and max(digits, default=0) <= 15
+        assert count == (len(value) if usual else -1)
+        expected += value if usual else []
+    assert sizes.tolist() == list(map(len, expected))
+    assert list(map(repr, numbers.tolist())) == [repr(number) for polygon in expected for number in polygon]
+
+
 @given(st.lists(st.tuples(SIZES, st.one_of(st.text(max_size=12), st.lists(st.integers(0, 99)))), max_size=5))
 def test_checks_run_lengths(values):
     texts, sizes = [], [size for size, _ in values]
@@ -102,6 +144,8 @@ def test_rasterise_takes_what_is_sound_and_leaves_the_rest():
     values = {
         "polygon": [[1, 1, 8.5, 1, 8, 9]],
         "two parts": [[1, 1, 5, 1, 5, 9], [3, 3, 11, 3, 11, 8]],
+        "many digits": [[1, 1, 8.499999999999999, 1, 8, 9.000000000000002]],
+        "exponent": [[1, 1, 5e-1, 1, 8, 9], [3, 3, 11, 3, 11, 8]],
         "no part": [],
         "rle": {"size": [10, 12], "counts": rle["counts"].decode()},
         "far": [[1, 1, 1e9, 1, 8, 9]],
@@ -110,7 +154,7 @@ def test_rasterise_takes_what_is_sound_and_leaves_the_rest():
     }
     masks = {n: Mask.from_segmentation(msgspec.Raw(json.dumps(v).encode()), 10, 12, n) for n, v in values.items()}
     rasterise([*masks.values(), None, Mask.from_segmentation(msgspec.Raw(b"[]"), 0, 5, "flat")])
-    for name in ("polygon", "two parts", "no part", "rle"):
+    for name in ("polygon", "two parts", "many digits", "exponent", "no part", "rle"):
         alone = Mask.from_segmentation(values[name], 10, 12)
         assert (masks[name].rle, masks[name].area) == (alone.rle, alone.area)
     for name in ("far", "other size", "damaged"):

@@ -22,6 +22,8 @@ Ints = npt.NDArray[np.int64]
 Places = npt.NDArray[np.int32]
 Range = tuple[Places, Ints, Ints]
 """Places, and for each mask where its own start and stop."""
+Outlines = tuple[npt.NDArray[np.float64], Ints, Ints]
+"""The numbers of polygons, one polygon after the other; how many each polygon has; how many polygons each mask has."""
 
 DAMAGED, SOUND, UNUSUAL = range(3)
 """What a text of run lengths or a polygon is; unusual are texts with runs of no pixels."""
@@ -32,6 +34,7 @@ _SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 _POINTER, _COUNT, _BYTE = ctypes.c_void_p, ctypes.c_int64, ctypes.c_char
 _FUNCTIONS = {
     "fill": ([*[_POINTER] * 4, _COUNT, *[_POINTER] * 2], _POINTER),
+    "polygons": ([ctypes.c_char_p, _POINTER, _COUNT, *[_POINTER] * 3], _COUNT),
     "unpack": ([ctypes.c_char_p, *[_POINTER] * 2, _COUNT, *[_POINTER] * 3], None),
     "pack": ([*[_POINTER] * 4, _COUNT, *[_POINTER] * 2], None),
     "measure": ([*[_POINTER] * 4, _COUNT, *[_POINTER] * 2], None),
@@ -79,6 +82,17 @@ def fill(
     starts, found = np.empty(sizes.size + 1, np.int64), np.empty(sizes.size, np.uint8)
     memory = _library.fill(*_addresses(points, sizes, heights, widths), sizes.size, *_addresses(starts, found))
     return _taken(memory, int(starts[-1])), starts, found
+
+
+def polygons(values: Sequence[Any]) -> Outlines:
+    """Polygons of raw JSON values [[x1, y1, x2, y2, ...], ...]; -1 in place of their number for a value that was not
+    read: no such thing, damaged, or with a number that has an exponent or more than 15 digits."""
+    text, ends = b"".join(values), np.array(list(itertools.accumulate(map(len, values))), np.int64)
+    room = len(text) // 2 + 1
+    numbers, sizes, parts = np.empty(room), np.empty(room, np.int64), np.empty(len(values), np.int64)
+    count = _library.polygons(text, *_addresses(ends), len(values), *_addresses(numbers, sizes, parts))
+    sizes = sizes[:count]
+    return numbers[: sizes.sum()], sizes, parts
 
 
 def unpack(texts: Sequence[str], pixels: npt.ArrayLike) -> tuple[Places, Ints, npt.NDArray[np.uint8]]:
@@ -165,9 +179,9 @@ def _pairs(first: Range, second: Range) -> int:
     return first[1].size
 
 
-def _addresses(*arrays: npt.NDArray[np.generic]) -> list[Any]:
-    """Where the numbers of contiguous arrays are. NumPy's own `ctypes.data` takes three times as long."""
-    return [ctypes.byref(_BYTE.from_buffer(array.data)) if array.size else None for array in arrays]
+def _addresses(*arrays: Any) -> list[Any]:
+    """Where the numbers of contiguous NumPy arrays are. NumPy's own `ctypes.data` takes three times as long."""
+    return [ctypes.byref(_BYTE.from_buffer(array)) if array.size else None for array in arrays]
 
 
 def _taken(memory: int | None, count: int) -> Places:
@@ -175,6 +189,7 @@ def _taken(memory: int | None, count: int) -> Places:
     if memory is None:
         raise MemoryError
     places = np.empty(count, np.int32)
-    ctypes.memmove(places.ctypes.data, memory, places.nbytes)
+    (address,) = _addresses(places)
+    ctypes.memmove(address, memory, places.nbytes)
     _library.release(memory)
     return places

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from kins.errors import KinsError
 from kins.limits import COORDINATE
-from kins.masks.compiled import DAMAGED, SOUND
+from kins.masks.compiled import DAMAGED, SOUND, Outlines, polygons
 from kins.masks.effort import is_light, too_much
 from kins.masks.runs import Rle, decode_runs, rle_problem
 from kins.masks.table import Ints, Spans, filled
@@ -45,23 +45,28 @@ def read_many(sources: Sequence[msgspec.Raw | str], heights: Ints, widths: Ints)
         no pixels; and (N,) whether it could be read: what could not is damaged or something rare, and counts as empty.
     """
     raws = [row for row, source in enumerate(sources) if not isinstance(source, str)]
-    values = _decode_all([sources[row] for row in raws])
-    drawn = {row: value for row, value in zip(raws, values, strict=True) if isinstance(value, list)}
-    if len(drawn) == len(sources):
-        table, sound = _draw_many(list(drawn.values()), heights, widths)
+    usual = polygons([sources[row] for row in raws])
+    parts = usual[2]
+    if len(raws) == len(sources) and parts.min(initial=0) >= 0:
+        table, sound = _draw_many(usual, heights, widths)
         return table, [None] * len(sources), sound
     texts = [source if isinstance(source, str) else None for source in sources]
     sizes = list(zip(heights.tolist(), widths.tolist(), strict=True))
-    for row, value in zip(raws, values, strict=True):
-        if isinstance(value, _RleText) and value.size == sizes[row] and value.counts:
+    lists: dict[int, Polygons] = {}
+    others = [row for row, count in zip(raws, parts.tolist(), strict=True) if count < 0]
+    for row, value in zip(others, _decode_all([sources[row] for row in others]), strict=True):
+        if isinstance(value, list):
+            lists[row] = value
+        elif value is not None and value.size == sizes[row] and value.counts:
             texts[row] = value.counts
     table, found = Spans.unpacked([text or "" for text in texts], heights * widths)
     sound = (found != DAMAGED) & np.array([text is not None for text in texts], bool)
     texts = [text if kind == SOUND else None for text, kind in zip(texts, found.tolist(), strict=True)]
-    if drawn:
-        rows = np.array(list(drawn))
-        polygons, sound[rows] = _draw_many(list(drawn.values()), heights[rows], widths[rows])
-        table = table.replaced(rows, polygons)
+    drawn = np.array(raws, np.int64)[parts >= 0], (*usual[:2], parts[parts >= 0])
+    for rows, outlines in (drawn, (np.array(list(lists), np.int64), _outlines(list(lists.values())))):
+        if rows.size:
+            part, sound[rows] = _draw_many(outlines, heights[rows], widths[rows])
+            table = table.replaced(rows, part)
     return table, texts, sound
 
 
@@ -74,12 +79,10 @@ def read_one(segmentation: Any, height: int, width: int, where: object) -> str:
     for index, polygon in enumerate(segmentation):
         if problem := check_polygon(polygon):
             raise KinsError(f"{where}[{index}]: {problem}; see kins validate --fix")
-    size = np.array([height]), np.array([width])
-    sizes = np.array(list(map(len, segmentation)), np.int64)
-    points = np.fromiter(itertools.chain.from_iterable(segmentation), np.float64, int(sizes.sum()))
-    for problem in too_much(points, sizes, np.array([len(segmentation)]), *size).values():
+    size, outlines = (np.array([height]), np.array([width])), _outlines([segmentation])
+    for problem in too_much(*outlines, *size).values():
         raise KinsError(f"{where}: {problem}".removeprefix(": "))
-    drawn, _ = _draw_many([segmentation], *size)
+    drawn, _ = _draw_many(outlines, *size)
     return drawn.pack([height * width])[0]
 
 
@@ -127,23 +130,36 @@ def _decoded(source: Any) -> Polygons | _RleText | None:
         return None
 
 
-def _draw_many(masks: Sequence[Polygons], heights: Ints, widths: Ints) -> tuple[Spans, npt.NDArray[np.bool_]]:
+def _outlines(masks: Sequence[Polygons]) -> Outlines:
+    together = list(itertools.chain.from_iterable(masks))
+    sizes = np.array(list(map(len, together)), np.int64)
+    numbers = np.fromiter(itertools.chain.from_iterable(together), np.float64, int(sizes.sum()))
+    return numbers, sizes, np.array(list(map(len, masks)), np.int64)
+
+
+def _draw_many(outlines: Outlines, heights: Ints, widths: Ints) -> tuple[Spans, npt.NDArray[np.bool_]]:
     """The union of each mask's polygons, and whether all of them are sound; those that are not count as empty."""
-    polygons = list(itertools.chain.from_iterable(masks))
-    sizes = list(map(len, polygons))
-    points = np.fromiter(itertools.chain.from_iterable(polygons), np.float64, sum(sizes))
-    parts = list(map(len, masks))
-    if not is_light(len(sizes), points.size, *(int(side.max(initial=1)) for side in (heights, widths))):
-        heavy = too_much(points, np.array(sizes, np.int64), np.array(parts, np.int64), heights, widths)
+    numbers, sizes, parts = outlines
+    if not is_light(sizes.size, numbers.size, *(int(side.max(initial=1)) for side in (heights, widths))):
+        heavy = list(too_much(*outlines, heights, widths))
         if heavy:
-            table, sound = _draw_many([[] if row in heavy else mask for row, mask in enumerate(masks)], heights, widths)
-            sound[list(heavy)] = False
+            table, sound = _draw_many(_without(outlines, heavy), heights, widths)
+            sound[heavy] = False
             return table, sound
-    if parts.count(1) == len(parts):
-        return filled(points, sizes, heights, widths)
-    owner = np.repeat(np.arange(len(masks)), parts)
-    table, sound = filled(points, sizes, heights[owner], widths[owner])
-    return table.joined(owner, len(masks)), np.bincount(owner[~sound], minlength=len(masks)) == 0
+    if parts.min(initial=1) == parts.max(initial=1) == 1:
+        return filled(numbers, sizes, heights, widths)
+    owner = np.repeat(np.arange(parts.size), parts)
+    table, sound = filled(numbers, sizes, heights[owner], widths[owner])
+    return table.joined(owner, parts.size), np.bincount(owner[~sound], minlength=parts.size) == 0
+
+
+def _without(outlines: Outlines, rows: Sequence[int]) -> Outlines:
+    """With no polygons of some masks."""
+    numbers, sizes, parts = outlines
+    kept = np.ones(parts.size, bool)
+    kept[rows] = False
+    some = np.repeat(kept, parts)
+    return numbers[np.repeat(some, sizes)], sizes[some], parts * kept
 
 
 def _checked(rle: Rle, height: int, width: int, where: object) -> str:

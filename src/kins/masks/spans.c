@@ -14,6 +14,8 @@ Whoever calls makes sure of sizes of at least 1 pixel and at most 2^28 in all. *
 #include <stdlib.h>
 #include <string.h>
 
+#include "json.h"
+
 #if defined(_WIN32)
 #define PUBLIC __declspec(dllexport)
 #else
@@ -207,6 +209,20 @@ PUBLIC int32_t *fill(const double *points, const int64_t *sizes, const int64_t *
     if (done) return spans.places;
     free(spans.places);
     return NULL;
+}
+
+/* Polygons of `count` JSON values, which follow each other and end at `ends`: `parts` gets how many each value has, or -1
+for a value of which there are none, because it is something else or holds an unusual number. `numbers` and `sizes`, of
+each polygon, have room for one every two characters. Returns the polygons of all. */
+PUBLIC int64_t polygons(const char *text, const int64_t *ends, int64_t count, double *numbers, int64_t *sizes,
+                        int64_t *parts) {
+    int64_t all = 0;
+    for (int64_t i = 0, begin = 0; i < count; begin = ends[i++]) {
+        double *at = numbers;
+        parts[i] = read_polygons(text + begin, text + ends[i], &at, sizes + all);
+        if (parts[i] >= 0) numbers = at, all += parts[i];
+    }
+    return all;
 }
 
 PUBLIC void release(void *memory) { free(memory); }
