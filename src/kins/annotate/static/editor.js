@@ -58,7 +58,8 @@ export class Editor {
     const circles = circlesOf(order, plainPairs(pairs, state.exceptions));
     const byObject = new Map(order.map((id) => [id, []]));
     for (const pair of pairs.values()) for (const id of [pair.nearer, pair.farther]) byObject.get(id).push(pair);
-    this.known = { state, said, categories: this.categories, pairs, order, clusters, circles, byObject };
+    const numbers = new Map([...state.objects.keys()].map((id, k) => [id, k]));
+    this.known = { state, said, categories: this.categories, pairs, order, clusters, circles, byObject, numbers };
     return this.known;
   }
 
@@ -87,8 +88,7 @@ export class Editor {
   name(id) {
     const object = this.layer.state.objects.get(id);
     if (!object) return "an object that is gone";
-    const number = [...this.layer.state.objects.keys()].indexOf(id) + 1;
-    return `${this.category(object.category)?.name ?? "no class"} ${number}`;
+    return `${this.category(object.category)?.name ?? "no class"} ${this.derived.numbers.get(id) + 1}`;
   }
 
   /** An object as it is shown now, also while it is dragged. */
@@ -103,8 +103,8 @@ export class Editor {
   /** Ids of the objects at a place, near to far, occluders first. */
   objectsAt({ x, y }) {
     const at = (id) => covers(maskOf(this.layer.state.objects.get(id).rings, this.image), x, y);
-    const { order } = this.derived;
-    const before = [...this.layer.state.objects.keys()].filter((id) => !order.includes(id));
+    const { order, byObject } = this.derived;
+    const before = [...this.layer.state.objects.keys()].filter((id) => !byObject.has(id));
     return [...before, ...order].filter(at);
   }
 
@@ -122,7 +122,7 @@ export class Editor {
 
   /** Selects the next object of the list. */
   step(by) {
-    const ids = [...this.derived.clusters.flat(), ...[...this.layer.state.objects.keys()].filter((id) => !this.derived.order.includes(id))];
+    const ids = [...this.derived.clusters.flat(), ...[...this.layer.state.objects.keys()].filter((id) => !this.derived.byObject.has(id))];
     if (!ids.length) return;
     const at = ids.indexOf(this.selected);
     this.select(ids[at < 0 ? (by > 0 ? 0 : ids.length - 1) : (at + by + ids.length) % ids.length]);
@@ -249,10 +249,9 @@ export class Editor {
 
   /** What `paintObjects` paints. */
   painting() {
-    const { order, pairs, byObject, clusters } = this.derived;
+    const { order, pairs, byObject, clusters, numbers } = this.derived;
     const occluders = [...this.layer.state.objects.keys()].filter((id) => !byObject.has(id));
     const hidden = this.peeling && this.selected ? new Set([...order.slice(0, Math.max(0, order.indexOf(this.selected))), ...occluders.filter((id) => id !== this.selected)]) : new Set();
-    const numbers = new Map([...this.layer.state.objects.keys()].map((id, k) => [id, k]));
     const objects = [...order.slice().reverse(), ...occluders].filter((id) => !hidden.has(id)).map((id) => ({
       id,
       rings: this.shown(id).rings,

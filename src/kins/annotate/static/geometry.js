@@ -31,7 +31,7 @@ const EXACT = 8;
 
 /**
  * A path in pixels, to be filled by the nonzero rule: outlines turn one way, holes the other; kept for the rings given.
- * At a scale (screen pixels a pixel) points are left out that lie within three quarters of a screen pixel of the last.
+ * At a scale (screen pixels a pixel) points are left out whose lack moves the outline by less than 0.3 screen pixels.
  */
 export function pathOf(rings, scale = Infinity) {
   const level = Math.min(EXACT, Math.ceil(Math.log2(scale)));
@@ -39,18 +39,34 @@ export function pathOf(rings, scale = Infinity) {
   if (known?.level === level) return known.path;
   const path = new Path2D();
   for (const ring of rings) {
-    const points = level < EXACT ? thinned(ring.points, 75 / 2 ** level) : ring.points;
+    const points = level < EXACT ? thinned(ring.points, 30 / 2 ** level) : ring.points;
     trace(path, points, signedArea(ring.points) > 0 === Boolean(ring.hole));
   }
   paths.set(rings, { level, path });
   return path;
 }
 
-/** Points at least a step from each other in x or y; all of them where that leaves no outline. */
-function thinned(points, step) {
-  const kept = points.slice(0, 2);
-  for (let i = 2; i < points.length; i += 2) {
-    if (Math.abs(points[i] - kept.at(-2)) >= step || Math.abs(points[i + 1] - kept.at(-1)) >= step) kept.push(points[i], points[i + 1]);
+/**
+ * Points whose lines pass within a distance of all those left out (sleeve fitting, Zhao and Saalfeld 1997): the next one is kept where
+ * no direction from the last kept one passes all since then, or where the line turns back. All where that leaves no outline.
+ */
+function thinned(points, within) {
+  const kept = [points[0], points[1]];
+  let [dx, dy, far, low, high] = [1, 0, 0, 0, 0]; // the first direction; how far it went; the angles around it that pass
+  for (let i = 2; i <= points.length; i += 2) {
+    const [x, y] = [points[i % points.length] - kept.at(-2), points[(i + 1) % points.length] - kept.at(-1)];
+    const away = Math.hypot(x, y);
+    if (far === 0 && away <= within) continue;
+    if (far === 0) [dx, dy, low, high] = [x / away, y / away, -Infinity, Infinity];
+    const angle = Math.atan2(dx * y - dy * x, dx * x + dy * y);
+    if (away >= far && angle >= low && angle <= high) {
+      const room = Math.asin(within / away);
+      [far, low, high] = [away, Math.max(low, angle - room), Math.min(high, angle + room)];
+    } else {
+      i -= 2; // looked at once more, from the point before it
+      kept.push(points[i], points[i + 1]);
+      far = 0;
+    }
   }
   return kept.length < 6 ? points : kept;
 }

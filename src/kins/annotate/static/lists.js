@@ -109,12 +109,11 @@ function list(editor, ids, draggable) {
 }
 
 function row(editor, id, draggable) {
-  const number = [...editor.layer.state.objects.keys()].indexOf(id);
   const unsure = (editor.derived.byObject.get(id) ?? []).some((pair) => !pair.confirmed);
   const object = editor.layer.state.objects.get(id);
   const marks = [unsure ? "?" : "", object.flags.guess ? "guess" : "", object.flags.outside ? "↔" : ""].filter(Boolean).join(" ");
   const inside = button("", `Select ${editor.name(id)}`, () => editor.select(id), { class: "object-button", data: { id } });
-  inside.append(el("span", { class: "swatch", colour: editor.derived.byObject.has(id) ? colourAt(number) : "#8a8a8a" }), editor.name(id), el("em", {}, marks));
+  inside.append(el("span", { class: "swatch", colour: editor.derived.byObject.has(id) ? colourAt(editor.derived.numbers.get(id)) : "#8a8a8a" }), editor.name(id), el("em", {}, marks));
   const item = el("li", { class: id === editor.selected ? "object selected" : "object", draggable, data: { object: id } }, inside);
   item.addEventListener("dragstart", (event) => event.dataTransfer.setData("text/plain", id));
   return item;

@@ -113,7 +113,7 @@ export class Layer {
   /** The server has everything up to a revision, and these pairs follow. */
   acknowledged(revision, pairs) {
     this.revision = revision;
-    this.said = { pairs: new Map(pairs.map((pair) => [pairKey(pair.nearer, pair.farther), pair])), objects: fold(this.log).objects };
+    this.said = { pairs, objects: fold(this.log).objects };
     this.folded = undefined;
   }
 

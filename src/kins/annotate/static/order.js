@@ -16,12 +16,17 @@ export function pairsOf(layer, occluders, image, proposals = []) {
   const { objects, pairs: confirmed } = layer.state;
   const found = new Map();
   const list = [...objects.values()].filter((object) => !occluders.has(object.category));
+  const unchanged = list.map((object) => layer.said.objects.get(object.id)?.rings === object.rings);
+  const said = new Map(list.map((object) => [object.id, new Map()]));
+  for (const pair of layer.said.pairs) for (const [a, b] of [[pair.nearer, pair.farther], [pair.farther, pair.nearer]]) said.get(a)?.set(b, pair);
   list.forEach((first, k) => {
-    for (const second of list.slice(k + 1)) {
+    const ofFirst = said.get(first.id);
+    for (let m = k + 1; m < list.length; m += 1) {
+      const second = list[m];
+      const both = unchanged[k] && unchanged[m];
+      const known = both ? ofFirst.get(second.id) : undefined;
+      if (both ? !known : !overlap(first.rings, second.rings, image)) continue;
       const key = pairKey(first.id, second.id);
-      const unchanged = [first, second].every((object) => layer.said.objects.get(object.id)?.rings === object.rings);
-      const known = unchanged ? layer.said.pairs.get(key) : undefined;
-      if (unchanged ? !known : !overlap(first.rings, second.rings, image)) continue;
       const { nearer, farther } = confirmed.get(key) ?? known ?? proposed(first, second, proposals) ?? guess(first, second, image);
       found.set(key, { nearer, farther, confirmed: confirmed.has(key) });
     }
