@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from kins.evaluation.cases import cases, taken_for, tally
+from kins.evaluation.cases import cases, cases_of_any_class, confusion, taken_for, tally
 from kins.evaluation.columns import Ints
-from kins.evaluation.errors import NEAR, Analysis, confusion, error_shares, tide_shares
+from kins.evaluation.errors import NEAR, Analysis, error_shares, tide_shares
 from kins.evaluation.evaluator import BATCH, listed_columns, scenes_of
 from kins.evaluation.order import Relations
 from kins.evaluation.overlap import pairs
@@ -57,7 +57,9 @@ def analyse(dataset: Dataset, predictions: Dataset, results: Results, workers: i
     return Analysis(
         {str(threshold): error_shares(*compared_with, threshold) for threshold in THRESHOLDS},
         {str(threshold): tide_shares(*compared_with, threshold) for threshold in THRESHOLDS},
-        confusion(*compared_with, groups, list(results.categories), SURE).tolist(),
+        confusion(
+            cases_of_any_class(*compared_with, THRESHOLDS[0], SURE), table.found, groups, list(results.categories)
+        ).tolist(),
         names,
         tally(told, cases(*compared_with, THRESHOLDS[0], 0.0), results.categories),
         taken_for(told, table.found, results.categories),

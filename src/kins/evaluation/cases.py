@@ -9,6 +9,7 @@ import numpy as np
 
 from kins.evaluation.columns import AMODAL, Bools, Columns, Floats, Ints
 from kins.evaluation.errors import ERRORS, Strings, kinds_of, matched_at
+from kins.evaluation.matching import match, plan
 from kins.evaluation.overlap import Pairs
 from kins.evaluation.slices import SIZES, SLICES, Slice
 
@@ -62,14 +63,48 @@ def cases(truth: Columns, found: Columns, pairs: Pairs, threshold: float, least_
     kind, target = kinds_of(truth, found, pairs, matched, threshold)
     sure = found.score >= least_score
     stands = _standing(matched, kind, target, sure, found.score, truth)
-    objects = np.flatnonzero(~truth.crowd)
     used = np.zeros(len(found), bool)
     used[stands[stands >= 0]] = True
     extra = np.flatnonzero(sure & ~used & (matched < 0))
+    return _listed(truth, found, pairs, stands, extra, target, np.where(matched >= 0, RIGHT, kind))
+
+
+def cases_of_any_class(truth: Columns, found: Columns, pairs: Pairs, threshold: float, least_score: float) -> Cases:
+    """As `cases`, but detections are matched whatever their class, greedily by score: what the confusion counts.
+
+    An object is right, or matched with another class, or missed; every other detection is of nothing. Those that are
+    matched with crowds are no cases.
+    """
+    rows = np.lexsort((-found.score, found.image))
+    rows = rows[found.score[rows] >= least_score]
+    position = np.full(len(found), -1)
+    position[rows] = np.arange(rows.size)
+    close = pairs.take(position[pairs.found] >= 0)
+    steps = plan(position[close.found], close.truth, close.iou[AMODAL], truth.crowd, rows.size, np.array([threshold]))
+    matched = match(steps, truth.crowd)[0].astype(np.int64)
+    hit = matched >= 0
+    stands = np.full(len(truth), -1)
+    stands[matched[hit]] = rows[hit]
+    kind = np.full(len(found), "background")
+    kind[rows[hit]] = np.where(found.category[rows[hit]] == truth.category[matched[hit]], RIGHT, "class")
+    return _listed(truth, found, pairs, stands, np.sort(rows[~hit]), np.full(len(found), -1), kind)
+
+
+def _listed(
+    truth: Columns, found: Columns, pairs: Pairs, stands: Ints, extra: Ints, target: Ints, kind: Strings
+) -> Cases:
+    """The cases of all objects, and of the detections too many.
+
+    Args:
+        stands: (G,) the detection that stands for each object, or -1.
+        extra: rows of the detections too many.
+        target, kind: (D,) the object each was meant for, or -1, and what it is.
+    """
+    objects = np.flatnonzero(~truth.crowd)
     row = np.concatenate([stands[objects], extra])
     own = np.arange(row.size) < objects.size
     meant = np.concatenate([objects, target[extra]])
-    outcome = np.where(row < 0, "missed", np.append(np.where(matched >= 0, RIGHT, kind), "")[row])
+    outcome = np.where(row < 0, "missed", np.append(kind, "")[row])
 
     def of(objects_have: Ints | Floats, detections_have: Ints | Floats) -> Floats:
         return 1.0 * np.where(own, np.append(objects_have, 0)[meant], np.append(detections_have, 0)[row])
@@ -178,3 +213,21 @@ def taken_for(found: Cases, detections: Columns, categories: Mapping[int, str]) 
         true, said = (categories[int(key)] for key in kinds[:, k])
         told.setdefault(true, {})[said] = int(counts[k])
     return told
+
+
+def confusion(found: Cases, detections: Columns, groups: Ints, ids: list[int]) -> Ints:
+    """(K + 1, K + 1) how often an object (row) was detected as a class (column).
+
+    The last column counts missed objects, the last row detections of nothing.
+
+    Args:
+        found: what `cases_of_any_class` gives.
+        groups: the row of each category of `ids`; several may share one.
+        ids: of the categories, rising.
+    """
+    none = int(groups.max(initial=-1)) + 1
+    rows = np.where(found.own, groups[np.searchsorted(ids, found.category)], none)
+    said = groups[np.searchsorted(ids, detections.category)]
+    table = np.zeros((none + 1,) * 2, np.int64)
+    np.add.at(table, (rows, np.append(said, none)[found.found]), 1)
+    return table

@@ -56,7 +56,7 @@ class Analysis:
     Attributes:
         errors: by IoU threshold ("0.5", "0.75") what `error_shares` gives.
         tide: by IoU threshold what `tide_shares` gives.
-        confusion: what `confusion` gives.
+        confusion: what `cases.confusion` gives, at an IoU of 0.5, of detections that score at least SURE.
         classes: names of its first K rows and columns.
         outcomes, taken: what `cases.tally` and `cases.taken_for` give at an IoU of 0.5, of detections that score at
             least SURE.
@@ -285,34 +285,3 @@ def _ap_by_class(truth: Columns, found: Columns, state: _State, counts: Bools, r
         right = np.flatnonzero(state.right[rows[start:stop]]) + 1
         values[category] = float(interpolated(right, count, recalls).mean())
     return values
-
-
-def confusion(truth: Columns, found: Columns, pairs: Pairs, groups: Ints, ids: list[int], least_score: float) -> Ints:
-    """(K + 1, K + 1) how often a ground truth (row) was detected as a class (column), at an amodal IoU of 0.5.
-
-    Detections of any class are matched greedily by score. The last column counts missed objects, the last row
-    detections of nothing; crowds and what they match are left out.
-
-    Args:
-        groups: the row of each category of `ids`; several may share one.
-        ids: of the categories, rising.
-    """
-    rows = np.lexsort((-found.score, found.image))
-    rows = rows[found.score[rows] >= least_score]
-    position = np.full(len(found), -1)
-    position[rows] = np.arange(rows.size)
-    keep = position[pairs.found] >= 0
-    close = pairs.take(keep)
-    steps = plan(position[close.found], close.truth, close.iou[AMODAL], truth.crowd, rows.size, np.array([0.5]))
-    matched = match(steps, truth.crowd)[0]
-    label = groups[np.searchsorted(ids, found.category[rows])]
-    true = groups[np.searchsorted(ids, truth.category)]
-    table = np.zeros((int(groups.max(initial=-1)) + 2,) * 2, np.int64)
-    hit = matched >= 0
-    solid = hit & ~truth.crowd[matched] if len(truth) else hit
-    np.add.at(table, (true[matched[solid]], label[solid]), 1)
-    np.add.at(table[-1], label[~hit], 1)
-    missed = ~truth.crowd
-    missed[matched[hit]] = False
-    np.add.at(table[:, -1], true[missed], 1)
-    return table

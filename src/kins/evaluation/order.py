@@ -44,6 +44,12 @@ class Relations:
         """(N,) pairs whose direction the prediction has wrong, or which are in its masks alone."""
         return np.asarray(np.where(self.truth == 0, self.found != 0, self.told != self.truth))
 
+    @property
+    def sides(self) -> tuple[Ints, Ints]:
+        """(N,) rows of the one in front and of the one behind it: in the ground truth, or else in the prediction."""
+        first = np.where(self.truth == 0, self.told, self.truth) > 0
+        return np.where(first, *self.pair), np.where(first, *self.pair[::-1])
+
     @classmethod
     def joined(cls, parts: list[Relations]) -> Relations:
         """One after the other."""

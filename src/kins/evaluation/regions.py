@@ -41,14 +41,14 @@ def quality_by_group(table: Table, categories: Mapping[int, str]) -> dict[str, d
 
     Returns:
         By `all`, `class`, `size`, `level`, then by name: `pairs`; IoU of `box`, `amodal`, `inmodal`, and of `hidden`
-        regions where at least 1 % is hidden; and `order`, in how many pairs of wrong order the objects are.
+        regions where at least 1 % is hidden; and `order`, in how many pairs of wrong order they are the one behind.
     """
     chosen, truth, relations = table.chosen, table.truth, table.relations
     rows = table.pairs.truth[chosen]
     iou = np.concatenate([table.pairs.iou[:, chosen], table.pairs.hidden[None, chosen]])
     iou[iou < 0] = np.nan
     iou[-1, truth.rate[rows] < PARTIAL] = np.nan  # slivers that rounded outlines make
-    order = np.bincount(relations.pair[:, relations.wrong].ravel(), minlength=len(truth))[rows]
+    order = np.bincount(relations.sides[1][relations.wrong], minlength=len(truth))[rows]
     parts = groups(truth.category[rows], truth.area[AMODAL, rows], truth.rate[rows], categories)
 
     def of(inside: Bools) -> dict[str, float]:

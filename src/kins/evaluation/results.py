@@ -70,6 +70,7 @@ class Results:
     order: dict[str, float]
     notes: list[str]
     table: Table = dataclasses.field(repr=False)
+    slices: tuple[Slice, ...] = ()
     analysis: Analysis | None = dataclasses.field(default=None, repr=False)
 
     @property
@@ -115,7 +116,7 @@ class Results:
 
 def summarise(table: Table, categories: Mapping[int, str], slices: Sequence[Slice]) -> Results:
     """All figures from compared images."""
-    names, notes = _told_apart(categories)
+    names, notes = told_apart(categories)
     known = _known(table)
     sliced = bool(table.truth.known[1:].all())
     if not len(table.found):
@@ -144,10 +145,11 @@ def summarise(table: Table, categories: Mapping[int, str], slices: Sequence[Slic
         order_quality(table.relations),
         notes,
         table,
+        tuple(slices),
     )
 
 
-def _told_apart(categories: Mapping[int, str]) -> tuple[dict[int, str], list[str]]:
+def told_apart(categories: Mapping[int, str]) -> tuple[dict[int, str], list[str]]:
     """Names by id, sorted by id; where several categories have one name, with their ids; and a note for each such name.
 
     Figures are of ids, and their tables have a row a name.

@@ -46,6 +46,10 @@ COCOA_SLICES = (
 """The levels of COCOA's evaluation (Zhu et al., CVPR 2017), which count a rate on a bound in both."""
 
 
+SOME = Slice("some", PARTIAL, np.inf)
+"""All that counts as occluded at all, partial and heavy together."""
+
+
 def parse_slices(text: str) -> tuple[Slice, ...]:
     """From a comma-separated list of slices.
 
@@ -70,3 +74,30 @@ def parse_slices(text: str) -> tuple[Slice, ...]:
             raise KinsError(f"no slice {word!r}; there are {', '.join(known)}, and ranges of the rate such as 0.5-0.75")
         slices.append(Slice(word, _above(low) if low else 0.0, high))
     return tuple(slices)
+
+
+def slice_of(word: str) -> Slice:
+    """The one slice that a word names: SOME, one that `parse_slices` takes, or LOW..HIGH, both included.
+
+    Raises:
+        KinsError: a word that names none.
+    """
+    if word == SOME.name:
+        return SOME
+    try:
+        low, high = map(float, word.split(".."))
+    except ValueError:
+        slices = parse_slices(word)
+        if len(slices) != 1:
+            raise KinsError(f"{word!r} names no single slice, such as heavy or 0.5-0.75") from None
+        return slices[0]
+    return Slice(word, low, high)
+
+
+def word_of(part: Slice) -> str:
+    """What `slice_of` takes for this slice."""
+    try:
+        named = slice_of(part.name)
+    except KinsError:
+        named = None
+    return part.name if named == part else f"{part.low!r}..{part.high!r}"

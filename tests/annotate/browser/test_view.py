@@ -102,6 +102,28 @@ def test_from_the_report_to_the_missed_objects_side_by_side_and_blended(page: An
     page.wait_for_selector(".case")
 
 
+def test_pairs_slices_and_the_confusion_lead_to_as_many_objects(page: Any) -> None:
+    cells = {
+        "occluded": "table:has-text('AP50') >> tr:has-text('occluded (over 15 %)') >> td >> nth=1 >> a",
+        "pairs": "table:has-text('pairs') >> tr:has-text('found') >> td >> nth=1 >> a",
+        "confused": "svg[aria-label^='Ground truth'] >> text[style*='7px'] >> nth=0",
+        "missed": "svg[aria-label^='Ground truth'] >> a[href*='missed'] >> text >> nth=0",
+    }
+    for name, cell in cells.items():
+        page.goto("/report")
+        count = int(page.locator(cell).text_content())
+        page.locator(cell).click()
+        page.wait_for_selector(".case")
+        assert page.locator(".pager span").first.inner_text().endswith(f"of {count}"), name
+        if name == "pairs":
+            assert "behind" in page.locator(".case").first.inner_text()
+            page.locator(".case").first.click()
+            page.wait_for_selector(".stage[data-scale]")
+            page.keyboard.press("o")
+            page.wait_for_timeout(150)
+            assert painted(page, "truth")[0] > 100
+
+
 def test_the_address_holds_the_filter_and_names_are_text(page: Any) -> None:
     page.goto("/#kind=wrong")
     page.wait_for_selector(".case")

@@ -248,7 +248,7 @@ def test_perfect_predictions_have_nothing_wrong(index: Index) -> None:
 
 def test_an_image_has_its_objects_with_exact_outlines(index: Index, data: tuple[Dataset, Dataset]) -> None:
     at = int(listed(index, Query(kind="extent", score=0.1)).cases.image[0])
-    told = told_image(index, at, 0.5, 0.0)
+    told = told_image(index, at, Query(score=0.0))
     truth, found = data[0][index.images[at].id], data[1][index.images[at].id]
     assert len(told["runs"][0]["detections"]) == len(found)
     for one, instance in zip(told["truth"], truth, strict=True):
@@ -271,6 +271,22 @@ def filled(rings: list[dict[str, Any]], expected: Mask) -> int:
         total = total & ~inside if hole else total | inside
     assert np.array_equal(total, expected.to_array())
     return int(total.sum())
+
+
+def test_pairs_are_those_of_the_order_figures(index: Index, data: tuple[Dataset, Dataset]) -> None:
+    figures = evaluate(*data).order
+    told = told_cases(index, index.run("a"), listed(index, Query(kind="pairs", score=0.0)), 0, 200)["cases"]
+    assert len(told) == figures["pairs"]
+    said = [case["front"]["said"] for case in told]
+    assert 100 * said.count("right") / len(said) == pytest.approx(figures["accuracy"])
+    assert {"right", "neither"} <= set(said) <= {"right", "reversed", "neither"}
+    for case in told:
+        truth = data[0][index.images[case["image"]].id]
+        front, behind = truth[case["front"]["object"]], truth[case["object"]]
+        assert (front.inmodal & behind.hidden).area > (behind.inmodal & front.hidden).area
+        assert all(case["front"]["masks"])
+    wrong = told_cases(index, index.run("a"), listed(index, Query(kind="order", score=0.0)), 0, 200)["cases"]
+    assert {"neither", "invented"} <= {case["front"]["said"] for case in wrong} <= {"reversed", "neither", "invented"}
 
 
 def test_a_missed_object_says_which_detection_scored_too_low(index: Index) -> None:
@@ -305,4 +321,4 @@ def test_visible_masks_alone_are_compared_as_they_are(data: tuple[Dataset, Datas
 
     index = index_of(data[0].map(seen), [("a", data[0].map(perfect).map(seen))], workers=1)
     assert listed(index, Query(kind="wrong")).rows.size == 0
-    assert told_image(index, 0, 0.5, 0.5)["truth"][0]["rate"] is None
+    assert told_image(index, 0, Query())["truth"][0]["rate"] is None

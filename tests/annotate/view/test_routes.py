@@ -119,6 +119,7 @@ WORDS = (
     "score",
     "most",
     "iou",
+    "matching",
     "sort",
     "from",
     "count",

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from kins.errors import KinsError
-from kins.evaluation.cases import Cases, cases
+from kins.evaluation.cases import Cases, cases, cases_of_any_class
 from kins.evaluation.columns import Bools, Floats
 from kins.evaluation.errors import NEAR
 from kins.evaluation.evaluator import BATCH, compare, scenes_of
-from kins.evaluation.results import short_names
+from kins.evaluation.results import short_names, told_apart
 from kins.evaluation.slices import Slice
 from kins.evaluation.table import Table, join
 from kins.occlusion import PARTIAL
@@ -22,7 +22,9 @@ from kins.work import in_chunks
 
 SAID_OCCLUDED = Slice("said occluded", 0.5, 1.0)
 KEPT = 8
-"""Lists of cases that are kept of each run, by IoU threshold and least score."""
+"""Lists of cases that are kept of each run, by IoU threshold, least score and matching."""
+ANY = "any"
+"""Matching whatever the class, as in the report's confusion."""
 
 
 class Run:
@@ -32,23 +34,25 @@ class Run:
         name: short, as in reports; '' where there are no predictions.
         table: images by rising id. Ids of its instances are their places in the scenes.
         wrong: rows of the table's relations in which the predictions have the order wrong.
-        order: (G,) how many of these each ground truth is in.
+        behind, front: of each row of the relations the ground truth that is hidden, and the one that hides it.
+        order: (G,) how many pairs of wrong order each ground truth is in.
     """
 
     def __init__(self, name: str, predictions: Dataset | None, table: Table) -> None:
         self.name, self.predictions, self.table = name, predictions, table
         relations = table.relations
         self.wrong = np.flatnonzero(relations.wrong)
+        self.front, self.behind = relations.sides
         self.order = np.bincount(relations.pair[:, self.wrong].ravel(), minlength=len(table.truth))
         self._cases = functools.lru_cache(KEPT)(self._compute)
 
-    def cases(self, threshold: float, least_score: float) -> Cases:
-        """As kins.evaluation.cases."""
-        return self._cases(threshold, least_score)
+    def cases(self, threshold: float, least_score: float, matching: str = "") -> Cases:
+        """As kins.evaluation.cases: within classes, or whatever the class for ANY."""
+        return self._cases(threshold, least_score, matching)
 
-    def _compute(self, threshold: float, least_score: float) -> Cases:
-        table = self.table
-        return cases(table.truth, table.found, table.pairs, threshold, least_score)
+    def _compute(self, threshold: float, least_score: float, matching: str) -> Cases:
+        table, of = self.table, cases_of_any_class if matching == ANY else cases
+        return of(table.truth, table.found, table.pairs, threshold, least_score)
 
     def iou(self, found: Cases) -> Floats:
         """(4, C) IoU of amodal boxes, amodal masks, inmodal masks and hidden regions; NaN where it is not known."""
@@ -56,11 +60,11 @@ class Run:
         known = np.concatenate([np.where(pairs.iou < 0, np.nan, pairs.iou), pairs.hidden[None]])
         return np.append(known, np.full((4, 1), np.nan), axis=1)[:, found.pair]
 
-    def misjudged(self, found: Cases) -> Bools:
-        """(C,) whether a detection is right but says wrongly whether the object is occluded."""
+    def judged(self, found: Cases) -> tuple[Bools, Bools]:
+        """(C,) whether a right detection says if the object is occluded; and whether it says it wrongly."""
         said = np.append(self.table.found.occlusion_score, np.nan)[found.found]
         known = (found.kind == "right") & ~np.isnan(said) & ~np.isnan(found.rate)
-        return known & (SAID_OCCLUDED.holds(said) != (found.rate >= PARTIAL))
+        return known, known & (SAID_OCCLUDED.holds(said) != (found.rate >= PARTIAL))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +80,11 @@ class Index:
     dataset: Dataset
     runs: tuple[Run, ...]
     images: tuple[Image, ...]
+
+    @functools.cached_property
+    def classes(self) -> dict[int, str]:
+        """Names of the classes by id, as in reports: those that share a name have their ids with it."""
+        return told_apart(self.dataset.categories)[0]
 
     @property
     def alone(self) -> bool:

@@ -8,14 +8,29 @@ from collections.abc import Callable
 import numpy as np
 
 from kins.annotate.view.index import Index, Run, quality
-from kins.evaluation.cases import OUTCOMES, RIGHT, Cases, level_of, size_of
+from kins.evaluation.cases import OUTCOMES, RIGHT, Cases, size_of
 from kins.evaluation.columns import AMODAL, BOX, INMODAL, Bools, Floats, Ints
+from kins.evaluation.columns import KINDS as MASKS
+from kins.evaluation.slices import SIZES, slice_of
 
 HIDDEN = 3
 """Row of the hidden regions' IoU."""
-WRONG, ORDER, OCCLUSION = "wrong", "order", "occlusion"
-KINDS = (*OUTCOMES, WRONG, ORDER, OCCLUSION)
-"""What lists are of: outcomes; all that is not right; objects in pairs of wrong order; wrongly said to be occluded."""
+WRONG, OTHERS, EXTENTS, PAIRS, ORDER, JUDGED, OCCLUSION = (
+    "wrong",
+    "others",
+    "extents",
+    "pairs",
+    "order",
+    "judged",
+    "occlusion",
+)
+KINDS = (*OUTCOMES, WRONG, OTHERS, EXTENTS, PAIRS, ORDER, JUDGED, OCCLUSION)
+"""What lists are of: outcomes; all that is not right; detections too many that are neither invented nor duplicates;
+right ones whose hidden regions can be compared; pairs of right ones of which one hides the other, and such pairs of
+wrong order; right ones that are said to be occluded or not, and those of them of which it is wrong."""
+SIZE_WORDS = [f"{kind}{part.name}" for kind in ("", "box-", "inmodal-") for part in SIZES]
+"""By the amodal mask, or by what else has an area of its own in the report."""
+RELATED = (PAIRS, ORDER)
 OBJECTS, DETECTIONS = "objects", "detections"
 SORTS = ("worst", "best", "score", "large", "hidden-most", "box", "amodal", "inmodal", "hidden", "image")
 
@@ -29,10 +44,12 @@ class Query:
         kind: one of KINDS.
         of: `objects`, or `detections` that stand for none.
         category, taken: names of the class of the case, and of the detection's class.
-        level, size: names of an occlusion level and of a size.
+        level: a word that `slices.slice_of` takes.
+        size: one of SIZE_WORDS.
         image: its place.
         score, most: least and highest score of detections.
         iou: threshold from which a detection is right.
+        matching: '' within classes, or ANY.
         sort: one of SORTS.
     """
 
@@ -47,16 +64,22 @@ class Query:
     score: float = 0.5
     most: float = 1.0
     iou: float = 0.5
+    matching: str = ""
     sort: str = "worst"
 
 
 @dataclasses.dataclass(frozen=True)
 class Listed:
-    """Rows of the cases at an IoU threshold, in their sequence; and how many there would be of each kind."""
+    """Rows of the cases that a query asks for, in their sequence; and how many there would be of each kind.
 
-    threshold: float
+    Attributes:
+        relations: for lists of pairs the row of each among the run's relations; the case is the object behind.
+    """
+
+    query: Query
     cases: Cases
     rows: Ints
+    relations: Ints | None
     iou: Floats
     kinds: dict[str, int]
 
@@ -64,25 +87,31 @@ class Listed:
 def listed(index: Index, query: Query) -> Listed:
     """The cases that a query asks for."""
     run = index.run(query.run)
-    found = run.cases(query.iou, query.score)
-    inside = _inside(index, run, found, query)
-    of_kind = {kind: _of_kind(run, found, kind) & inside for kind in KINDS} if not index.alone else {}
-    kept = inside if not query.kind or index.alone else of_kind[query.kind]
-    rows, iou = np.flatnonzero(kept), run.iou(found)
-    rows = rows[_sequence(run, found, iou, rows, query.sort)]
+    found = run.cases(query.iou, query.score, query.matching)
+    inside, iou = _inside(index, run, found, query), run.iou(found)
+    rows = {"": np.flatnonzero(inside)}
+    pairs: dict[str, Ints] = {}
+    if not index.alone:
+        plain = [kind for kind in KINDS if kind not in RELATED]
+        rows |= {kind: np.flatnonzero(_of_kind(run, found, iou, kind) & inside) for kind in plain}
+        for kind in RELATED:
+            rows[kind], pairs[kind] = _related(run, found, kind, inside)
+    kind = "" if index.alone else query.kind
+    sequence = _sequence(run, found, iou, rows[kind], query.sort)
     return Listed(
-        query.iou,
+        query,
         found,
-        rows,
+        rows[kind][sequence],
+        pairs[kind][sequence] if kind in pairs else None,
         iou,
-        {"": int(inside.sum())} | {kind: int(which.sum()) for kind, which in of_kind.items()},
+        {name: which.size for name, which in rows.items()},
     )
 
 
 def _inside(index: Index, run: Run, found: Cases, query: Query) -> Bools:
     """(C,) whether a case passes all filters but that of the kind."""
     inside = np.ones(len(found), bool)
-    ids = {name: key for key, name in index.dataset.categories.items()}
+    ids = {name: key for key, name in index.classes.items()}
     if query.of:
         inside &= found.own == (query.of == OBJECTS)
     if query.category:
@@ -91,9 +120,10 @@ def _inside(index: Index, run: Run, found: Cases, query: Query) -> Bools:
         inside &= np.append(run.table.found.category, -1)[found.found] == ids.get(query.taken)
         inside &= found.found >= 0
     if query.level:
-        inside &= level_of(found.rate) == query.level
+        inside &= slice_of(query.level).holds(found.rate)
     if query.size:
-        inside &= size_of(found.area) == query.size
+        kind, _, name = query.size.rpartition("-")
+        inside &= size_of(_area(run, found, kind)) == name
     if query.image is not None:
         inside &= found.image == query.image
     if query.most < 1:
@@ -101,14 +131,36 @@ def _inside(index: Index, run: Run, found: Cases, query: Query) -> Bools:
     return inside
 
 
-def _of_kind(run: Run, found: Cases, kind: str) -> Bools:
+def _area(run: Run, found: Cases, kind: str) -> Floats:
+    """(C,) what decides about the size: of the amodal mask, or of what is named."""
+    if not kind:
+        return found.area
+    objects, detections = (np.append(side.area[MASKS.index(kind)], 0) for side in (run.table.truth, run.table.found))
+    return np.where(found.own, objects[found.truth], detections[found.found])
+
+
+def _of_kind(run: Run, found: Cases, iou: Floats, kind: str) -> Bools:
+    """(C,) which cases are of a kind that is not of pairs."""
     if kind == WRONG:
         return found.kind != RIGHT
-    if kind == ORDER:
-        return found.own & (found.kind == RIGHT) & (np.append(run.order, 0)[found.truth] > 0)
-    if kind == OCCLUSION:
-        return run.misjudged(found)
+    if kind == OTHERS:
+        return ~found.own & ~np.isin(found.kind, ("background", "duplicate"))
+    if kind == EXTENTS:
+        return (found.kind == RIGHT) & ~np.isnan(iou[HIDDEN])
+    if kind in (JUDGED, OCCLUSION):
+        return run.judged(found)[kind == OCCLUSION]
     return found.kind == kind
+
+
+def _related(run: Run, found: Cases, kind: str, inside: Bools) -> tuple[Ints, Ints]:
+    """Pairs of right objects: the case of the one behind, which must be inside, and the row of the relation."""
+    place = np.full(len(run.table.truth), -1)
+    place[found.truth[found.own]] = np.flatnonzero(found.own)
+    relations = np.flatnonzero(run.table.relations.truth != 0) if kind == PAIRS else run.wrong
+    behind, front = place[run.behind[relations]], place[run.front[relations]]
+    right = found.kind == RIGHT
+    kept = right[behind] & right[front] & inside[behind]
+    return behind[kept], relations[kept]
 
 
 def _score(run: Run, found: Cases) -> Floats:

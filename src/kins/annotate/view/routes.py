@@ -21,11 +21,11 @@ from kins.annotate.calls import AnswerError, answered, not_found
 from kins.annotate.pictures import for_browser
 from kins.annotate.routes.entrance import STATIC, page_file, static_file
 from kins.annotate.security import same
-from kins.annotate.view.index import Index
-from kins.annotate.view.lists import DETECTIONS, KINDS, OBJECTS, SORTS, Query, listed, listed_images
+from kins.annotate.view.index import ANY, Index
+from kins.annotate.view.lists import DETECTIONS, KINDS, OBJECTS, SIZE_WORDS, SORTS, Query, listed, listed_images
 from kins.annotate.view.told import told_cases, told_image, told_images, what_is_open
-from kins.evaluation.cases import LEVELS
-from kins.evaluation.slices import SIZES
+from kins.errors import KinsError
+from kins.evaluation.slices import slice_of
 from kins.files import read_bytes
 from kins.files.pictures import read_picture
 
@@ -102,6 +102,14 @@ class Ask:
             raise AnswerError(422, "malformed", f"{name} is one of {', '.join(allowed)}")
         return text
 
+    def level(self) -> str:
+        """The word of the query that names a slice of occlusion rates, or ''."""
+        text = self.request.query_params.get("level", "")
+        try:
+            return slice_of(text).name if text else ""
+        except KinsError as error:
+            raise AnswerError(422, "malformed", str(error)) from None
+
     def query(self) -> Query:
         """What a list is to have."""
         given, image = self.request.query_params, self.request.query_params.get("image")
@@ -111,12 +119,13 @@ class Ask:
             self.one_of("of", (OBJECTS, DETECTIONS)),
             given.get("class", ""),
             given.get("taken", ""),
-            self.one_of("level", [part.name for part in LEVELS]),
-            self.one_of("size", [part.name for part in SIZES]),
+            self.level(),
+            self.one_of("size", SIZE_WORDS),
             self._place(image) if image else None,
             self.share("score", 0.5),
             self.share("most", 1.0),
             float(self.one_of("iou", THRESHOLDS, "0.5")),
+            self.one_of("matching", (ANY,)),
             self.one_of("sort", SORTS, "worst"),
         )
 
@@ -162,8 +171,7 @@ def images(ask: Ask) -> dict[str, Any]:
 
 def image(ask: Ask) -> dict[str, Any]:
     """All of one image."""
-    query = ask.query()
-    return told_image(ask.shelf.index, ask.image(), query.iou, query.score)
+    return told_image(ask.shelf.index, ask.image(), ask.query())
 
 
 def _picture(ask: Ask) -> Path:

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from kins.annotate.view.index import Index, Run
-from kins.annotate.view.lists import Images, Listed
+from kins.annotate.view.lists import Images, Listed, Query
 from kins.evaluation.cases import LEVELS, OUTCOMES, RIGHT, Cases, level_of, size_of
 from kins.evaluation.columns import AMODAL, KINDS, Floats
 from kins.evaluation.errors import ERRORS
-from kins.evaluation.slices import SIZES
+from kins.evaluation.slices import SIZES, SOME
 from kins.masks import Mask
 from kins.masks.trace import rings
 from kins.records import Instance, Scene
@@ -24,6 +24,8 @@ MOST = 1000
 """Objects of an image, and detections of a run there, whose outlines are told: the largest ones."""
 MARGIN = 0.35
 """Room around an object on a crop, as a share of its longer side."""
+FRONT = ("class", "detected", "object", "detection")
+"""What is told of the one in front of a pair."""
 LEAST_CROP = 48
 """Pixels."""
 
@@ -36,8 +38,8 @@ def what_is_open(index: Index) -> dict[str, Any]:
         "runs": [] if index.alone else [run.name for run in index.runs],
         "images": len(index.images),
         "objects": int((~index.runs[0].table.truth.crowd).sum()),
-        "classes": list(dataset.categories.values()),
-        "levels": [part.name for part in LEVELS],
+        "classes": list(index.classes.values()),
+        "levels": [part.name for part in (*LEVELS, SOME)],
         "sizes": [part.name for part in SIZES],
         "kinds": {name: ERRORS.get(name, "") for name in OUTCOMES},
         "pictures": dataset.images_dir is not None,
@@ -45,26 +47,38 @@ def what_is_open(index: Index) -> dict[str, Any]:
 
 
 def told_cases(index: Index, run: Run, listed: Listed, start: int, count: int) -> dict[str, Any]:
-    """A page of a list; each case with the outlines of its object and its detection."""
-    rows = listed.rows[start : start + count]
-    told = [{**_told_case(index, run, listed, row), "at": start + n} for n, row in enumerate(rows.tolist())]
-    place = index.runs.index(run) + 1
+    """A page of a list; each case with the outlines of its object and its detection, and of a pair those in front."""
+    rows = listed.rows[start : start + count].tolist()
+    pairs = [None] * len(rows) if listed.relations is None else listed.relations[start : start + count].tolist()
+    objects = listed.cases.truth[listed.cases.own]
     scenes: dict[int, list[Scene]] = {}
-    for row, case in zip(rows.tolist(), told, strict=True):
+    told = []
+    for n, (row, pair) in enumerate(zip(rows, pairs, strict=True)):
         image = int(listed.cases.image[row])
         if image not in scenes:
             scenes[image] = index.scenes(image)
-        pair = (
-            (scenes[image][0], _instance_of(run, listed.cases, row, 0)),
-            (
-                scenes[image][place],
-                _instance_of(run, listed.cases, row, 1),
-            ),
-        )
-        sides = [None if which is None else scene.instances[which] for scene, which in pair]
-        case["masks"] = [None if side is None else outlines(side) for side in sides]
-        case["crop"] = crop_box([side for side in sides if side is not None], scenes[image][0])
+        case = {**_told_case(index, run, listed, row), "at": start + n}
+        shown = _sides(index, run, listed.cases, row, scenes[image])
+        case["masks"] = [None if side is None else outlines(side) for side in shown]
+        if pair is not None:
+            front = int(np.searchsorted(objects, run.front[pair]))
+            others = _sides(index, run, listed.cases, front, scenes[image])
+            case["front"] = {
+                **{name: value for name, value in _told_case(index, run, listed, front).items() if name in FRONT},
+                "said": _said(run, pair),
+                "masks": [None if side is None else outlines(side) for side in others],
+            }
+            shown += others
+        case["crop"] = crop_box([side for side in shown if side is not None], scenes[image][0])
+        told.append(case)
     return {"total": int(listed.rows.size), "kinds": listed.kinds, "cases": told}
+
+
+def _sides(index: Index, run: Run, found: Cases, row: int, scenes: Sequence[Scene]) -> list[Instance | None]:
+    """A case's object and its detection."""
+    places = [_instance_of(run, found, row, side) for side in (0, 1)]
+    both = scenes[0], scenes[index.runs.index(run) + 1]
+    return [None if which is None else scene.instances[which] for scene, which in zip(both, places, strict=True)]
 
 
 def _instance_of(run: Run, found: Cases, row: int, side: int) -> int | None:
@@ -75,8 +89,8 @@ def _instance_of(run: Run, found: Cases, row: int, side: int) -> int | None:
 
 def _told_case(index: Index, run: Run, listed: Listed, row: int) -> dict[str, Any]:
     found, table = listed.cases, run.table
-    names, detection, truth = index.dataset.categories, int(found.found[row]), int(found.truth[row])
-    all_scores = run.cases(listed.threshold, 0.0)  # the objects come first, in the same sequence
+    names, detection, truth = index.classes, int(found.found[row]), int(found.truth[row])
+    all_scores = run.cases(listed.query.iou, 0.0, listed.query.matching)  # the objects come first, in the same sequence
     below = int(all_scores.found[row]) if found.own[row] and detection < 0 else -1
     image = int(found.image[row])
     return {
@@ -119,11 +133,11 @@ def told_images(index: Index, listed: Images, start: int, count: int) -> dict[st
     return {"total": int(listed.rows.size), "images": told}
 
 
-def told_image(index: Index, image: int, threshold: float, least_score: float) -> dict[str, Any]:
+def told_image(index: Index, image: int, query: Query) -> dict[str, Any]:
     """Everything in an image: the objects, and for each run its detections, what they are, and wrong orders."""
     truth, *found = index.scenes(image)
     known = index.images[image]
-    sides = [_told_side(index, run, scene, image, threshold, least_score) for run, scene in _pairs(index, found)]
+    sides = [_told_side(index, run, scene, image, query) for run, scene in _pairs(index, found)]
     return {
         "image": image,
         "file": known.file_name,
@@ -141,15 +155,13 @@ def _pairs(index: Index, found: Sequence[Scene]) -> list[tuple[Run, Scene]]:
     return [] if index.alone else list(zip(index.runs, found, strict=True))
 
 
-def _told_side(
-    index: Index, run: Run, scene: Scene, image: int, threshold: float, least_score: float
-) -> dict[str, Any]:
+def _told_side(index: Index, run: Run, scene: Scene, image: int, query: Query) -> dict[str, Any]:
     """A run's detections in one image, each with the object it is matched with or was meant for."""
-    found = run.cases(threshold, least_score)
+    found = run.cases(query.iou, query.score, query.matching)
     rows = np.flatnonzero((found.image == image) & (found.found >= 0))
     shown = [_instance_of(run, found, row, 1) or 0 for row in rows.tolist()]
     instances = [scene.instances[place] for place in shown]
-    names, iou = index.dataset.categories, run.iou(dataclasses.replace(found, pair=found.pair[rows]))
+    names, iou = index.classes, run.iou(dataclasses.replace(found, pair=found.pair[rows]))
     detections = [
         {
             "detection": place,
@@ -171,12 +183,21 @@ def _told_side(
 def _wrong_order(run: Run, image: int) -> list[dict[str, Any]]:
     """Pairs of objects (places in the scene) of which `front` hides `back`, and what the predictions say: `reversed` or
     `neither`; or `invented` where they alone say so."""
-    relations, truth = run.table.relations, run.table.truth
-    rows = run.wrong[truth.image[relations.pair[0, run.wrong]] == image]
-    ids, signs, told = truth.id[relations.pair[:, rows]], relations.truth[rows], relations.told[rows]
-    front, back = np.where(np.where(signs == 0, told, signs) > 0, ids, ids[::-1])
-    said = np.select([signs == 0, told == 0], ["invented", "neither"], "reversed")
-    return [{"front": int(f), "back": int(b), "said": str(word)} for f, b, word in zip(front, back, said, strict=True)]
+    truth = run.table.truth
+    rows = run.wrong[truth.image[run.behind[run.wrong]] == image]
+    return [
+        {"front": int(truth.id[run.front[row]]), "back": int(truth.id[run.behind[row]]), "said": _said(run, row)}
+        for row in rows.tolist()
+    ]
+
+
+def _said(run: Run, row: int) -> str:
+    """What the predictions say of a pair: that it is so ('right'), the reverse, neither; or they alone say so."""
+    relations = run.table.relations
+    true, told = relations.truth[row], relations.told[row]
+    if true == told:
+        return "right"
+    return "invented" if true == 0 else "neither" if told == 0 else "reversed"
 
 
 def _all_outlines(instances: Sequence[Instance]) -> list[dict[str, Any] | None]:

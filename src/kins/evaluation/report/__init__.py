@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,13 +19,13 @@ import kins
 from kins.errors import missing
 from kins.evaluation.analysis import SURE, analyse, main_categories
 from kins.evaluation.bootstrap import bootstrap, interval
-from kins.evaluation.cases import LEVELS as LEVELS_OF_CASES
 from kins.evaluation.errors import ERRORS, LEVELS, Analysis
 from kins.evaluation.precision import RECALLS
 from kins.evaluation.report.charts import Chart, bars_chart, confusion_chart, curves_chart
 from kins.evaluation.report.papers import TABLES, as_csv, as_latex, paper_tables
 from kins.evaluation.report.pictures import choose, image_quality, shown
 from kins.evaluation.results import Results, short_names, without_nan
+from kins.evaluation.slices import word_of
 from kins.files import CSV_MARK, PERCENT_MARK, write_atomic, write_json, write_markup
 from kins.records import Dataset
 from kins.statistics.numbers import difference, number
@@ -42,21 +42,24 @@ LEVEL_NAMES = {
 }
 
 
-VIEWS = {
-    "levels": {part.name for part in LEVELS_OF_CASES},
+HIDDEN_VIEW = {"kind": "extents", "sort": "hidden"}
+VIEWS: dict[str, Any] = {
     "sizes": {"APs": "small", "APm": "medium", "APl": "large", "ARs": "small", "ARm": "medium", "ARl": "large"},
     "thresholds": {"AP75": "0.75"},
     "regions": {
-        "pairs": {},
-        "amodal": {"sort": "amodal"},
-        "inmodal": {"sort": "inmodal"},
-        "hidden": {"sort": "hidden"},
-        "hidden_pairs": {"sort": "hidden"},
-        "hidden_partial": {"sort": "hidden", "level": "partial"},
-        "hidden_heavy": {"sort": "hidden", "level": "heavy"},
+        "pairs": {"kind": "right"},
+        "amodal": {"kind": "right", "sort": "amodal"},
+        "inmodal": {"kind": "right", "sort": "inmodal"},
+        "hidden": HIDDEN_VIEW,
+        "hidden_pairs": HIDDEN_VIEW,
+        "hidden_partial": HIDDEN_VIEW | {"level": "partial"},
+        "hidden_heavy": HIDDEN_VIEW | {"level": "heavy"},
     },
+    "occlusion": {"pairs": {"kind": "judged"}, "occluded": {"kind": "judged", "level": "some"}},
+    "order": {"pairs": {"kind": "pairs"}},
+    "otherwise": {"occlusion": {"kind": "occlusion"}, "order": {"kind": "order"}},
 }
-"""What of a figure's name `kins view` narrows its lists by."""
+"""How `kins view` narrows its lists for a figure, by the figure's name."""
 
 
 def write_report(
@@ -111,7 +114,7 @@ def write_report(
         "error_levels": LEVELS,
         **_class_names(results[labels[0]]),
         "charts": {name: chart.svg for name, chart in charts.items()},
-        "views": VIEWS,
+        "views": VIEWS | {"levels": {part.name: word_of(part) for part in results[labels[0]].slices}},
         "below": str(math.nextafter(SURE, 0)),
         "version": kins.__version__,
         "samples": samples,
@@ -123,6 +126,7 @@ def write_report(
         "share": _share,
         "most": _most,
         "address": _address,
+        "leads": _leads,
         "mistakes": _mistakes,
     }
     template = resources.files(__package__).joinpath("page.html.jinja").read_text()
@@ -229,8 +233,25 @@ def _charts(
         if found:
             suffix = f"-{run}" if several else ""
             title = "Ground truth (row) detected as (column): % of the row, and count"
-            charts[f"confusion{suffix}"] = confusion_chart(found.classes, found.confusion, title)
+            link = _confused(list(results.values())[run - 1], found.classes, list(results)[run - 1] if several else "")
+            charts[f"confusion{suffix}"] = confusion_chart(found.classes, found.confusion, title, link)
     return charts
+
+
+def _confused(results: Results, classes: Sequence[str], run: str) -> Callable[[int, int], str]:
+    """By row and column of the confusion: what a list has to have; '' for categories that share a row or column."""
+    count = len(classes)
+    alone = len(main_categories(results)[0])
+
+    def link(row: int, column: int) -> str:
+        if any(alone <= place < count for place in (row, column)):
+            return ""
+        of, by = [*classes, ""][row], [*classes, ""][column]
+        side = "detections" if row == count else "objects"
+        kind = "missed" if column == count else ""
+        return _address({"run": run, "matching": "any", "of": side, "class": of, "taken": by, "kind": kind})
+
+    return link
 
 
 def _as_json(
@@ -270,6 +291,11 @@ def _share(value: float, full: float) -> str:
 def _address(words: Mapping[str, str]) -> str:
     """Of a list in `kins view`; words without a value are left out."""
     return urlencode({name: value for name, value in words.items() if value})
+
+
+def _leads(value: float) -> bool:
+    """Whether there is something to look at: not where nothing was counted, or a figure is not defined."""
+    return not math.isnan(value) and (isinstance(value, float) or value != 0)
 
 
 def _mistakes(taken: Mapping[str, Mapping[str, int]], most: int = 8) -> list[tuple[str, str, int]]:

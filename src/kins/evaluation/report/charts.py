@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,12 +17,15 @@ from kins.files.terminal import shown
 from kins.statistics.numbers import UNKNOWN, number
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 FONT = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 VARIABLES = {INK: "--ink", SOFT: "--soft", GRID: "--line"}
 """Of the page, by the colour that stands for each in a file of its own."""
+LINK = '<a data-view="'
+"""How what leads to a list in `kins view` is written."""
 HEIGHT, FONT_SIZE = 300, 12
 """In pixels of the page."""
 
@@ -35,7 +38,8 @@ class Chart(NamedTuple):
 
     def standalone(self) -> str:
         """The SVG as a file of its own: fixed colours instead of style variables, which drawing programs don't know."""
-        return re.sub(r"var\(--[a-z0-9-]+, (#[0-9a-f]+)\)", r"\1", self.svg) + "\n"
+        text = re.sub(rf'{LINK}[^"]*">|</a>', "", self.svg)
+        return re.sub(r"var\(--[a-z0-9-]+, (#[0-9a-f]+)\)", r"\1", text) + "\n"
 
 
 def curves_chart(
@@ -81,14 +85,24 @@ def bars_chart(
         return _finished(figure, title)
 
 
-def confusion_chart(names: Sequence[str], counts: Sequence[Sequence[int]], title: str) -> Chart:
-    """Ground truth by row, detection by column: the share of the row in percent, as shade too, above the count."""
+def confusion_chart(
+    names: Sequence[str],
+    counts: Sequence[Sequence[int]],
+    title: str,
+    link: Callable[[int, int], str] = lambda row, column: "",
+) -> Chart:
+    """Ground truth by row, detection by column: the share of the row in percent, as shade too, above the count.
+
+    Args:
+        link: what a list in `kins view` is to have for the count in a row and column, or ''.
+    """
     from matplotlib.collections import PatchCollection
     from matplotlib.patches import Rectangle
 
     names = [shown(name) for name in names]
     count = len(names)
     side = 48 * (count + 1)
+    links: list[tuple[Artist, str]] = []
     with chart_style(FONT_SIZE):
         figure, axes = _chart(title, side + 150, side + 110)
         axes.grid(False)
@@ -105,14 +119,15 @@ def confusion_chart(names: Sequence[str], counts: Sequence[Sequence[int]], title
                     fill = "#ffffff" if share > 0.55 else INK
                     axes.text(c + 0.48, r + 0.4, number(100 * share, 0), ha="center", va="center", color=fill)
                     ink = SOFT if fill == INK else fill
-                    axes.text(c + 0.48, r + 0.74, f"{value:,}", ha="center", va="center", color=ink, fontsize=7)
+                    at = {"ha": "center", "va": "center", "fontsize": 7}
+                    links.append((axes.text(c + 0.48, r + 0.74, f"{value:,}", color=ink, **at), link(r, c)))
         axes.set(xlim=(0, count + 1), ylim=(count + 1, 0), aspect="equal")
         axes.xaxis.tick_top()
         middles = np.arange(count + 1) + 0.48
         axes.set_xticks(middles, [*names, "missed"], rotation=45, ha="left", rotation_mode="anchor")
         axes.set_yticks(middles, [*names, "nothing"])
         axes.tick_params(length=0)
-        return _finished(figure, title)
+        return _finished(figure, title, links)
 
 
 def _chart(title: str, width: float, height: float, names: Sequence[str] = ()) -> tuple[Figure, Axes]:
@@ -136,15 +151,22 @@ def _columns(names: Sequence[str], width: float) -> int:
     return max(1, min(len(names), int(width / (45 + 6.5 * max(map(len, names), default=1)))))
 
 
-def _finished(figure: Figure, title: str) -> Chart:
-    """SVG in pixels, without head and names of parts; colours of the style are variables of the page."""
+def _finished(figure: Figure, title: str, links: Iterable[tuple[Artist, str]] = ()) -> Chart:
+    """SVG in pixels, without head and names of parts; colours of the style are variables of the page.
+
+    Args:
+        links: what leads to a list in `kins view`, and to which; in the page's SVG alone.
+    """
     buffer, pdf = io.StringIO(), io.BytesIO()
     figure.savefig(pdf, format="pdf", metadata={"CreationDate": None, "Title": title})
+    for artist, words in links:
+        artist.set_url(words or None)
     figure.savefig(buffer, format="svg", transparent=True)
     text = buffer.getvalue()
     text = text[text.index("<svg") :].strip()
     text = re.sub(r"\s*<(metadata|style)\b.*?</\1>", "", text, flags=re.DOTALL)  # its style is for all of a page
     text = re.sub(r'<g id="[^"]*">', "<g>", text)
+    text = re.sub(r'<a xlink:href="([^"]*)"[^>]*>', rf'{LINK}\1">', text)
     text = re.sub(r'(width|height)="([\d.]+)pt"', r'\1="\2"', text, count=2)
     text = re.sub(r' font-family: [^;"]*;', "", text)
     label = f'role="img" aria-label="{escape(title)}" font-family="{FONT}" stroke-linejoin="round"'

@@ -1,7 +1,7 @@
 // What the page shows, as its address says: #kind=missed&class=car is a list, &at=3 the case at that place of it.
 
 /** What narrows a list. */
-export const FILTERS = ["run", "kind", "of", "class", "taken", "level", "size", "image", "score", "most", "iou", "sort"];
+export const FILTERS = ["run", "kind", "of", "class", "taken", "level", "size", "image", "score", "most", "iou", "matching", "sort"];
 
 /** The address as an object of texts. */
 export function read() {

@@ -37,7 +37,7 @@ export async function imagePage(app, words) {
 
 async function imageOf(app, place, words) {
   const [image, shown] = await Promise.all([
-    get(`/images/${place}?${asked({ score: words.score, iou: words.iou })}`),
+    get(`/images/${place}?${asked({ score: words.score, iou: words.iou, matching: words.matching })}`),
     app.opened.pictures ? picture(place).catch(() => null) : null,
   ]);
   return { image, shown };
@@ -50,13 +50,25 @@ class Comparison {
     this.only = false;
     this.share = 50;
     this.truth = image.truth.map((object, k) => ({ ...object, id: `t${k}`, colour: colourOf(k), label: `${object.class} ${k + 1}` }));
-    this.runs = image.runs.map((side) => ({ ...side, objects: side.detections.map((found) => this.detection(found)) }));
-    this.bright = one ? new Set([`t${one.object}`, `d${one.detection}`]) : null;
+    this.runs = image.runs.map((side) => ({ ...side, objects: side.detections.map((found) => this.detection(found, side.name)) }));
+    this.bright = one ? new Set([one, one.front].filter(Boolean).flatMap((side) => this.ids(side))) : null;
   }
 
-  detection(found) {
+  /** The object and the detection of a case; and what other predictions have for the object. */
+  ids({ object, detection }) {
+    const others = this.runs.filter(({ name }) => name !== this.run).flatMap(({ objects }) => objects);
+    const theirs = others.filter((found) => found.own && found.object === object).map(({ id }) => id);
+    return [`t${object}`, `d${detection}@${this.run}`, ...theirs];
+  }
+
+  /** The name of the predictions that the list is of. */
+  get run() {
+    return this.words.run || this.app.opened.runs[0];
+  }
+
+  detection(found, run) {
     const label = `${found.class} ${found.score.toFixed(2)}`;
-    return { ...found, id: `d${found.detection}`, colour: colourOf(found.object, found.detection, this.truth.length), label };
+    return { ...found, id: `d${found.detection}@${run}`, run, colour: colourOf(found.object, found.detection, this.truth.length), label };
   }
 
   /** [title, sides] of each stage. */
@@ -115,7 +127,7 @@ class Comparison {
   focus() {
     const whole = [0, 0, this.image.width, this.image.height];
     if (!this.one || this.far) return whole;
-    const rings = this.one.masks.filter(Boolean).map((masks) => masks.whole).filter((ring) => ring.length);
+    const rings = [...this.one.masks, ...(this.one.front?.masks ?? [])].filter(Boolean).map((masks) => masks.whole).filter((ring) => ring.length);
     if (!rings.length) return whole;
     const boxes = rings.map((ring) => boxOf(ring).map((value) => value / 100));
     const [left, top] = [0, 1].map((k) => Math.min(...boxes.map((box) => box[k])));
@@ -179,10 +191,11 @@ class Comparison {
   /** Opens the case of an object or a detection that was clicked. */
   async open(id) {
     if (!id || this.bright?.has(id)) return;
-    const list = { run: this.words.run, score: this.words.score, iou: this.words.iou, image: this.image.image };
+    const { score, iou, matching } = this.words;
+    const { run = this.words.run, detection } = this.runs.flatMap(({ objects }) => objects).find((found) => found.id === id) ?? {};
+    const list = { run, score, iou, matching, image: this.image.image };
     const { cases } = await get(`/cases?${asked(list, { from: 0, count: 200 })}`);
-    const [kind, place] = [id[0], Number(id.slice(1))];
-    const found = cases.find((one) => (kind === "t" ? one.own && one.object === place : one.detection === place));
+    const found = cases.find((one) => (detection === undefined ? one.own && `t${one.object}` === id : one.detection === detection));
     if (found) go({ ...list, at: found.at });
   }
 
@@ -227,8 +240,7 @@ class Comparison {
   }
 
   about() {
-    const { one, app, image, words } = this;
-    const run = words.run ?? app.opened.runs[0];
+    const { one, app, image, words, run } = this;
     if (one) return [el("h2", {}, title(one)), facts(one, app.opened), one.own ? wrongOrder(image, run, one.object) : null, likeIt(one, words)].flat();
     return [el("p", { class: "quiet" }, `${image.truth.length} objects, ${image.width} × ${image.height}`), wrongOrder(image, run, null)].flat();
   }

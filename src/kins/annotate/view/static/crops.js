@@ -18,6 +18,7 @@ function part(image, [x, y, width, height], pictures) {
   return made.decode().then(() => made);
 }
 
+const IN_FRONT = { right: "rightly said to be behind", reversed: "said to be in front of", neither: "not said to be behind", invented: "wrongly said to be behind" };
 const IOUS = { box: "boxes", inmodal: "visible parts", hidden: "hidden parts" };
 
 /** What is said below a crop; the IoU by which the list is sorted, too. */
@@ -28,7 +29,8 @@ function line(one, sort) {
   if (IOUS[sort] && one.iou[sort] !== null) parts.push(`${one.iou[sort].toFixed(2)} of ${IOUS[sort]}`);
   if (one.rate !== null) parts.push(`${percent(one.rate)} hidden`);
   if (one.below) parts.push(`${NAMES[one.below.kind]} at score ${one.below.score.toFixed(2)}`);
-  if (one.order) parts.push("order wrong");
+  if (one.front) parts.push(`${IN_FRONT[one.front.said]} ${one.front.class}`);
+  else if (one.order) parts.push("order wrong");
   return parts.join(", ");
 }
 
@@ -41,7 +43,8 @@ export function title(one) {
 /** @param {object} one a case  @param {object} words the address of the list */
 function card(one, words, { opened, blend }) {
   const colour = colourOf(one.object, one.detection, 5);
-  const [truth, found] = one.masks.map((masks) => (masks ? [{ masks, colour }] : []));
+  const both = one.front ? [[one, colour], [one.front, colourOf(one.front.object, one.front.detection, 5)]] : [[one, colour]];
+  const [truth, found] = [0, 1].map((k) => both.filter(([{ masks }]) => masks[k]).map(([{ masks }, shade]) => ({ masks: masks[k], colour: shade })));
   const shown = part(one.image, one.crop, opened.pictures);
   const sides = [{ objects: truth, dashed: false }, { objects: found, dashed: blend }];
   const alone = !opened.runs.length;

@@ -19,6 +19,7 @@ export function facts(one, opened) {
     found ? ["IoU of visible parts", decimal(one.iou.inmodal)] : null,
     found ? ["IoU of hidden parts", decimal(one.iou.hidden)] : null,
     ["hidden", one.rate === null ? "not known" : `${percent(one.rate, 1)} (${one.level})`],
+    one.front ? ["behind", `${one.front.class} ${one.front.object + 1}${one.front.said === "right" ? ", rightly said" : ""}`] : null,
     found && one.said !== null ? ["said to be occluded", decimal(one.said)] : null,
     ["pixels", `${one.area.toLocaleString("en")} (${one.size})`],
   ];
@@ -47,7 +48,8 @@ export function wrongOrder(image, run, object) {
 
 /** Links to what is like this case, and to its image. */
 export function likeIt(one, words) {
-  const list = { run: words.run, score: words.score, iou: words.iou };
+  const { run, score, iou, matching } = words;
+  const list = { run, score, iou, matching };
   return el("p", { class: "like" },
     el("a", { href: link({ ...list, image: one.image }) }, "all of this image"), " · ",
     el("a", { href: link({ ...list, kind: one.kind, class: one.own ? one.class : one.detected, level: one.level }) }, "others like it"));
