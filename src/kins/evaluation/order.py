@@ -48,7 +48,8 @@ class Relations:
     def sides(self) -> tuple[Ints, Ints]:
         """(N,) rows of the one in front and of the one behind it: in the ground truth, or else in the prediction."""
         first = np.where(self.truth == 0, self.told, self.truth) > 0
-        return np.where(first, *self.pair), np.where(first, *self.pair[::-1])
+        one, other = self.pair
+        return np.where(first, one, other), np.where(first, other, one)
 
     @classmethod
     def joined(cls, parts: list[Relations]) -> Relations:

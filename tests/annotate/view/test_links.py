@@ -33,13 +33,15 @@ class Page(HTMLParser):
         self.heading = self.tag = self.text = self.words = ""
         self.head: list[str] = []
         self.row: list[str] = []
-        self.drawing = False
+        self.drawing = self.small = False
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         given = dict(attributes)
         if tag in ("h2", "h3", "th", "td", "text"):
             self.tag, self.text = tag, ""
             self.words = "" if tag != "text" else self.words
+        if tag == "text":
+            self.small = "7px" in (given.get("style") or "")
         if tag == "table":
             self.head = []
         if tag == "tr":
@@ -62,7 +64,7 @@ class Page(HTMLParser):
             name = self.head[len(self.row)]
             self.row.append(text)
             self.cells.append((self.heading, " ".join(self.row[:1]), name, text, self.words))
-        if tag == "text" and self.words:
+        if tag == "text" and self.words and self.small:
             self.charts.append((text, self.words))
         if tag == "a":
             self.words = self.words if self.tag == "td" else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -109,18 +110,19 @@ def confusion_chart(
         axes.spines[:].set_visible(False)
         cells = [Rectangle((c, r), 0.95, 0.95) for r in range(count + 1) for c in range(count + 1 - (r == count))]
         axes.add_collection(PatchCollection(cells, facecolor=GRID, alpha=0.35))
+        write = partial(axes.text, ha="center", va="center")
         for r, row in enumerate(counts):
             total = max(sum(row), 1)
             for c, value in enumerate(row):
                 if value and (r, c) != (count, count):
                     share = value / total
                     color = SERIES[0] if r == c else SERIES[1]
-                    axes.add_patch(Rectangle((c, r), 0.95, 0.95, facecolor=color, alpha=0.9 * share))
+                    patch = axes.add_patch(Rectangle((c, r), 0.95, 0.95, facecolor=color, alpha=0.9 * share))
                     fill = "#ffffff" if share > 0.55 else INK
-                    axes.text(c + 0.48, r + 0.4, number(100 * share, 0), ha="center", va="center", color=fill)
+                    percent = write(c + 0.48, r + 0.4, number(100 * share, 0), color=fill)
                     ink = SOFT if fill == INK else fill
-                    at = {"ha": "center", "va": "center", "fontsize": 7}
-                    links.append((axes.text(c + 0.48, r + 0.74, f"{value:,}", color=ink, **at), link(r, c)))
+                    told = write(c + 0.48, r + 0.74, f"{value:,}", color=ink, fontsize=7)
+                    links += [(artist, link(r, c)) for artist in (patch, percent, told)]
         axes.set(xlim=(0, count + 1), ylim=(count + 1, 0), aspect="equal")
         axes.xaxis.tick_top()
         middles = np.arange(count + 1) + 0.48
