@@ -1,6 +1,7 @@
 """A driver for tests to kill, with workers that are slow, note down their processes, and may die of an item."""
 
 import os
+import resource
 import signal
 import sys
 import time
@@ -14,14 +15,24 @@ IMAGES, SIZE = 40, 4
 
 
 class Work:
-    """Item k is an image with k % 3 instances; an item that is negative ends the process."""
+    """Item k is an image with k % 3 instances; an item that is negative ends the process.
 
-    def __init__(self, notes: Path | None = None, seconds: float = 0.0) -> None:
-        self.categories, self._seconds = {1: "car"}, seconds
+    Args:
+        notes: folder in which the process leaves its number.
+        seconds: that an item takes.
+        shards: for which there is space on the process's disk.
+    """
+
+    def __init__(self, notes: Path | None = None, seconds: float = 0.0, shards: int | None = None) -> None:
+        self.categories, self._seconds, self._shards = {1: "car"}, seconds, shards
         if notes is not None:
             (notes / str(os.getpid())).touch()
 
     def __call__(self, items):
+        if self._shards is not None:
+            if self._shards == 0:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+            self._shards -= 1
         for k in items:
             time.sleep(self._seconds)
             if k < 0:
@@ -35,11 +46,16 @@ class Work:
 
 
 def made(
-    out: Path, items=range(IMAGES), ray: str | None = None, notes: Path | None = None, seconds: float = 0.0
+    out: Path,
+    items=range(IMAGES),
+    ray: str | None = None,
+    notes: Path | None = None,
+    seconds: float = 0.0,
+    shards: int | None = None,
 ) -> Done:
     """The shards of some items."""
-    plan = {"items": list(items)}
-    return in_shards(out, plan, list(items), partial(Work, notes, seconds), "image {}".format, How(SIZE, ray, 2), "try")
+    plan, work = {"items": list(items)}, partial(Work, notes, seconds, shards)
+    return in_shards(out, plan, list(items), work, "image {}".format, How(SIZE, ray, 2), "try")
 
 
 if __name__ == "__main__":

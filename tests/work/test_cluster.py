@@ -71,19 +71,20 @@ def times(out: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in out.glob("[!.]*.parquet")}
 
 
-def started(out: Path, cluster: str) -> tuple[subprocess.Popen[str], Path]:
-    """A driver in a process of its own, when it has made a shard; and the folder of its workers' numbers."""
-    notes = Path(f"{out}.notes")
-    notes.mkdir()
+def begun(out: Path, *command: object) -> subprocess.Popen[str]:
+    """A command in a process of its own, when it has made a shard."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.work.driver", str(out), cluster],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        [sys.executable, "-m", *map(str, command)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     wait_for(lambda: times(out) or process.poll() is not None)
-    return process, notes
+    return process
+
+
+def started(out: Path, cluster: str) -> tuple[subprocess.Popen[str], Path]:
+    """The driver, when it has made a shard, and the folder of its workers' numbers."""
+    notes = Path(f"{out}.notes")
+    notes.mkdir()
+    return begun(out, "tests.work.driver", out, cluster), notes
 
 
 def test_whoever_is_killed_only_what_is_missing_is_made(cluster, wanted, tmp_path):
@@ -123,6 +124,41 @@ def test_only_the_picture_that_workers_die_of_is_missing(cluster, wanted, tmp_pa
             "image 1000: can't be read",
         ]
         assert list(kins.load(tmp_path / "out").images) == [k for k in items if 0 <= k < 1000]
+
+
+def test_a_full_disk_of_workers_is_one_line_and_loses_nothing(cluster, wanted, tmp_path):
+    with pytest.raises(KinsError, match=r"-of-00010\.parquet: can't be written") as error:
+        made(tmp_path / "out", ray=cluster, shards=2)
+    assert "\n" not in str(error.value)
+    before = times(tmp_path / "out")
+    assert 2 <= len(before) < len(wanted)
+    assert not list((tmp_path / "out").glob(".*.parquet"))
+    made(tmp_path / "out")
+    assert shards(tmp_path / "out") == wanted
+    assert times(tmp_path / "out").items() >= before.items()
+
+
+@pytest.mark.slow
+def test_convert_and_synth_go_on_when_they_were_killed(cluster, tmp_path):
+    """Whole commands; what they leave is what they would have made at once."""
+    write_shapes(tmp_path / "pictures", 300, (40, 60)).save(tmp_path / "truth.json")
+    convert = ["convert", tmp_path / "truth.json", "OUT", "--to", "parquet", "--images", tmp_path / "pictures"]
+    convert += ["--pictures", "--shard", "1"]
+    synth = ["synth", "OUT", "--train", "40", "--size", "192x64", "--quality", "fast", "--shard", "1"]
+    for name, command, inner in (("a.parquet", convert, ""), ("b.parquet", synth, "training")):
+        words = [str(tmp_path / name) if word == "OUT" else word for word in command]
+        out = tmp_path / name / inner
+        process = begun(out, "kins", *words, "--ray", cluster, "--workers", "2")
+        process.kill()
+        assert process.communicate() == ("", "")
+        before = times(out)
+        assert 0 < len(before) < (300 if name == "a.parquet" else 40)
+        again = subprocess.run([sys.executable, "-m", "kins", *map(str, words)], capture_output=True, text=True)
+        assert (again.returncode, again.stderr) == (0, "")
+        assert times(out).items() >= before.items()
+        whole = [str(tmp_path / "whole" / name) if word == "OUT" else str(word) for word in command]
+        subprocess.run([sys.executable, "-m", "kins", *whole], check=True, capture_output=True)
+        assert shards(out) == shards(tmp_path / "whole" / name / inner)
 
 
 def test_complete_gives_the_same_files(cluster, tmp_path, monkeypatch):

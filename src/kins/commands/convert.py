@@ -1,11 +1,14 @@
 """kins convert."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kins.commands.options import As, From, Images
+from kins.commands.options import As, From, Images, Ray, RayWorkers, shards_asked
+
+if TYPE_CHECKING:
+    from kins.work.conversion import Input
 
 
 def convert(
@@ -48,29 +51,39 @@ def convert(
     from_: From = None,
     as_: As = None,
     images: Images = None,
+    pictures: Annotated[
+        bool, typer.Option("--pictures", help="Put the pictures in --images into the Parquet file or shards, too.")
+    ] = False,
+    shard: Annotated[
+        int | None,
+        typer.Option("--shard", metavar="N", min=1, help="Write NAME.parquet as a folder of shards of N images."),
+    ] = None,
+    ray: Ray = None,
+    workers: RayWorkers = None,
 ) -> None:
     """Convert annotations from one format to another, and say what the target can't hold.
+
+    With --to parquet and --shard or --ray the output is a folder of Parquet shards, made here or by many machines;
+    interrupted, the same command goes on where it stopped. An image that can't be converted is then reported and
+    skipped.
 
     Example: kins convert COCO_amodal_val2014.json val.json --to kins2020
     """
     from kins.files import check_output
     from kins.files.terminal import say
-    from kins.formats import load, load_instaorder, load_predictions, outputs
-    from kins.formats.names import with_coco_names
+    from kins.formats import outputs
     from kins.formats.tools import TOOLS, input_files
     from kins.masks import require_sound
+    from kins.work.conversion import Input
 
+    given = Input(source, images, from_, as_, annotations, masks, coco_names)
+    if shard is not None or ray is not None or workers is not None:
+        _convert_shards(given, target, to, polygons, pictures, shard, ray, workers)
+        return
     inputs = [source, annotations, masks, images, *input_files(source)]
     if to not in TOOLS:
         check_output(target, inputs)
-    if masks is not None:
-        dataset = load_instaorder(source, masks, images)
-    elif annotations is None:
-        dataset = load(source, images=images, format=from_, masks=as_)
-    else:
-        dataset = load_predictions(source, load(annotations, images=images, masks="amodal"), masks=as_)
-    if coco_names:
-        dataset = with_coco_names(dataset)
+    dataset = given.open()
     if to in TOOLS:
         check_output(outputs(dataset, target, to), inputs)
     missing, boxes = {"amodal", "inmodal"}, 0
@@ -78,7 +91,7 @@ def convert(
         require_sound([mask for instance in scene for mask in (instance.amodal, instance.inmodal)])
         boxes += sum(i.whole is None and (i.amodal_box or i.inmodal_box) is not None for i in scene)
         missing -= {kind for kind in missing if any(getattr(instance, kind) is not None for instance in scene)}
-    for line in dataset.save(target, format=to, masks=as_, polygons=polygons):
+    for line in dataset.save(target, format=to, masks=as_, polygons=polygons, pictures=pictures or None):
         say(f"not kept: {line}", err=True)
     if to == "cvat":
         from kins.formats.tools.cvat_writer import raw_labels
@@ -89,6 +102,29 @@ def convert(
     if boxes:
         say(f"missing: masks of {boxes} instances, which are boxes alone; {_BOXES}", err=True)
     say(f"{target}: {len(dataset)} images, {sum(len(scene) for scene in dataset)} instances")
+
+
+def _convert_shards(
+    given: "Input",
+    target: Path,
+    to: str,
+    polygons: bool,
+    pictures: bool,
+    shard: int | None,
+    ray: str | None,
+    workers: int | None,
+) -> None:
+    from kins.commands.options import say_shards
+    from kins.errors import KinsError
+    from kins.work.conversion import convert_shards
+    from kins.work.shards import SIZE, How
+
+    if to != "parquet" or target.suffix != ".parquet":
+        raise KinsError(f"{target}: shards are Parquet; name them NAME.parquet, with --to parquet")
+    if polygons:
+        raise KinsError("the format parquet has run lengths; leave out --polygons")
+    shards_asked(target, ray, workers)
+    say_shards(target, convert_shards(given, target, How(shard or SIZE, ray, workers), pictures), False)
 
 
 _BOXES = "kins complete --with boxes finds both masks in the pictures"

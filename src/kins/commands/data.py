@@ -190,6 +190,8 @@ def crop(
     cut = dataset.crop((x, y, width, height), area, None if pictures is None else ".png")
     if missed := len(dataset) - len(cut):
         say(f"left out: {missed} images that the window misses", err=True)
+    if dataset.contents and images is None:
+        say(f"not kept: pictures that lie in the file itself ({len(dataset.contents)} images)", err=True)
     if pictures is not None:
         _cut_pictures(dataset, cut, (x, y, width, height), pictures)
     _write(cut, target, to, as_)

@@ -72,7 +72,7 @@ def width_and_height(size: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
-def shards_asked(out: Path, ray: str | None, workers: int | None, show: Path | None) -> bool:
+def shards_asked(out: Path, ray: str | None, workers: int | None, show: Path | None = None) -> bool:
     """Whether the output is a folder of shards. Raises KinsError for options that do not go with it, or need it."""
     from kins.errors import KinsError
 
@@ -94,6 +94,8 @@ def say_shards(out: Path, done: Any, json_: bool) -> None:
 
     from kins.files.terminal import say
 
+    for line in done.left_out:
+        say(f"not kept: {line}", err=True)
     for line in done.again:
         say(line, err=True)
     for line in done.failed:

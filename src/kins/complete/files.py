@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kins.complete.completer import Completer
 from kins.errors import KinsError
-from kins.formats import folders, load, recognise
+from kins.formats import folders, load, parquet, recognise
 from kins.formats.document import read_document
 from kins.formats.prediction_writer import PredictionWriter
 from kins.formats.results import load_results
@@ -43,7 +43,7 @@ def open_masks(
     Raises:
         KinsError: nothing that holds masks.
     """
-    if like is None and categories is None and folders.find(Path(source)):
+    if like is None and categories is None and (parquet.matches(Path(source)) or folders.find(Path(source))):
         return load(source, images=images, masks="inmodal")
     truth = None if like is None else load(like, images=images, masks="inmodal")
     if Path(source).is_dir() or like is not None or categories is not None or not _is_data_set(Path(source)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,7 +10,7 @@ from kins.complete.completer import LEARNED, METHODS, Completer
 from kins.complete.files import complete_image, open_masks
 from kins.errors import KinsError
 from kins.records import Dataset, Scene
-from kins.work.shards import Done, How, in_shards
+from kins.work.shards import Done, How, digest, in_shards, seen
 
 
 def complete_shards(
@@ -37,14 +36,14 @@ def complete_shards(
     Raises:
         KinsError: nothing that holds masks; or see `kins.work.shards.in_shards`.
     """
-    opened = partial(open_masks, Path(source).absolute(), _seen(images), categories, _seen(like))
+    opened = partial(open_masks, Path(source).absolute(), seen(images), categories, seen(like))
     dataset = opened()
-    plan = {"masks": f"{source} {_digest(Path(source))}", "method": method + _weights(method)}
+    plan = {"masks": f"{source} {digest(source)}", "method": method + _weights(method)}
     if order is not None:
-        plan["order"] = f"{order} {_digest(_found(order))}"
+        plan["order"] = f"{order} {digest(_found(order))}"
     named = method if method in METHODS or method in LEARNED else str(Path(method).absolute())
     return in_shards(
-        out, plan, list(dataset.images), partial(_Completing, opened, named, _seen(order)), str, how, "complete"
+        out, plan, list(dataset.images), partial(_Completing, opened, named, seen(order)), str, how, "complete"
     )
 
 
@@ -66,21 +65,6 @@ class _Completing:
                 yield str(error)
 
 
-def _seen(path: str | Path | None) -> Path | None:
-    return None if path is None else Path(path).absolute()
-
-
-def _digest(source: Path) -> str:
-    """Of a file its bytes', of a folder that of the names and sizes of what lies in it."""
-    import hashlib
-
-    if source.is_file():
-        with open(source, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    files = sorted((os.fsencode(path), path.stat().st_size) for path in source.rglob("*") if path.is_file())
-    return hashlib.sha256(repr(files).encode()).hexdigest()
-
-
 def _found(weights: str | Path) -> Path:
     from kins.models.weights import find
 
@@ -90,4 +74,4 @@ def _found(weights: str | Path) -> Path:
 def _weights(method: str) -> str:
     if method in METHODS:
         return ""
-    return f" {_digest(_found(method if Path(method).exists() else LEARNED.get(method, method)))}"
+    return f" {digest(_found(method if Path(method).exists() else LEARNED.get(method, method)))}"

@@ -78,7 +78,7 @@ def graph_svg(scene: Scene, colors: Sequence[Color], image: Rgb | None = None) -
         raise KinsError(
             f"image {scene.image.file_name}: needs both masks of each instance, or a stored order; see kins order"
         )
-    if image is None and scene.image_path is not None:
+    if image is None and scene.has_picture:
         image = scene.read_image()
     if image is None:
         image = np.full((scene.image.height, scene.image.width, 3), 150, np.uint8)

@@ -161,7 +161,7 @@ def write_picture(picture: Rgb, path: str | Path) -> None:
 
 def _background(scene: Scene, image: Rgb | None, scale: float) -> Rgb:
     size = scene.image.height, scene.image.width
-    if image is None and scene.image_path is not None:
+    if image is None and scene.has_picture:
         image = scene.read_image()
     if image is None:
         image = np.full((*size, 3), 96, np.uint8)

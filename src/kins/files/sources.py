@@ -57,6 +57,16 @@ class Place(NamedTuple):
         return content
 
 
+class Held(NamedTuple):
+    """A picture that is in memory."""
+
+    content: bytes
+
+    def read(self) -> bytes:
+        """The bytes."""
+        return self.content
+
+
 def find_pictures(names: Sequence[str | Path]) -> dict[Path, Place | None]:
     """The place of each picture by its path, None for a file of its own; in their sequence, each once.
 

@@ -143,7 +143,12 @@ POLYGONS: dict[str, tuple[Masks, ...]] = {
 
 
 def save(
-    dataset: Dataset, path: str | Path, format: str, masks: Masks | None = None, polygons: bool = False
+    dataset: Dataset,
+    path: str | Path,
+    format: str,
+    masks: Masks | None = None,
+    polygons: bool = False,
+    pictures: bool | None = None,
 ) -> list[str]:
     """Write an annotation file; returns a line for each kind of thing that the format can't hold.
 
@@ -153,6 +158,8 @@ def save(
         masks: which masks to write as plain COCO; the one that there is if None.
         polygons: write outlines in place of run lengths where files of this format have polygons (see POLYGONS, and
             annotation tools' files). They give the same pixels. Crowds keep run lengths, as in COCO.
+        pictures: put the pictures' bytes in, too, which Parquet alone has room for. None: those that lie in the Parquet
+            files that the data set was read from.
 
     Raises:
         KinsError: it can't be written, an instance lacks what the format needs, or a mask is damaged.
@@ -163,6 +170,8 @@ def save(
         ['inmodal mask (3 instances)', 'occlusion cluster and order (oco_id, ico_id) (3 instances)']
     """
     module = parquet if format == "parquet" else _module(format)
+    if pictures and module is not parquet:
+        raise KinsError(f"the format {format} has no room for pictures; parquet has")
     if polygons and format not in TOOLS:
         dataset = _outlined(dataset, format)
     cut: set[tuple[int, int]] = set()
@@ -171,13 +180,17 @@ def save(
     if format in TOOLS:
         losses = tools.store(dataset, Path(path), format, polygons)
     elif module is parquet:
-        losses = parquet.write(dataset, path)
+        losses = parquet.write(dataset, path, pictures)
     else:
         value, losses = coco.write(dataset, masks) if module is coco else module.write(dataset)
         write_json(path, encode(value))
     if cut:
         instances = f"{len(cut)} instance{'s' if len(cut) > 1 else ''}"
         losses.append(f"pixels outside of the image, which run lengths can't hold ({instances})")
+    if (module is not parquet or pictures is False) and (
+        held := sum(image_id in dataset.contents for image_id in dataset.images)
+    ):
+        losses.append(f"pictures that lie in the file itself ({held} images)")
     return [*dataset.left_out, *losses]
 
 

@@ -180,8 +180,9 @@ def to_huggingface(dataset: Dataset) -> datasets.Dataset:
 
     def described(scene: Scene) -> dict[str, Any]:
         row = parquet.row(scene)
-        path = None if scene.image_path is None else str(scene.image_path.resolve())
-        return row | {"image": None if path is None else {"bytes": None, "path": path}}
+        if scene.image_path is not None:
+            row["image"] = {"bytes": None, "path": str(scene.image_path.resolve())}
+        return row
 
     table = pa.Table.from_pylist([described(scene) for scene in dataset], schema=parquet.schema())
     said = msgspec.json.encode({"categories": dataset.categories}).decode()

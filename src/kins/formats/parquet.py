@@ -23,6 +23,7 @@ import msgspec
 
 from kins.errors import KinsError
 from kins.files import PROGRAM_MARK, check_regular, inside, reason, temporary_name
+from kins.files.sources import Place
 from kins.masks import Mask
 from kins.masks.runs import check_size
 from kins.records import Dataset, Image, Instance, Scene
@@ -72,13 +73,14 @@ def schema() -> Any:
     return pa.schema(columns)
 
 
-def write(dataset: Dataset, path: str | Path, pictures: bool = False, failed: Sequence[str] = ()) -> list[str]:
+def write(dataset: Dataset, path: str | Path, pictures: bool | None = None, failed: Sequence[str] = ()) -> list[str]:
     """Write one file; returns lines on what it can't hold, which is nothing for masks inside of their images.
 
     Args:
         dataset: any; scenes are taken one after the other.
         path: the file.
-        pictures: put the pictures' bytes into the file, too, as they lie in the image folder.
+        pictures: put the pictures' bytes into the file, too, as they lie on disk. None: those that lie in the Parquet
+            files that the data set was read from.
         failed: a line for each image that should be here and is not; kept in the file's metadata.
 
     Raises:
@@ -90,6 +92,10 @@ def write(dataset: Dataset, path: str | Path, pictures: bool = False, failed: Se
         []
         >>> kins.load("truth.parquet")
         Dataset(truth.parquet: 3 images, 3 categories: disc, box, triangle)
+        >>> kins.formats.parquet.write(write_shapes("pictures", 3), "whole.parquet", pictures=True)
+        []
+        >>> kins.load("whole.parquet")[0].read_image().shape
+        (160, 240, 3)
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -108,16 +114,11 @@ def write(dataset: Dataset, path: str | Path, pictures: bool = False, failed: Se
     return []
 
 
-def row(scene: Scene, pictures: bool = False) -> dict[str, Any]:
-    """The row of one image."""
-    image, content = scene.image, None
-    if pictures:
-        if scene.image_path is None:
-            raise KinsError(f"image {image.file_name}: no image folder given; name it with --images")
-        try:
-            content = {"bytes": scene.image_path.read_bytes(), "path": image.file_name}
-        except OSError as error:
-            raise KinsError(f"{scene.image_path}: can't be read ({reason(error)})") from None
+def row(scene: Scene, pictures: bool | None = None) -> dict[str, Any]:
+    """The row of one image; `pictures` as for `write`."""
+    image = scene.image
+    held = scene.content is not None if pictures is None else pictures
+    content = {"bytes": scene.picture_bytes(), "path": image.file_name} if held else None
     return {
         "image_id": image.id,
         "file_name": image.file_name,
@@ -173,16 +174,19 @@ def read(path: str | Path, images_dir: Path | None = None) -> Dataset:
             raise KinsError(f"{file}: has other categories than {files[0].name}; files of one data set share them")
     images: dict[int, Image] = {}
     places: dict[int, tuple[int, int, int]] = {}
+    contents = _Contents(files, places)
     for number, file in enumerate(files):
-        for image, place in _images(file):
+        for image, place, has_picture in _images(file):
             if image.id in images:
                 raise KinsError(f"{file}: image id {image.id} occurs twice")
             if images_dir is not None:
                 inside(images_dir, image.file_name)
             images[image.id], places[image.id] = image, (number, *place)
-    categories = said[0]["categories"]
+            if has_picture:
+                contents.held.add(image.id)
+    categories, extra = said[0]["categories"], said[0]["extra"]
     rows = _Rows(files, images, places, categories)
-    return Dataset(images, categories, rows, extra=said[0]["extra"], images_dir=images_dir, path=path)
+    return Dataset(images, categories, rows, extra=extra, images_dir=images_dir, path=path, contents=contents)
 
 
 def _opened(path: Path) -> Any:
@@ -233,13 +237,14 @@ class _ImageRow(msgspec.Struct):
     extra: str | None
 
 
-def _images(path: Path) -> Iterator[tuple[Image, tuple[int, int]]]:
-    """Each image of a file, with its group of rows and the place in it."""
+def _images(path: Path) -> Iterator[tuple[Image, tuple[int, int], bool]]:
+    """Each image of a file, its group of rows and the place in it, and whether its picture is there, too."""
     file = _opened(path)
-    columns = ["image_id", "file_name", "height", "width", "extra"]
+    columns = ["image_id", "file_name", "height", "width", "extra", "image.path"]
     for group in range(file.metadata.num_row_groups):
         for index, row in enumerate(_group(file, path, group, columns)):
-            yield _image(row, f"{path}: row {index} of group {group}"), (group, index)
+            picture = isinstance(row.get("image"), dict) and row["image"].get("path") is not None
+            yield _image(row, f"{path}: row {index} of group {group}"), (group, index), picture
 
 
 def _image(row: Mapping[str, Any], place: str) -> Image:
@@ -259,6 +264,30 @@ def _group(file: Any, path: Path, group: int, columns: list[str]) -> list[dict[s
         return file.read_row_group(group, columns=columns, use_threads=False).to_pylist()
     except (OSError, pa.ArrowException) as error:
         raise KinsError(f"{path}: group {group} of rows is damaged ({reason(error)[:200]})") from None
+
+
+class _Contents(Mapping[int, Place]):
+    """Where pictures lie in the files, by image id.
+
+    Attributes:
+        held: the images that have one.
+    """
+
+    def __init__(self, files: Sequence[Path], places: Mapping[int, tuple[int, int, int]]) -> None:
+        self._files, self._places = files, places
+        self.held: set[int] = set()
+
+    def __getitem__(self, image_id: int) -> Place:
+        if image_id not in self.held:
+            raise KeyError(image_id)
+        number, group, index = self._places[image_id]
+        return Place(str(self._files[number].absolute()), "image.bytes", group, index)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.held)
+
+    def __len__(self) -> int:
+        return len(self.held)
 
 
 class _Rows(Mapping[int, Sequence[Instance]]):

@@ -16,7 +16,7 @@ from kins.limits import INSTANCES
 from kins.records.cropping import cropped, cropped_image
 from kins.records.instance import Image, Instance
 from kins.records.merging import Merged
-from kins.records.scene import Scene
+from kins.records.scene import Content, Scene
 from kins.records.sheet import html_picture, sheet
 from kins.work import in_chunks
 
@@ -38,6 +38,7 @@ class Dataset:
         categories: name by id, with the file's own ids, which need not be contiguous.
         extra: the file's other top-level fields.
         images_dir: folder of the pictures, or None.
+        contents: by image id the pictures that lie in the file itself (Parquet), used where there is no `images_dir`.
         path: the file this was read from, or None.
         left_out: a line for each kind of thing in the file that has no place here (annotations of unknown images).
     """
@@ -52,6 +53,7 @@ class Dataset:
         images_dir: str | Path | None = None,
         path: str | Path | None = None,
         left_out: Iterable[str] = (),
+        contents: Mapping[int, Content] | None = None,
     ) -> None:
         self.images = dict(images)
         self.categories = dict(categories)
@@ -59,6 +61,7 @@ class Dataset:
         self.images_dir = None if images_dir is None else Path(images_dir)
         self.path = None if path is None else Path(path)
         self.left_out = tuple(left_out)
+        self.contents: Mapping[int, Content] = contents or {}
         self._instances = instances
         self._names: dict[str, int] | None = None
 
@@ -74,12 +77,15 @@ class Dataset:
         """A data set held in memory. Raises KinsError where two scenes have the same image id."""
         images: dict[int, Image] = {}
         instances: dict[int, Sequence[Instance]] = {}
+        contents: dict[int, Content] = {}
         for scene in scenes:
             if scene.image.id in images:
                 raise KinsError(f"image id {scene.image.id} occurs twice; ids must differ")
             images[scene.image.id] = scene.image
             instances[scene.image.id] = scene.instances
-        return cls(images, categories, instances, extra=extra, images_dir=images_dir)
+            if scene.content is not None:
+                contents[scene.image.id] = scene.content
+        return cls(images, categories, instances, extra=extra, images_dir=images_dir, contents=contents)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -196,7 +202,9 @@ class Dataset:
         """
         cut = {key: cropped_image(image, window, suffix) for key, image in self.images.items()}
         images = {key: image for key, image in cut.items() if image is not None}
-        return self._with(images, _Mapped(self, lambda scene: cropped(scene, window, least)))
+        made = self._with(images, _Mapped(self, lambda scene: cropped(scene, window, least)))
+        made.contents = {}
+        return made
 
     def map(self, change: Callable[[Scene], Scene]) -> Dataset:
         """Every scene changed by a function, applied when a scene is asked for. The image itself must stay the same."""
@@ -262,6 +270,7 @@ class Dataset:
             extra=merged.extra,
             images_dir=self.images_dir,
             left_out=left_out,
+            contents=merged.contents,
         )
 
     def save(
@@ -270,6 +279,7 @@ class Dataset:
         format: str = "kins2020",
         masks: Literal["amodal", "inmodal"] | None = None,
         polygons: bool = False,
+        pictures: bool | None = None,
     ) -> list[str]:
         """Write an annotation file; returns a line for each kind of thing that the format can't hold.
 
@@ -277,6 +287,8 @@ class Dataset:
             format: one of kins.formats.FORMATS.
             masks: which masks to write where the format is plain COCO, which has one an instance.
             polygons: write outlines of the same pixels in place of run lengths where the format's readers expect them.
+            pictures: put the pictures' bytes in, too, if the format is parquet. None: those that lie in Parquet files
+                that this was read from.
 
         Example:
             >>> from kins.demo.toys import write_shapes
@@ -287,12 +299,13 @@ class Dataset:
         """
         from kins.formats import save
 
-        return save(self, path, format, masks, polygons)
+        return save(self, path, format, masks, polygons, pictures)
 
     def _scene(self, image: Image) -> Scene:
         instances = tuple(self._instances.get(image.id, ()))
         INSTANCES.check(len(instances), f"{self.path}: image {image.file_name}" if self.path else image.file_name)
-        return Scene(image, instances, self.image_path(image))
+        path = self.image_path(image)
+        return Scene(image, instances, path, None if path is not None else self.contents.get(image.id))
 
     def _with(
         self,
@@ -307,6 +320,7 @@ class Dataset:
             images_dir=self.images_dir,
             path=self.path,
             left_out=self.left_out,
+            contents=self.contents,
         )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kins.records.instance import Image, Instance
-from kins.records.scene import Scene
+from kins.records.scene import Content, Scene
 
 Ints = npt.NDArray[np.int64]
 
@@ -21,6 +21,7 @@ class Source(Protocol):
     images: dict[int, Image]
     categories: dict[int, str]
     extra: dict[str, Any]
+    contents: Mapping[int, Content]
 
     def __iter__(self) -> Iterator[Scene]: ...
     def __getitem__(self, key: int) -> Scene: ...
@@ -43,6 +44,7 @@ class Merged(Mapping[int, Sequence[Instance]]):
 
     Attributes:
         images, categories, extra: of all of them; what only one has stays, of what several have the first counts.
+        contents: pictures that lie in the data sets' files, by their new image ids.
         clashes: a line for each kind of id or name that several have, and what became of it.
     """
 
@@ -57,6 +59,8 @@ class Merged(Mapping[int, Sequence[Instance]]):
             self.extra = {**part.extra, **self.extra}
         if entries := self._category_entries():
             self.extra["categories"] = entries
+        found = ((new, parts[index].contents.get(old)) for new, (index, old) in self._origin.items())
+        self.contents = {new: content for new, content in found if content is not None}
 
     def __getitem__(self, image_id: int) -> Sequence[Instance]:
         index, old = self._origin[image_id]
@@ -105,8 +109,9 @@ class Merged(Mapping[int, Sequence[Instance]]):
 
     def _merge_instances(self) -> None:
         """Ids that an earlier part has become new ones, above all that there are."""
-        found = [np.array([(i.id, i.position) for scene in part for i in scene], np.int64) for part in self._parts]
-        ids, positions = ([part.reshape(-1, 2)[:, column] for part in found] for column in (0, 1))
+        pair = np.dtype((np.int64, 2))  # 16 bytes an instance, whatever else it has
+        found = [np.fromiter(((i.id, i.position) for scene in part for i in scene), pair) for part in self._parts]
+        ids, positions = ([part[:, column] for part in found] for column in (0, 1))
         following = 1 + max((int(part.max()) for part in ids if part.size), default=0)
         taken = np.zeros(0, np.int64)
         self._numbers, self._offsets, offset = [], [], 0

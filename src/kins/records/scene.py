@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from kins.errors import KinsError
+from kins.files import check_regular, reason
 from kins.files.pictures import read_picture
 from kins.masks import Mask
 from kins.masks.canvas import together, unclipped
@@ -26,13 +27,23 @@ if TYPE_CHECKING:
     from kins.occlusion import Occlusion
 
 
+class Content(Protocol):
+    """Where the bytes of a picture are that is no file of its own."""
+
+    def read(self) -> bytes: ...
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Scene:
-    """One image and its instances: `for instance in scene`. `image_path` is None where no image folder was given."""
+    """One image and its instances: `for instance in scene`.
+
+    `image_path` is None where no image folder was given; then `content` may be the picture, from a Parquet file.
+    """
 
     image: Image
     instances: tuple[Instance, ...] = ()
     image_path: Path | None = None
+    content: Content | None = None
 
     def __repr__(self) -> str:
         counts = Counter(instance.category for instance in self.instances)
@@ -61,9 +72,27 @@ class Scene:
 
     def read_image(self) -> npt.NDArray[np.uint8]:
         """(height, width, 3) uint8, RGB. Raises KinsError if the file is missing, damaged or of another size."""
+        size = self.image.height, self.image.width
         if self.image_path is None:
-            raise KinsError(f"image {self.image.file_name}: no image folder given; name it with --images")
-        return read_picture(self.image_path, (self.image.height, self.image.width))
+            return read_picture(f"image {self.image.file_name}", size, self.picture_bytes())
+        return read_picture(self.image_path, size)
+
+    @property
+    def has_picture(self) -> bool:
+        """Whether it is known where the picture is."""
+        return self.image_path is not None or self.content is not None
+
+    def picture_bytes(self) -> bytes:
+        """The picture as it lies on disk: PNG, JPEG, ... Raises KinsError if it is missing."""
+        if self.image_path is None:
+            if self.content is None:
+                raise KinsError(f"image {self.image.file_name}: no image folder given; name it with --images")
+            return self.content.read()
+        try:
+            check_regular(self.image_path)
+            return self.image_path.read_bytes()
+        except OSError as error:
+            raise KinsError(f"{self.image_path}: can't be read ({reason(error)})") from None
 
     def masks(self, kind: Literal["amodal", "inmodal"]) -> list[Mask]:
         """The masks of a kind of all instances. Raises KinsError, naming image and annotation, where one is missing."""

@@ -14,6 +14,9 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from kins.errors import KinsError
 from kins.files import leftovers, only_one, write_atomic
 from kins.files.folders import claim
@@ -156,13 +159,18 @@ def _make(out: Path, settings: Settings, jobs: Sequence[tuple[str, int]]) -> Non
         _write(out, split, index, make_picture(settings, split, index))
 
 
-def _write(out: Path, split: str, index: int, picture: Picture) -> None:
+def png(pixels: NDArray[np.uint8]) -> bytes:
+    """A picture's file."""
     import PIL.Image
 
-    png = io.BytesIO()
+    file = io.BytesIO()
     # Noise leaves nothing for zlib to match but runs: this is faster than its default strategy, and smaller.
-    PIL.Image.fromarray(picture.pixels).save(png, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
-    contents = (png.getvalue(), picture.labels.encode(), picture.calibration.encode())
+    PIL.Image.fromarray(pixels).save(file, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
+    return file.getvalue()
+
+
+def _write(out: Path, split: str, index: int, picture: Picture) -> None:
+    contents = (png(picture.pixels), picture.labels.encode(), picture.calibration.encode())
     for name, content in zip(_names(index), contents, strict=True):
         write_atomic(out / split / name, content)
     part = Dataset.from_scenes([picture.scene], CATEGORIES)

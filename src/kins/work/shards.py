@@ -6,15 +6,18 @@ in its metadata. A run makes the shards that are missing, in this process or on 
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from kins.errors import KinsError
-from kins.files import leftovers, only_one, read_bytes, write_json
+from kins.files import leftovers, only_one, read_bytes, reason, write_json
 from kins.files.folders import claim
 from kins.formats import parquet
 from kins.records import Dataset, Scene
@@ -62,6 +65,7 @@ class Done:
         shards: how many there are.
         before: those that were there before.
         again: a line for each that was damaged and is made again.
+        left_out: a line for each kind of thing in the input that has no place in the shards.
     """
 
     images: int = 0
@@ -70,6 +74,7 @@ class Done:
     shards: int = 0
     before: int = 0
     again: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
 
 def in_shards(
@@ -80,6 +85,8 @@ def in_shards(
     name: Callable[[Any], str],
     how: How,
     label: str,
+    pictures: bool = False,
+    extra: Mapping[str, Any] | None = None,
 ) -> Done:
     """Makes the shards that OUT does not have yet.
 
@@ -88,6 +95,8 @@ def in_shards(
         items: what is worked on; they must pickle, as must `load`.
         load: makes the worker's function.
         name: what an item is called.
+        pictures: put the pictures' bytes into the shards, too: scenes know where they are.
+        extra: the data set's other top-level fields.
 
     Raises:
         KinsError: OUT holds something else or is of another plan, another process works there, a shard can't be
@@ -97,22 +106,21 @@ def in_shards(
     plan = {"made by": label, "version": VERSION, "items": len(items), "shard": how.size, **plan}
     claim(out, PLAN, plan)
     done = Done()
-    with only_one(out, task=f"kins {label}", other="folder"):
-        for path in leftovers(out, r"(\d{5,}-of-\d{5,}|_failed)"):
-            path.unlink(missing_ok=True)
+    write = _Writer(plan, dict(extra or {}), pictures)
+    with only_one(out, task=f"kins {label}", other="folder"), _swept(out):
         parts = [items[start : start + how.size] for start in range(0, len(items), how.size)]
         paths = [out / f"{number:05d}-of-{len(parts):05d}{SUFFIX}" for number in range(len(parts))]
         left = [shard for shard in zip(paths, parts, strict=True) if not _is_whole(shard[0], done.again)]
         done.shards, done.before = len(parts), len(parts) - len(left)
         if left and how.ray is None:
-            make = _Maker(out, plan, load)
+            make = _Maker(out, write, load)
             for shard in progress(left, label):
                 make(shard)
         elif left:
             assert how.ray is not None
-            absolute = partial(_Maker, out.absolute(), plan, load)
+            absolute = partial(_Maker, out.absolute(), write, load)
             with Cluster(how.ray, absolute, how.workers, how.gpus) as cluster:
-                _on_cluster(cluster, left, name, label, plan)
+                _on_cluster(cluster, left, name, label, write)
         _count(paths, done)
         if done.failed:
             write_json(out / FAILED, json.dumps(done.failed, indent=2) + "\n")
@@ -123,17 +131,53 @@ def in_shards(
     return done
 
 
+@contextmanager
+def _swept(out: Path) -> Iterator[None]:
+    """Removes, before and after, what processes that were killed had begun to write."""
+
+    def sweep() -> None:
+        for path in leftovers(out, r"(\d{5,}-of-\d{5,}|_failed)"):
+            path.unlink(missing_ok=True)
+
+    sweep()
+    try:
+        yield
+    finally:
+        sweep()
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """How shards are written: see `in_shards`."""
+
+    plan: Mapping[str, Any]
+    extra: Mapping[str, Any]
+    pictures: bool
+
+    def __call__(self, path: Path, results: Iterable[Scene | str], categories: Mapping[int, str]) -> None:
+        scenes, failed = [], []
+        for result in results:
+            if isinstance(result, str):
+                failed.append(result)
+            else:
+                scenes.append(result)
+        info = self.extra.get("info")
+        info = {**(info if isinstance(info, dict) else {}), **self.plan}
+        dataset = Dataset.from_scenes(scenes, categories, extra={**self.extra, "info": info})
+        parquet.write(dataset, path, self.pictures, failed)
+
+
 class _Maker:
     """Makes shards, in whichever process."""
 
-    def __init__(self, out: Path, plan: Mapping[str, Any], load: Callable[[], Work]) -> None:
+    def __init__(self, out: Path, write: _Writer, load: Callable[[], Work]) -> None:
         try:
-            seen = json.loads(read_bytes(out / PLAN)) == plan
+            seen = json.loads(read_bytes(out / PLAN)) == write.plan
         except (KinsError, ValueError):
             seen = False
         if not seen:
             raise KinsError(f"{out}: not the same folder for a worker; it must lie on a disk that all machines see")
-        self._plan, self._work = plan, load()
+        self._write, self._work = write, load()
 
     def __call__(self, shard: tuple[Path | None, Sequence[Any]]) -> tuple[Mapping[int, str], list[Scene | str]] | None:
         """Writes a shard; without a path returns the categories and results."""
@@ -141,19 +185,8 @@ class _Maker:
         results = self._work(items)
         if path is None:
             return self._work.categories, list(results)
-        _write(path.absolute(), results, self._work.categories, self._plan)
+        self._write(path.absolute(), results, self._work.categories)
         return None
-
-
-def _write(path: Path, results: Iterable[Scene | str], categories: Mapping[int, str], plan: Mapping[str, Any]) -> None:
-    scenes, failed = [], []
-    for result in results:
-        if isinstance(result, str):
-            failed.append(result)
-        else:
-            scenes.append(result)
-    dataset = Dataset.from_scenes(scenes, categories, extra={"info": dict(plan)})
-    parquet.write(dataset, path, failed=failed)
 
 
 def _on_cluster(
@@ -161,7 +194,7 @@ def _on_cluster(
     left: Sequence[tuple[Path, Sequence[Any]]],
     name: Callable[[Any], str],
     label: str,
-    plan: Mapping[str, Any],
+    write: _Writer,
 ) -> None:
     """All that is left; shards whose worker died item by item, so that only what it dies of has no result."""
     jobs = [(path.absolute(), items) for path, items in left]
@@ -180,11 +213,32 @@ def _on_cluster(
         missing[path] -= 1
         if not missing[path] and categories is not None:
             rows = found.pop(path)
-            _write(path, (row for k in sorted(rows) for row in rows[k]), categories, plan)
+            write(path, (row for k in sorted(rows) for row in rows[k]), categories)
     for path, rows in found.items():
         if categories is None:
             raise KinsError(f"workers die on all of the {len(singles)} that were tried; the first: {rows[0][0]}")
-        _write(path, (row for k in sorted(rows) for row in rows[k]), categories, plan)
+        write(path, (row for k in sorted(rows) for row in rows[k]), categories)
+
+
+def seen(path: str | Path | None) -> Path | None:
+    """A path as workers in other folders see it."""
+    return None if path is None else Path(path).absolute()
+
+
+def digest(source: str | Path) -> str:
+    """Of a file that of its bytes, of a folder that of the names and sizes of what lies in it.
+
+    Raises KinsError if it can't be read.
+    """
+    source = Path(source)
+    try:
+        if source.is_file():
+            with open(source, "rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        files = sorted((os.fsencode(path), path.stat().st_size) for path in source.rglob("*") if path.is_file())
+    except OSError as error:
+        raise KinsError(f"{source}: can't be read ({reason(error)})") from None
+    return hashlib.sha256(repr(files).encode()).hexdigest()
 
 
 def _is_whole(path: Path, again: list[str]) -> bool:
