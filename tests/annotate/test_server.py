@@ -3,8 +3,10 @@
 import io
 import json
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -12,6 +14,7 @@ import PIL.Image
 import pytest
 import sqlalchemy as sa
 from tests.annotate.helpers import Person, add, exported, new, operation, pictures, rectangle, served
+from tests.annotate.helpers import alone as by_oneself
 
 import kins
 from kins.annotate import tables
@@ -47,25 +50,22 @@ def test_the_printed_address_works_once(alone: tuple[str, Opened, Person]) -> No
     assert "default-src 'self'" in answer.headers["content-security-policy"]
 
 
-def test_from_outlines_to_a_kins_file(alone: tuple[str, Opened, Person], car: int, tmp_path: Path) -> None:
-    _, _, me = alone
+Masks = list[np.ndarray[Any, Any]]
+
+
+def street(me: Person, car: int, image: int) -> tuple[int, Masks, Masks]:
+    """Two cars, one before the other but for a corner, behind a pole: the layer, the cars' whole and visible pixels."""
     pole = me.post("/projects/1/categories", json={"name": "pole", "is_occluder": True}).json()["id"]
-    assert me.post("/projects/1/categories", json={"name": " car "}).json()["id"] == car
-    layer = me.layer(1)
+    layer = me.layer(image)["id"]
     first, second = new(), new()
-    answer = me.do(
-        layer["id"],
-        0,
-        add(car, 5, 5, 40, 30, name=first),
-        add(car, 30, 10, 40, 30, name=second),
-        add(pole, 50, 0, 3, 60),
-    )
+    things = add(car, 5, 5, 40, 30, name=first), add(car, 30, 10, 40, 30, name=second), add(pole, 50, 0, 3, 60)
+    answer = me.do(layer, 0, *things)
     assert answer.json()["pairs"] == [{"nearer": second, "farther": first, "confirmed": False}]
-    refused = me.post(f"/layers/{layer['id']}/state", json={"state": "done"})
+    refused = me.post(f"/layers/{layer}/state", json={"state": "done"})
     assert (refused.status_code, refused.json()["findings"][0]["object"]) == (422, second)
     region = rectangle(30, 10, 5, 5)[0]["points"]
     answer = me.do(
-        layer["id"],
+        layer,
         3,
         operation("pair", nearer=first, farther=second),
         operation("exception", exception=new(), nearer=first, farther=second, points=region),
@@ -75,18 +75,25 @@ def test_from_outlines_to_a_kins_file(alone: tuple[str, Opened, Person], car: in
     whole[0][5:35, 5:45], whole[1][10:40, 30:70] = True, True
     turned = np.zeros((60, 80), bool)
     turned[10:15, 30:35] = True
-    expected = [whole[0] & ~turned, whole[1] & ~(whole[0] & ~turned)]
-    expected[1][:, 50:53] = False
-    masks = me.get(f"/layers/{layer['id']}/masks").json()
-    for found, amodal, inmodal in zip(masks["objects"], whole, expected, strict=False):
-        assert np.array_equal(Mask.from_rle(found["amodal"]).to_array(), amodal)
-        assert np.array_equal(Mask.from_rle(found["inmodal"]).to_array(), inmodal)
-    assert masks["findings"] == []
-    assert me.post(f"/layers/{layer['id']}/state", json={"state": "done"}).json()["state"] == "done"
-    assert me.get("/projects").json()[0]["counts"]["done"] == 1
-    assert me.get("/projects/1/next").json() == {"image": 2}
-    content = exported(me, {"format": "kins2020", "layers": "mine", "states": ["done"]})
-    assert content == exported(me, {"format": "kins2020", "layers": "mine", "states": ["done"]})
+    seen = [whole[0] & ~turned, whole[1] & ~(whole[0] & ~turned)]
+    seen[1][:, 50:53] = False
+    return layer, whole, seen
+
+
+def test_from_outlines_to_a_kins_file(tmp_path: Path) -> None:
+    with by_oneself(tmp_path / "pictures", 2) as (_, me):
+        car = me.post("/projects/1/categories", json={"name": "car"}).json()["id"]
+        layer, whole, expected = street(me, car, 1)
+        assert me.post("/projects/1/categories", json={"name": " car "}).json()["id"] == car
+        masks = me.get(f"/layers/{layer}/masks").json()
+        for found, amodal, inmodal in zip(masks["objects"], whole, expected, strict=False):
+            assert np.array_equal(Mask.from_rle(found["amodal"]).to_array(), amodal)
+            assert np.array_equal(Mask.from_rle(found["inmodal"]).to_array(), inmodal)
+        assert masks["findings"] == []
+        assert me.post(f"/layers/{layer}/state", json={"state": "done"}).json()["state"] == "done"
+        assert me.get("/projects").json()[0]["counts"]["done"] == 1
+        assert me.get("/projects/1/next").json() == {"image": 2}
+        content = exported(me, {"format": "kins2020", "layers": "mine", "states": ["done"]})
     (tmp_path / "out.json").write_bytes(content)
     scene = kins.load(tmp_path / "out.json")["a.png"]
     for instance, amodal, inmodal in zip(scene, whole, expected, strict=True):
@@ -96,14 +103,47 @@ def test_from_outlines_to_a_kins_file(alone: tuple[str, Opened, Person], car: in
     assert kins.validate.validate(tmp_path / "out.json").valid
 
 
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Person, Masks, Masks]]:
+    """A server with one image that is done: its folder, its user, whole and visible pixels."""
+    folder = tmp_path_factory.mktemp("drawn")
+    with by_oneself(folder, 1) as (_, me):
+        layer, whole, seen = street(me, me.post("/projects/1/categories", json={"name": "car"}).json()["id"], 1)
+        me.post(f"/layers/{layer}/state", json={"state": "done"}).raise_for_status()
+        yield folder, me, whole, seen
+
+
 @pytest.mark.parametrize("name", WRITTEN)
-def test_every_format_is_written(alone: tuple[str, Opened, Person], name: str, tmp_path: Path) -> None:
-    content = exported(alone[2], {"format": name, "layers": "mine", "states": ["done"]})
-    path = tmp_path / f"out{suffix_of(name)}"
+def test_every_format_is_written(drawn: tuple[Path, Person, Masks, Masks], name: str, tmp_path: Path) -> None:
+    folder, me, whole, _ = drawn
+    wanted = {"format": name, "layers": "mine", "states": ["done"]}
+    content = exported(me, wanted)
+    assert content == exported(me, wanted)
+    again = read_again(content, name, "amodal" if name in ("coco", "yolo") else None, folder, tmp_path)
+    assert sorted(again, key=lambda mask: mask.box) == [Mask.from_array(mask) for mask in whole]
+
+
+def read_again(content: bytes, name: str, masks: Any, folder: Path, place: Path) -> list[Mask]:
+    """The whole masks in an exported file of a format, or those of the one kind that it has."""
+    path = place / f"out{suffix_of(name)}"
     path.write_bytes(content)
-    scene = kins.load(path, images=alone[1].shop.exports.parent, masks="amodal" if name == "coco" else None)["a.png"]
-    assert [i.amodal.area for i in scene if i.amodal] == [1200, 1200]
-    assert content == exported(alone[2], {"format": name, "layers": "mine", "states": ["done"]})
+    if name == "yolo":
+        with zipfile.ZipFile(path) as archive:
+            archive.extractall(place / "out")
+        path = place / "out"
+    scene = kins.load(path, images=folder, masks=masks)["a.png"]
+    return [mask for i in scene if (mask := i.inmodal if masks == "inmodal" else i.amodal)]
+
+
+@pytest.mark.parametrize("name", ["coco", "yolo"])
+def test_a_format_with_one_mask_has_the_one_that_is_asked_for(
+    drawn: tuple[Path, Person, Masks, Masks], name: str, tmp_path: Path
+) -> None:
+    folder, me, _, seen = drawn
+    content = exported(me, {"format": name, "layers": "mine", "states": ["done"], "masks": "inmodal"})
+    found = read_again(content, name, "inmodal", folder, tmp_path)
+    assert sorted(found, key=lambda mask: mask.box) == [Mask.from_array(mask) for mask in seen]
+    assert "amodal mask (2 instances)" in me.get("/projects/1/exports").json()[0]["losses"]
 
 
 def test_an_export_of_nothing_says_so(alone: tuple[str, Opened, Person]) -> None:
@@ -266,13 +306,15 @@ def test_completion_adds_only_what_lies_under_others(alone: tuple[str, Opened, P
     assert me.post(f"/layers/{layer}/complete", json=asked).json() == {"rings": left + right, "nearer": []}
 
 
-def test_what_was_sent_is_in_the_database_when_it_is_answered(alone: tuple[str, Opened, Person]) -> None:
+def test_what_was_sent_is_in_the_database_when_it_is_answered(alone: tuple[str, Opened, Person], car: int) -> None:
     _, opened, me = alone
-    sent = json.dumps(me.get("/layers/1/operations").json())
+    layer = me.layer(1)["id"]
+    me.do(layer, 0, add(car, 5, 5, 40, 30)).raise_for_status()
+    sent = json.dumps(me.get(f"/layers/{layer}/operations").json())
     other = open_folder(opened.shop.exports.parent)
     other.shop.token = "t"
     with served(other) as address, Person(address, token="t") as again:
-        assert json.dumps(again.get("/layers/1/operations").json()) == sent
+        assert json.dumps(again.get(f"/layers/{layer}/operations").json()) == sent
     other.shop.store.close()
 
 

@@ -18,7 +18,7 @@ from kins.annotate.store import Store
 from kins.errors import KinsError
 from kins.files import check_output, temporary_name
 from kins.files.terminal import shown
-from kins.formats.tools import TOOLS
+from kins.formats import SEVERAL
 
 log = logging.getLogger("kins.annotate")
 
@@ -94,7 +94,7 @@ def write(shop: Shop, project_id: int, wanted: Wanted, stem: Path) -> tuple[Path
 
 def suffix_of(format: str) -> str:
     """Of the file: annotation tools have many, which an archive holds."""
-    return ".zip" if format in TOOLS else ".parquet" if format == "parquet" else ".json"
+    return ".zip" if format in SEVERAL else ".parquet" if format == "parquet" else ".json"
 
 
 def _file_name(name: str, number: int) -> str:
@@ -116,7 +116,7 @@ def _write(shop: Shop, connection: sa.Connection, project_id: int, wanted: Wante
         raise KinsError("there is nothing to export: no image has such a state and such a layer")
     check_output(path)
     dataset = dataset_of(found, names, folder_of(shop.store, connection, project_id), occluders)
-    masks = wanted.masks if wanted.format == "coco" else None
+    masks = wanted.masks if wanted.format in ("coco", "yolo") else None
     losses = dataset.save(path, wanted.format, masks, wanted.polygons)
     if hiding and not occluders:
         losses.append(f"occluders, which are no objects (of {hiding} the pixels that they hide are missing)")

@@ -16,7 +16,8 @@ def convert(
     target: Annotated[
         Path,
         typer.Argument(
-            metavar="OUT", help="Annotation file to write; for labelme, ISAT and other tools a folder, or NAME.zip."
+            metavar="OUT",
+            help="Annotation file to write; for labelme, ISAT, other tools and YOLO a folder, or NAME.zip.",
         ),
     ],
     to: Annotated[
@@ -25,7 +26,7 @@ def convert(
             "--to",
             metavar="FORMAT",
             help="Format to write: kins2020, kins2019, cocoa, cocoa-cls, d2sa, coco, aistron, predictions, parquet, "
-            "labelme, isat, cvat, label-studio or datumaro.",
+            "labelme, isat, cvat, label-studio, datumaro or yolo.",
         ),
     ],
     polygons: Annotated[
@@ -71,8 +72,8 @@ def convert(
     """
     from kins.files import check_output
     from kins.files.terminal import say
-    from kins.formats import outputs
-    from kins.formats.tools import TOOLS, input_files
+    from kins.formats import SEVERAL, outputs
+    from kins.formats.tools import input_files
     from kins.masks import require_sound
     from kins.work.conversion import Input
 
@@ -81,10 +82,10 @@ def convert(
         _convert_shards(given, target, to, polygons, pictures, shard, ray, workers)
         return
     inputs = [source, annotations, masks, images, *input_files(source)]
-    if to not in TOOLS:
+    if to not in SEVERAL:
         check_output(target, inputs)
     dataset = given.open()
-    if to in TOOLS:
+    if to in SEVERAL:
         check_output(outputs(dataset, target, to), inputs)
     missing, boxes = {"amodal", "inmodal"}, 0
     for scene in dataset:  # masks that the target holds as they are would be passed on unread, damaged ones too
@@ -97,7 +98,7 @@ def convert(
         from kins.formats.tools.cvat_writer import raw_labels
 
         say(f"labels for CVAT's constructor (raw): {raw_labels(dataset)}", err=True)
-    if len(missing) == 1 and to != "coco" and to not in TOOLS:
+    if len(missing) == 1 and to != "coco" and to not in SEVERAL:
         say(f"missing: {_without(missing.pop())}", err=True)
     if boxes:
         say(f"missing: masks of {boxes} instances, which are boxes alone; {_BOXES}", err=True)

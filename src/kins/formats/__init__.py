@@ -35,6 +35,7 @@ from kins.records import Dataset, Instance, Scene
 __all__ = [
     "FOLDERS",
     "FORMATS",
+    "SEVERAL",
     "Convention",
     "Masks",
     "PredictionWriter",
@@ -63,7 +64,9 @@ FORMATS: dict[str, ModuleType] = {
 write(dataset) -> (JSON value, lines on what it can't hold). COCO's read and write, and the read of predictions, also
 take what plain COCO masks are. Formats with COCO's layout have usual(path, content, masks), for files as published.
 Annotation tools (kins.formats.tools) have sets of files instead of one document. Beside these there are Parquet and the
-FOLDERS, which are read only."""
+FOLDERS, of which YOLO alone is written."""
+SEVERAL = (*TOOLS, *folders.WRITTEN)
+"""Formats whose output is a folder of files, or an archive of them."""
 
 
 @uncollected()
@@ -153,9 +156,10 @@ def save(
     """Write an annotation file; returns a line for each kind of thing that the format can't hold.
 
     Args:
-        path: the file; for annotation tools a folder, or an archive where the name ends with .zip (see `outputs`).
-        format: one of FORMATS, or parquet.
-        masks: which masks to write as plain COCO; the one that there is if None.
+        path: the file; for annotation tools and YOLO a folder, or an archive where the name ends with .zip (see
+            `outputs`).
+        format: one of FORMATS, parquet or yolo.
+        masks: which masks to write as plain COCO or for YOLO; the one that there is if None.
         polygons: write outlines in place of run lengths where files of this format have polygons (see POLYGONS, and
             annotation tools' files). They give the same pixels. Crowds keep run lengths, as in COCO.
         pictures: put the pictures' bytes in, too, which Parquet alone has room for. None: those that lie in the Parquet
@@ -169,16 +173,18 @@ def save(
         >>> kins.formats.save(write_shapes("pictures", 1), "coco.json", "coco", masks="amodal")
         ['inmodal mask (3 instances)', 'occlusion cluster and order (oco_id, ico_id) (3 instances)']
     """
-    module = parquet if format == "parquet" else _module(format)
+    module = folders if format in folders.WRITTEN else parquet if format == "parquet" else _module(format)
     if pictures and module is not parquet:
         raise KinsError(f"the format {format} has no room for pictures; parquet has")
-    if polygons and format not in TOOLS:
+    if polygons and format not in SEVERAL:
         dataset = _outlined(dataset, format)
     cut: set[tuple[int, int]] = set()
     outlined: tuple[Masks, ...] = ("amodal",) if format in TOOLS else POLYGONS.get(format, ())
     dataset = dataset.map(lambda scene: _framed(scene, outlined, cut))
     if format in TOOLS:
         losses = tools.store(dataset, Path(path), format, polygons)
+    elif module is folders:
+        losses = folders.store(dataset, Path(path), masks)
     elif module is parquet:
         losses = parquet.write(dataset, path, pictures)
     else:
@@ -195,13 +201,15 @@ def save(
 
 
 def outputs(dataset: Dataset, path: str | Path, format: str) -> list[Path]:
-    """The files that `save` writes: the path itself, or in an annotation tool's folder one for each image.
+    """The files that `save` writes: the path itself, or in a folder of an annotation tool or YOLO one for each image.
 
     Example:
         >>> from kins.demo.toys import write_shapes
         >>> kins.formats.outputs(write_shapes("pictures", 2), "drawn", "labelme")
         [PosixPath('.../drawn/000000.json'), PosixPath('.../drawn/000001.json')]
     """
+    if format in folders.WRITTEN:
+        return folders.output_files(dataset, Path(path))
     return tools.output_files(dataset, Path(path), format) if format in TOOLS else [Path(path)]
 
 
@@ -259,7 +267,7 @@ def _module(name: str) -> ModuleType:
     if name == "instaorder":
         raise KinsError("InstaOrder is read with COCO's masks, and not written: kins convert IN OUT --masks FILE")
     if name in FOLDERS:
-        raise KinsError(f"{name} is read, and not written; there are {', '.join(FORMATS)} and parquet")
+        raise KinsError(f"{name} is read, and not written; there are {', '.join(FORMATS)}, parquet and yolo")
     if name not in FORMATS:
         raise KinsError(f"no format {name!r}; there are {', '.join(FORMATS)}, parquet, {', '.join(FOLDERS)}")
     return FORMATS[name]

@@ -235,8 +235,8 @@ def test_the_commands_take_masks_and_boxes_alone(tmp_path):
     assert (code, "2 instances in 3 images" in said) == (0, True)
     code, said = kins_says("complete", root, "-o", tmp_path / "no.json")
     assert (code, said.endswith("--with boxes finds the masks of boxes, in the pictures")) == (2, True)
-    with pytest.raises(KinsError, match="yolo is read, and not written"):
-        kins.load(root).save(tmp_path / "no", format="yolo")
+    with pytest.raises(KinsError, match="voc is read, and not written"):
+        kins.load(root).save(tmp_path / "no", format="voc")
 
 
 def test_boxes_alone_are_drawn_as_frames(tmp_path):

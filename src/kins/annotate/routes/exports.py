@@ -16,7 +16,7 @@ from kins.annotate.contents import STATES
 from kins.annotate.exports import Wanted, make
 from kins.formats import FORMATS
 
-WRITTEN = [*(name for name in FORMATS if name != "predictions"), "parquet"]
+WRITTEN = [*(name for name in FORMATS if name != "predictions"), "parquet", "yolo"]
 """Formats of exports."""
 _one_at_a_time = threading.Lock()
 

@@ -242,7 +242,8 @@ def _splits(root: Path, value: dict[str, Any], left_out: Counter[str]) -> dict[s
             if folder is None:
                 left_out["entries of data.yaml that are no folder in its own folder"] += 1
             else:
-                found[Path(folder).as_posix()] = split
+                place = Path(folder).as_posix()
+                found[place] = "" if found.get(place, split) != split else split  # for both is none of the two
     return found
 
 

@@ -98,7 +98,7 @@ def _recognised(files: Sequence[File]) -> str | None:
 
 def output_files(dataset: Dataset, path: Path, format: str) -> list[Path]:
     """The files that `store` would write."""
-    return _places(path, TOOLS[format].names(dataset), format)
+    return places(path, TOOLS[format].names(dataset), format)
 
 
 def store(dataset: Dataset, path: Path, format: str, traced: bool) -> list[str]:
@@ -110,12 +110,13 @@ def store(dataset: Dataset, path: Path, format: str, traced: bool) -> list[str]:
     elif format in SINGLE and path.suffix.lower() == SINGLE[format]:
         write_atomic(path, next(iter(marked.values())))
     else:
-        for place, content in zip(_places(path, list(files), format), marked.values(), strict=True):
+        for place, content in zip(places(path, list(files), format), marked.values(), strict=True):
             write_atomic(place, content)
     return list(losses)
 
 
-def _places(path: Path, names: Sequence[str], format: str) -> list[Path]:
+def places(path: Path, names: Sequence[str], format: str) -> list[Path]:
+    """Where files of a set are written: below a folder, or all in one archive or file. Raises KinsError for a file."""
     if path.suffix.lower() == ".zip" or (format in SINGLE and path.suffix.lower() == SINGLE[format]):
         return [path]
     if path.exists() and not path.is_dir():
