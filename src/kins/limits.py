@@ -88,7 +88,7 @@ FILL = Limit(
 FILL_TOGETHER = Limit(
     "columns of pixels crossed by the polygons of masks that are drawn together",
     2**28,
-    "those of an image, or of 128 images in an evaluation: 1 GB",
+    "those of an image, or of 64 images in an evaluation: 1 GB",
     "FILL_TOGETHER",
 )
 INSTANCES = Limit(

@@ -71,7 +71,6 @@ def evaluate(
     from kins.evaluation import evaluate as run
     from kins.evaluation.results import without_nan
     from kins.evaluation.slices import parse_slices
-    from kins.evaluation.tables import print_completion, print_protocol
     from kins.files import check_output
     from kins.files.terminal import say
     from kins.formats import load, load_predictions
@@ -100,6 +99,8 @@ def evaluate(
         if json_:
             _print_json({name: {"protocol": protocol, "figures": without_nan(rows)} for name, rows in figures.items()})
         else:
+            from kins.evaluation.tables import print_protocol
+
             print_protocol(protocol, figures)
         return
     if completion:
@@ -107,6 +108,8 @@ def evaluate(
         if json_:
             _print_json({name: score.to_dict() for name, score in scores.items()})
         else:
+            from kins.evaluation.tables import print_completion
+
             print_completion(scores)
         return
     runs = {name: run(dataset, part, parts, workers=None) for name, part in found.items()}
@@ -120,11 +123,11 @@ def evaluate(
 
 
 def _show(runs: "dict[str, Results]", json_: bool, per_class: bool) -> None:
-    from kins.evaluation.tables import print_results
-
     if json_:
         _print_json({name: results.to_dict() for name, results in runs.items()})
     else:
+        from kins.evaluation.tables import print_results
+
         print_results(runs, per_class)
 
 

@@ -20,8 +20,9 @@ from kins.limits import CATEGORIES
 from kins.records import Dataset, Scene, on_one_canvas
 from kins.work import in_chunks
 
-BATCH = 128
-"""Images that are compared together: large enough for NumPy, small enough to keep few masks in memory."""
+BATCH = 64
+"""Images that are compared together: large enough for NumPy, small enough that their masks take memory that the process
+has already. Of twice as many, the system's handing out of memory takes longer than the calls that are saved."""
 
 
 class Evaluator:
