@@ -20,7 +20,7 @@ ROWS = {
     for cells in [line.split(" | ")]
     for name in re.findall("`(.*?)`", cells[0])
 }
-WRITTEN = {*FORMATS, "parquet"}
+WRITTEN = {*FORMATS, *folders.WRITTEN, "parquet"}
 
 
 def help_of(command: str, option: str) -> str:

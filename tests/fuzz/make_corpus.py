@@ -78,6 +78,10 @@ def folders() -> None:
     numbers[9:11] = 255
     Picture.fromarray(numbers).save(CORPUS / "voc.png")
     Picture.fromarray(numbers.astype(np.uint16) * 26001).save(CORPUS / "cityscapes.png")
+    Picture.fromarray((numbers == 1).astype(np.uint16) * 26001).save(CORPUS / "amodalsynthdrive.png")
+    whole = {"size": [12, 16], "counts": kins.Mask.from_box((1, 2, 9, 6), 12, 16).counts}
+    things = {"26001": {"occluded": True, "amodal_mask": whole, "occlusion_mask": []}, "27001": {"category_id": 27}}
+    (CORPUS / "amodalsynthdrive.json").write_text(json.dumps(things))
     outlines = [
         ("car", [[1, 1], [9, 1], [9, 8]]),
         ("road", [[5, 0], [16, 0], [16, 12]]),

@@ -161,6 +161,8 @@ READERS: dict[str, Callable[[Path, Path], None]] = {
     "voc.png": labels("SegmentationObject/a.png", "voc.xml Annotations/a.xml", "voc.png SegmentationClass/a.png"),
     "cityscapes.json": labels("gtFine/a_gtFine_polygons.json"),
     "cityscapes.png": labels("gtFine/a_gtFine_instanceIds.png"),
+    "amodalsynthdrive.json": labels("x/a_ampano.json", "amodalsynthdrive.png x/a_ampano.png"),
+    "amodalsynthdrive.png": labels("x/a_ampano.png", "amodalsynthdrive.json x/a_ampano.json"),
     "kitti.txt": labels("label_2/a.txt", "picture.png image_2/a.png"),
     "yolo.yaml": labels("data.yaml", "yolo.txt labels/a.txt", "picture.png images/a.png"),
     **dict.fromkeys(("predictions.json", "unfinished.part"), predictions),

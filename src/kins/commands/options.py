@@ -17,7 +17,8 @@ From = Annotated[
     typer.Option(
         "--from",
         metavar="FORMAT",
-        help="Format of the file, if it is not recognised: one of kins convert --to, yolo, voc, cityscapes or kitti.",
+        help="Format of the file, if it is not recognised: one of kins convert --to, yolo, voc, cityscapes, kitti or "
+        "amodalsynthdrive.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on standard output.")]

@@ -1,4 +1,4 @@
-"""Data sets that are folders with a label file for each picture: visible masks, or boxes alone.
+"""Data sets that are folders with a label file for each picture: visible masks, or boxes alone; both masks of one.
 
 One file a kind. Each has matches(path), by the content, and read(path, images_dir, masks) -> data set. YOLO's is
 written, too.
@@ -11,11 +11,17 @@ from types import ModuleType
 from typing import Literal
 
 from kins.files import write_archive, write_atomic
-from kins.formats.folders import cityscapes, kitti, voc, yolo, yolo_writer
+from kins.formats.folders import amodalsynthdrive, cityscapes, kitti, voc, yolo, yolo_writer
 from kins.formats.tools import places
 from kins.records import Dataset
 
-FOLDERS: dict[str, ModuleType] = {"yolo": yolo, "voc": voc, "cityscapes": cityscapes, "kitti": kitti}
+FOLDERS: dict[str, ModuleType] = {
+    "yolo": yolo,
+    "voc": voc,
+    "cityscapes": cityscapes,
+    "kitti": kitti,
+    "amodalsynthdrive": amodalsynthdrive,
+}
 """By name, in the sequence in which they are tried."""
 
 
