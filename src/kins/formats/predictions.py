@@ -8,6 +8,7 @@ have `segmentation` or `bbox` instead, and the caller says which masks these are
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -94,15 +95,15 @@ def load_predictions(path: str | Path, dataset: Dataset, masks: Masks | None = N
     source = str(dataset.path or "the ground truth")
     if content.lstrip()[:1] != b"{":
         labels = {category_id: (category_id, name) for category_id, name in dataset.categories.items()}
-        detections = _Detections(path, "", _decode(path, content), masks)
+        detections = _Detections(path, "", _listed(path, content), masks)
     else:
         document = read_unfinished(path, content) or parse(path, content)
         if not matches(document):
             raise KinsError(f"{path}: is not a list of detections, as prediction files are")
         images, categories, _, _ = coco_layout.read_frame(_frame(document))
         labels = _by_name(categories, dataset.categories)
-        detections = _Detections(path, "predictions", _rows(document), masks)
-        _check_pair(path, images, dataset, {row.image_id for row in detections.rows}, source)
+        detections = _Detections(path, "predictions", _predicted(document), masks)
+        _check_pair(path, images, dataset, set(detections.rows.image_ids), source)
     detections.place(dataset.images, labels, source)
     return Dataset(dataset.images, dataset.categories, detections, images_dir=dataset.images_dir, path=path)
 
@@ -148,7 +149,7 @@ def read(document: Document, images_dir: Path | None, masks: Masks | None = None
             "ground truth, and kins convert --to predictions --annotations FILE adds what is missing"
         )
     images, categories, extra, left_out = coco_layout.read_frame(_frame(document))
-    detections = _Detections(document.path, "predictions", _rows(document), masks)
+    detections = _Detections(document.path, "predictions", _predicted(document), masks)
     labels = {category_id: (category_id, name) for category_id, name in categories.items()}
     detections.place(images, labels, "its own lists")
     return Dataset(
@@ -189,13 +190,40 @@ def detection(instance: Instance, image: Image) -> dict[str, Any]:
     return fields | {name: value for name, value in optional.items() if value is not None}
 
 
+class _Rows:
+    """Detections as a file holds them, decoded when they are used: decoded all take more memory than the file.
+
+    Attributes:
+        image_ids, category_ids, scores: of each.
+        plain: whether any has the fields of plain COCO results.
+    """
+
+    def __init__(self, raws: list[Raw]) -> None:
+        """Raises msgspec.DecodeError if one of them is none."""
+        self._raws = raws
+        self._decode = msgspec.json.Decoder(_Detection).decode
+        self._renamed = bool(raws) and _is_aistron(self._decode(raws[0]))
+        self.image_ids, self.category_ids, self.scores = array("q"), array("q"), array("d")
+        self.plain = bytearray()
+        for index in range(len(raws)):
+            row = self[index]
+            self.image_ids.append(row.image_id)
+            self.category_ids.append(row.category_id)
+            self.scores.append(row.score)
+            self.plain.append(row.bbox is not None or len(row.segmentation) > 0)
+
+    def __getitem__(self, index: int) -> _Detection:
+        row = self._decode(self._raws[index])
+        return _renamed(row) if self._renamed else row
+
+
 class _Detections(Mapping[int, Sequence[Instance]]):
     """Instances by image id, made on access.
 
     `name` is that of the list in the file, for messages; `place` puts the detections into images.
     """
 
-    def __init__(self, path: Path, name: str, rows: list[_Detection], masks: Masks | None) -> None:
+    def __init__(self, path: Path, name: str, rows: _Rows, masks: Masks | None) -> None:
         if masks not in (None, "amodal", "inmodal"):
             raise KinsError(f"masks of plain results are amodal or inmodal, not {masks!r}")
         self.rows = rows
@@ -206,15 +234,17 @@ class _Detections(Mapping[int, Sequence[Instance]]):
         """Check each detection against images and categories (id and name by the file's id), and sort them by image."""
         self._images, self._labels = images, labels
         self._by_image: dict[int, list[int]] = {image_id: [] for image_id in images}
-        for index, row in enumerate(self.rows):
-            indices = self._by_image.get(row.image_id)
+        rows = self.rows
+        found = zip(rows.image_ids, rows.category_ids, rows.scores, rows.plain, strict=True)
+        for index, (image_id, category_id, score, plain) in enumerate(found):
+            indices = self._by_image.get(image_id)
             if indices is None:
-                raise self._unknown(index, "image_id", images, source)
-            if row.category_id not in labels:
-                raise self._unknown(index, "category_id", labels, source)
-            if not -SCORE_TOLERANCE <= row.score <= 1 + SCORE_TOLERANCE:
-                raise KinsError(f"{self._list}[{index}].score: {row.score} is not between 0 and 1")
-            if self._masks is None and (row.bbox is not None or len(row.segmentation)):
+                raise self._unknown(index, "image_id", rows.image_ids, images, source)
+            if category_id not in labels:
+                raise self._unknown(index, "category_id", rows.category_ids, labels, source)
+            if not -SCORE_TOLERANCE <= score <= 1 + SCORE_TOLERANCE:
+                raise KinsError(f"{self._list}[{index}].score: {score} is not between 0 and 1")
+            if self._masks is None and plain:
                 raise KinsError(
                     f"{self._list}[{index}]: has plain COCO fields (segmentation, bbox); say whether they are amodal or"
                     " inmodal: --masks of kins eval, --as of other commands"
@@ -263,12 +293,13 @@ class _Detections(Mapping[int, Sequence[Instance]]):
             return None
         return Mask(image.height, image.width, None, raw, Place(self._list, index, name))
 
-    def _unknown(self, index: int, field: str, known: Mapping[int, Any], source: str) -> KinsError:
-        value = getattr(self.rows[index], field)
-        count = sum(getattr(row, field) not in known for row in self.rows)
+    def _unknown(
+        self, index: int, field: str, values: Sequence[int], known: Mapping[int, Any], source: str
+    ) -> KinsError:
+        count = sum(value not in known for value in values)
         what = "image" if field == "image_id" else "category"
         return KinsError(
-            f"{self._list}[{index}].{field}: no {what} {value} in {source} ({count} such"
+            f"{self._list}[{index}].{field}: no {what} {values[index]} in {source} ({count} such"
             f" detection{'s' if count > 1 else ''}); is this the right pair of files?"
         )
 
@@ -296,10 +327,10 @@ def read_unfinished(path: Path, content: bytes) -> Document | None:
     return Document(path, images, None, categories, extra | {"predictions": Raw(b"[" + b",".join(rows[:whole]) + b"]")})
 
 
-def _decode(path: Path, content: bytes) -> list[_Detection]:
+def _listed(path: Path, content: bytes) -> _Rows:
     """A plain list."""
     try:
-        return _renamed(msgspec.json.decode(content, type=list[_Detection]))
+        return _rows(content)
     except msgspec.ValidationError as error:
         if content.lstrip()[:1] != b"[":
             raise KinsError(f"{path}: is not a list of detections, as prediction files are") from None
@@ -308,18 +339,34 @@ def _decode(path: Path, content: bytes) -> list[_Detection]:
         raise not_json(path, content, error) from None
 
 
-def _renamed(rows: list[_Detection]) -> list[_Detection]:
+def _predicted(document: Document) -> _Rows:
+    """The list in a prediction file."""
+    raw = document.extra["predictions"]
+    try:
+        return _rows(raw)
+    except (msgspec.DecodeError, RecursionError):
+        document.decode(raw, list[_Detection], "predictions")
+        raise
+
+
+def _rows(content: bytes | Raw) -> _Rows:
+    """Raises msgspec.DecodeError with the place in the list."""
+    try:
+        return _Rows(msgspec.json.decode(content, type=list[Raw]))
+    except msgspec.DecodeError:
+        msgspec.json.decode(content, type=list[_Detection])  # its message has the place in the list
+        raise
+
+
+def _is_aistron(row: _Detection) -> bool:
+    return bool(len(row.amodal_segm) or len(row.visible_segm))
+
+
+def _renamed(row: _Detection) -> _Detection:
     """With AIStron's masks under their names here. Its `segmentation` is one of these, and its box the amodal one."""
-    if rows and (len(rows[0].amodal_segm) or len(rows[0].visible_segm)):
-        for row in rows:
-            row.a_segm, row.i_segm, row.segmentation = row.amodal_segm, row.visible_segm, Raw()
-            row.a_bbox, row.bbox = row.bbox, None
-    return rows
-
-
-def _rows(document: Document) -> list[_Detection]:
-    rows: list[_Detection] = document.decode(document.extra["predictions"], list[_Detection], "predictions")
-    return rows
+    row.a_segm, row.i_segm, row.segmentation = row.amodal_segm, row.visible_segm, Raw()
+    row.a_bbox, row.bbox = row.bbox, None
+    return row
 
 
 def _frame(document: Document) -> Document:
