@@ -9,12 +9,15 @@ connected layer (v2's, the form of ASN's); both are printed.
 
     python benchmarks/network.py predict [--backbone resnet50] [--precision 32] [--threads 2]
     python benchmarks/network.py train --profile
-    python benchmarks/network.py methods --backbone resnet18 --size 640x192 --regions 128
+    python benchmarks/network.py methods --threads 1 [--page] [--config asn_mlc_r50 --settings model.weights=null]
 
-`methods` compares the mask stages with one another, on the same network otherwise.
+`methods` compares the networks with one another, on the scoreboard's settings (or those of another configuration), with
+random weights. With one thread on a CPU it takes processor time, which other work disturbs less. --page puts the table
+into docs/results.md.
 """
 
 import argparse
+import copy
 import re
 import resource
 import subprocess
@@ -26,12 +29,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scoreboard import ALL
+from scoreboard_page import keep
 from torch import nn
 from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.models.detection.faster_rcnn import FastRCNNConvFCHead
 
-from kins.config import NETWORKS, Config, ModelConfig
+from kins.config import NETWORKS, Config, ModelConfig, load_config
 from kins.masks import Mask
 from kins.models.cpu import quicken
 from kins.models.devices import autocast, pick_device
@@ -40,6 +45,9 @@ from kins.models.targets import flat_segments
 from kins.predict.predictor import Predictor
 
 CLASSES = 7
+BESIDE = ("panet", "panet-both", "panet-mlc", "panet-asn")
+"""Networks that `methods` leaves out: parts of panet-asn-mlc."""
+COSTS = ("prediction", "training step", "parameters", "of these the mask stage", "peak memory")
 
 
 def torchvisions(backbone: str, size: tuple[int, int], regions: int, convolutions: bool) -> MaskRCNN:
@@ -66,7 +74,7 @@ def same_proposals(models: Sequence[nn.Module]) -> None:
     for model in models[1:]:
         missing, unexpected = model.load_state_dict(first, strict=False)
         assert not unexpected
-        assert all(name.startswith("roi_heads.") for name in missing)
+        assert all(name.startswith(("roi_heads.", "backbone.path.")) for name in missing)
 
 
 def targets(size: tuple[int, int], count: int = 13) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
@@ -93,17 +101,22 @@ def targets(size: tuple[int, int], count: int = 13) -> tuple[dict[str, torch.Ten
     return common | mine, common | {"masks": decoded}
 
 
-def interleaved(works: dict[str, Callable[[], object]], repeats: int, device: torch.device) -> dict[str, float]:
+def interleaved(
+    works: dict[str, Callable[[], object]],
+    repeats: int,
+    device: torch.device,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, float]:
     """Seconds of each, all in turn, best of `repeats`."""
     times: dict[str, list[float]] = {name: [] for name in works}
     for turn in range(repeats + 1):
         for name, work in works.items():
-            start = time.perf_counter()
+            start = clock()
             work()
             if device.type == "cuda":
                 torch.cuda.synchronize()
             if turn:  # the first turn warms up
-                times[name].append(time.perf_counter() - start)
+                times[name].append(clock() - start)
     return {name: min(values) for name, values in times.items()}
 
 
@@ -172,41 +185,60 @@ def step(
     return run
 
 
+def configured(name: str, options: argparse.Namespace) -> Config:
+    """Of one network, for `methods`."""
+    start = ALL if options.config == "street" else []
+    settings = [*start, "model.norm=frozen-batch", "model.weights=null", *options.settings]
+    return load_config(options.config, [*settings, f"model.name={name}", "model.score_threshold=0.0"])
+
+
 def methods(options: argparse.Namespace, size: tuple[int, int]) -> None:
     """A table of prediction and training step over those of mask-rcnn-both, parameters, and a step's peak memory."""
     device = pick_device(options.device)
     context = autocast(device, options.precision)
+    names = [options.only] if options.only else [n for n, parts in NETWORKS.items() if n not in BESIDE]
+    configs = {name: configured(name, options) for name in names}
+    size = configs[names[0]].data.short_side, configs[names[0]].data.long_side
     target, _ = targets(size)
-    image = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, *size)).astype(np.uint8)).to(device)
-    names = ["mask-rcnn-both", "asn", "asn-mlc", *(n for n, parts in NETWORKS.items() if parts.method != "separate")]
-    names = [options.only] if options.only else names
-    models = {name: ours(name, options.backbone, options.regions).to(device) for name in names}
+    array = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8)
+    image = torch.from_numpy(array).permute(2, 0, 1).to(device)
+    models = {name: assemble(config.model, CLASSES) for name, config in configs.items()}
     same_proposals(list(models.values()))
-    steps = {name: step(model, image, target, context) for name, model in models.items()}
     if options.only:
-        steps[options.only]()
+        step(models[options.only], image, target, context)()
         print(f"{peak_memory(device):.2f}")
         return
 
-    def found(model: nn.Module) -> Callable[[], object]:
-        def run() -> object:
-            with torch.inference_mode(), context():
-                return model.eval()([image])
+    def found(name: str) -> Callable[[], object]:
+        categories = dict(enumerate("abcdefg"))
+        precision = {"device": str(device), "precision": options.precision}
+        predictor = Predictor(copy.deepcopy(models[name]), categories, configs[name], **precision)
+        quicken(predictor.model)
+        return lambda: predictor(array)
 
-        return run
-
-    predictions = interleaved({name: found(model) for name, model in models.items()}, options.repeats, device)
-    learning = interleaved(steps, options.repeats, device)
-    first = names[0]
-    print(f"prediction {predictions[first]:.2f} s, training step {learning[first]:.2f} s with {first}; over these:\n")
-    print("| network | prediction | training step | parameters | of these the mask stage | peak memory of a step |")
-    print("|---|---|---|---|---|---|")
+    clock = time.process_time if device.type == "cpu" and options.threads == 1 else time.perf_counter
+    predictions = interleaved({name: found(name) for name in names}, options.repeats, device, clock)
+    steps = {name: step(model, image, target, context) for name, model in models.items()}
+    learning = interleaved(steps, options.repeats, device, clock)
+    rows = {}
     for name, model in models.items():
         alone = [sys.executable, *sys.argv, "--only", name]
-        memory = subprocess.run(alone, check=True, capture_output=True, text=True).stdout.strip()
+        memory = float(subprocess.run(alone, check=True, capture_output=True, text=True).stdout)
         whole, stage = (sum(p.numel() for p in m.parameters()) / 1e6 for m in (model, model.roi_heads.mask_heads))
-        times = f"{predictions[name] / predictions[first]:.2f} | {learning[name] / learning[first]:.2f}"
-        print(f"| `{name}` | {times} | {whole:.1f} M | {stage:.1f} M | {memory} GiB |", flush=True)
+        ratios = (measured[name] / measured["mask-rcnn-both"] for measured in (predictions, learning))
+        rows[name] = dict(zip(COSTS, (*ratios, whole, stage, memory), strict=True))
+        print(name, *(f"{title} {value:.2f}" for title, value in rows[name].items()), sep=" | ", flush=True)
+    first = "mask-rcnn-both"
+    settings = "the scoreboard" if options.config == "street" else options.config
+    threads = "1 thread" if options.threads == 1 else f"{options.threads} threads"
+    told = (
+        f"Settings of {settings}, batches of one picture of {size[1]} x {size[0]}, {device.type}, {threads}, precision "
+        f"{options.precision}, best of {options.repeats}, {'processor' if clock is time.process_time else 'wall'} time; "
+        f"`{first}` takes {predictions[first]:.2f} s and {learning[first]:.2f} s."
+    )
+    print(told)
+    if options.page:
+        keep(costs={"told": told, "networks": rows})
 
 
 def train(options: argparse.Namespace, size: tuple[int, int]) -> None:
@@ -308,6 +340,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", help="train, methods: only this network's peak memory, after --repeats steps")
+    parser.add_argument("--config", default="street", help="methods: whose settings all networks have")
+    parser.add_argument("--settings", nargs="+", default=[], help="methods: others, for example data.short_side=375")
+    parser.add_argument("--page", action="store_true", help="methods: the table into docs/results.md, too")
     parser.add_argument("--profile", action="store_true", help="share of each part")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

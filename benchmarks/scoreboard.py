@@ -6,19 +6,24 @@ backbone and the region proposals of `street`, which stay as they are, and with 
 shows after few steps. What stays as it is looks at each picture once (remembered.py). --whole trains everything, from
 random weights: for GPUs.
 
-    python benchmarks/scoreboard.py --out runs/scoreboard
-    python benchmarks/scoreboard.py --out runs/scoreboard-gpu --whole --steps 40000 --settings train.device=cuda
+    python benchmarks/scoreboard.py --out runs/scoreboard --threads 1 --page
+    python benchmarks/scoreboard.py --out runs/gpu --whole --steps 40000 --settings train.device=cuda data.workers=8
 
-Runs that were finished before are not repeated, an interrupted one goes on. The table is printed and written to
-OUT/scoreboard.md, figures with their conditions to OUT/results.json (as kins results add does).
+Runs that were finished before are not repeated, measured ones not measured again, an interrupted one goes on. Tables
+are printed and written to OUT/scoreboard.md, figures with their conditions to OUT/results.json (as kins results add
+does). --page puts them into scoreboard.json and docs/results.md, too (scoreboard_page.py).
+
+A new row is a line in METHODS, and its runs: --methods NAME.
 """
 
 import argparse
+import dataclasses
 from pathlib import Path
 
 import torch
 from ablation import common_start
 from remembered import Memory
+from scoreboard_page import OWN, keep
 
 from kins.config import Config, load_config
 from kins.errors import KinsError
@@ -30,11 +35,9 @@ from kins.streets import Settings, generate
 from kins.streets.generate import VERSION
 from kins.train.loop import Run, train
 from kins.train.processes import launch
-from kins.train.results import Entry, add, compared, read, table
+from kins.train.results import PROTOCOLS, Entry, add, compared, read, table
 from kins.train.samples import find_data
 
-OWN = ("frozen", "occlusion labels")
-"""Conditions that some rows have for themselves."""
 NAME, SEED, SCENES = "kins-streets-1", 20_001, 4
 TRAIN, TEST = 160, 80
 METHODS = {
@@ -44,7 +47,7 @@ METHODS = {
     "asn": [],
     "asn, labels of regions": ["model.name=asn", "model.occlusion_labels=region"],
     "asn-mlc": [],
-    "panet-asn-mlc": ["train.frozen=[backbone.body,backbone.fpn]"],
+    "panet-asn-mlc": [],
     "orcnn": [],
     "uoais": [],
     "bcnet": [],
@@ -55,8 +58,10 @@ METHODS = {
     "asn-mlc-ordered": [],
     "ordered": [],
 }
-"""By name the settings; the network's name is that of the row if they don't say it. PANet's path begins with random
-weights, and so do not the proposals on it stay as they are."""
+"""By name the settings; the network's name is that of the row if they don't say it."""
+FROZEN = {"panet-asn-mlc": "[backbone.body,backbone.fpn]"}
+"""What stays as it is, if not backbone and proposals: PANet's path begins with random weights, and so the proposals on
+it learn, too."""
 ALL = [
     *("data.short_side=192", "data.long_side=640", "data.workers=0", "model.weights=null", "model.regions=32"),
     *(
@@ -83,12 +88,13 @@ def benchmark(out: Path, pictures: int, test: int) -> Path:
 
 def configuration(name: str, seed: int, data: Path, options: argparse.Namespace) -> Config:
     """Of one row and seed."""
-    start = [f"train.init={common_start('street', options.out)}", "train.frozen=[backbone,rpn]"]
+    frozen = FROZEN.get(name, "[backbone,rpn]")
     return load_config(
         "street",
         [
             *ALL,
-            *(["model.norm=group"] if options.whole else ["model.norm=frozen-batch", *start]),
+            *(["model.norm=group"] if options.whole else ["model.norm=frozen-batch", f"train.frozen={frozen}"]),
+            *([] if options.whole else [f"train.init={common_start('street', options.out)}"]),
             *([f"model.name={name}"] if not any(s.startswith("model.name") for s in METHODS[name]) else []),
             *METHODS[name],
             *options.settings,
@@ -118,9 +124,16 @@ def train_heads(config: Config, dataset: Dataset, out: Path, memory: Memory) -> 
         run.loop(lambda now: None)
 
 
-def row(name: str, entry: Entry) -> Entry:
-    """The entry under the name of its row, where settings beside the method's options differ."""
-    return Entry(**{**vars(entry), "method": name}) if entry.method == name.partition(",")[0] else entry
+def measured(name: str, out: Path, data: Path, device: str, memory: Memory | None, known: list[Entry]) -> Entry:
+    """The entry of a run under the name of its row; that which is known, if it has all figures."""
+    path = weights.find(out)
+    for entry in known:
+        if entry.weights == weights.digest(path) and {*entry.protocols, *entry.left_out} >= set(PROTOCOLS):
+            return entry
+    predictor = Predictor.load(path, device=device)
+    if memory is not None:
+        memory.serve(predictor.model)
+    return dataclasses.replace(compared(predictor, path, data), method=name)
 
 
 def main() -> None:
@@ -134,21 +147,24 @@ def main() -> None:
     parser.add_argument("--whole", action="store_true", help="train backbone and proposals, too, from random weights")
     parser.add_argument("--settings", nargs="+", default=[], help="for every run, for example train.device=cuda")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--page", action="store_true", help="write docs/results.md, too")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     data = benchmark(options.out, options.train, options.test)
     kept, seen, shown = options.out / "results.json", Memory(), Memory()
+    entries: dict[str, Entry] = {}
     for seed in options.seeds:
         for name in options.methods:
             config = configuration(name, seed, data, options)
             out = options.out / f"{name.replace(', ', '-').replace(' ', '-')}-{seed}"
             trained(config, out, None if options.whole else seen)
-            predictor = Predictor.load(out, device=config.train.device)
-            if not options.whole:
-                shown.serve(predictor.model)
-            add([row(name, compared(predictor, weights.find(out), data))], kept)
-        print(table(read(kept), OWN), flush=True)
-    write_atomic(options.out / "scoreboard.md", f"{NAME}\n\n{table(read(kept), OWN)}")
+            entry = measured(name, out, data, config.train.device, None if options.whole else shown, read(kept))
+            entries[entry.weights] = entry
+            add([entry], kept)
+        print(table(list(entries.values()), OWN), flush=True)
+    write_atomic(options.out / "scoreboard.md", f"{NAME}\n\n{table(list(entries.values()), OWN)}")
+    if options.page:
+        keep(entries.values())
 
 
 if __name__ == "__main__":

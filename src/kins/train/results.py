@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean as mean
 from typing import Any
 
 from kins import __version__
@@ -71,6 +72,8 @@ PAPERS = {
     },
 }
 """Of these the figures that tables show: by title the columns."""
+LOWER = ("WHDR (InstaOrder)",)
+"""Of these the columns where less is better."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -249,42 +252,50 @@ def add(entries: Iterable[Entry], path: str | Path) -> list[Entry]:
     return list(kept.values())
 
 
-def table(entries: Sequence[Entry], own: Collection[str] = ()) -> str:
-    """Markdown: a table for each set of conditions; mean and half the range over the seeds.
+def table(entries: Sequence[Entry], own: Collection[str] = (), best: bool = False) -> str:
+    """Markdown: tables for each set of conditions; mean and half the range over the seeds.
 
     Args:
         own: conditions that are the methods' own, and so may differ within a table.
+        best: the best mean of each column is bold.
     """
     groups: dict[str, list[Entry]] = {}
     for entry in entries:
         shared = {name: value for name, value in entry.conditions.items() if name not in own}
         entry = dataclasses.replace(entry, conditions=shared)
         groups.setdefault(json.dumps(shared, sort_keys=True), []).append(entry)
-    return "\n\n".join(_group(group) for group in groups.values()) + "\n"
+    return "\n\n".join(_group(group, best) for group in groups.values()) + "\n"
 
 
-def _group(entries: Sequence[Entry]) -> str:
+def _group(entries: Sequence[Entry], best: bool) -> str:
     told = ", ".join(
         f"{name} {_told(value)}" for name, value in entries[0].conditions.items() if value not in (None, [], {})
     )
     methods: dict[str, list[Entry]] = {}
     for entry in entries:
         methods.setdefault(entry.method, []).append(entry)
-    tables = [_rows({name: [run.figures for run in runs] for name, runs in methods.items()}, COLUMNS)]
+    tables = [_rows({name: [run.figures for run in runs] for name, runs in methods.items()}, COLUMNS, best)]
     for title, columns in PAPERS.items():
         papers = {name: [_papers(run, columns) for run in runs] for name, runs in methods.items()}
         known = [column for column in columns if any(column in run for runs in papers.values() for run in runs)]
         if known:
-            rows = _rows({name: runs for name, runs in papers.items() if any(runs)}, known)
+            rows = _rows({name: runs for name, runs in papers.items() if any(runs)}, known, best)
             tables += [f"{title}:", rows]
     return "\n\n".join([f"{told}:", *tables])
 
 
-def _rows(methods: Mapping[str, Sequence[Mapping[str, float]]], columns: Sequence[str]) -> str:
+def _rows(methods: Mapping[str, Sequence[Mapping[str, float]]], columns: Sequence[str], best: bool) -> str:
     lines = [f"| method | seeds | {' | '.join(columns)} |", f"|---|---|{'---|' * len(columns)}"]
-    for name, runs in methods.items():
-        cells = [_cell([run[column] for run in runs if column in run]) for column in columns]
-        lines.append(f"| {name} | {len(runs)} | {' | '.join(cells)} |")
+    cells = {
+        name: [[run[column] for run in runs if column in run] for column in columns] for name, runs in methods.items()
+    }
+    for name, row in cells.items():
+        shown = [spread(values) for values in row]
+        for place, column in enumerate(columns):
+            others = [mean(other[place]) for other in cells.values() if other[place]]
+            if best and row[place] and mean(row[place]) == (min if column in LOWER else max)(others):
+                shown[place] = f"**{shown[place]}**"
+        lines.append(f"| {name} | {len(methods[name])} | {' | '.join(shown)} |")
     return "\n".join(lines)
 
 
@@ -303,8 +314,13 @@ def _told(value: object) -> str:
     return " and ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _cell(values: Sequence[float]) -> str:
+def spread(values: Sequence[float]) -> str:
+    """Mean and half the range; nothing of no values.
+
+    Example:
+        >>> spread([12.0, 15.0])
+        '13.5 ± 1.5'
+    """
     if not values:
         return ""
-    middle, spread = sum(values) / len(values), (max(values) - min(values)) / 2
-    return f"{middle:.1f} ± {spread:.1f}" if len(values) > 1 else f"{middle:.1f}"
+    return f"{mean(values):.1f} ± {(max(values) - min(values)) / 2:.1f}" if len(values) > 1 else f"{values[0]:.1f}"
