@@ -21,7 +21,7 @@ from kins.evaluation.errors import ERRORS
 from kins.evaluation.evaluator import matched_instances
 from kins.evaluation.precision import RECALLS
 from kins.evaluation.report import report_paths, write_report
-from kins.evaluation.report.charts import bars_chart, curves_chart
+from kins.evaluation.report.charts import bars_chart, confusion_chart, curves_chart
 from kins.evaluation.report.papers import PaperTable, as_latex
 from kins.evaluation.report.pictures import draw_pair
 from kins.files import check_output
@@ -268,6 +268,21 @@ def test_every_run_is_in_the_legend() -> None:
     ):
         texts = [element.text.strip() for element in ElementTree.fromstring(svg).iter() if element.tag.endswith("text")]
         assert [text for text in texts if text in names] == names
+
+
+@pytest.mark.parametrize(("classes", "times"), [(3, 1), (14, 2)])
+def test_the_confusion_of_many_classes_has_their_names_at_all_sides(classes: int, times: int) -> None:
+    names = [f"<class {k}>" for k in range(classes)]
+    counts = np.diag([*range(1, classes + 1), 0])
+    chart = confusion_chart(names, counts.tolist(), "confusion", lambda row, column: f"class={row}&taken={column}")
+    elements = list(ElementTree.fromstring(chart.svg).iter())
+    texts = [element.text.strip() for element in elements if element.tag.endswith("text")]
+    assert all(texts.count(name) == 2 * times for name in names), "of rows and of columns"
+    told = {element.text for element in elements if element.tag.endswith("title")}
+    assert told == {f"{name}: {k} of {k} detected as {name}" for k, name in enumerate(names, 1)}
+    assert "data-view" not in chart.standalone()
+    assert "<title>" not in chart.standalone()
+    ElementTree.fromstring(chart.standalone())
 
 
 def test_report_without_masks_or_detections(tmp_path: Path) -> None:

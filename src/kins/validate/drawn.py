@@ -10,6 +10,7 @@ import msgspec
 from kins.errors import KinsError
 from kins.formats import kins2020
 from kins.formats.document import Document, Raw
+from kins.formats.folders import kitti
 from kins.masks import require_sound
 from kins.records import Dataset, Scene
 from kins.validate.checker import Checker
@@ -25,7 +26,7 @@ def check_drawn(dataset: Dataset, report: Report, workers: int | None, alone: bo
         alone: objects may have one kind of mask, or a box, alone.
     """
     for line in dataset.left_out:
-        report.add("drawn-in-doubt", "", line)
+        report.add("regions-ignored" if line.endswith(kitti.REGIONS) else "drawn-in-doubt", "", line)
     damaged: set[int] = set()
     for image_id, image in dataset.images.items():
         try:

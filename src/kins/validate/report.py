@@ -58,6 +58,7 @@ KINDS: dict[str, Kind] = {
     "mask-kind-missing": Kind(
         "info", "no annotation has a mask of this kind", "nothing, if one kind is all that is needed"
     ),
+    "regions-ignored": Kind("info", "regions are marked as no objects", "nothing: kins keeps their boxes"),
     "box-alone": Kind(
         "info", "objects have a box and no mask", "nothing, or kins complete --with boxes, which finds both masks"
     ),

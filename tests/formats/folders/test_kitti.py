@@ -88,6 +88,8 @@ def test_the_commands_take_boxes(tmp_path):
     assert again.extra["location"] == [-1.0, 1.7, 20.0]
     code, said = kins_says("validate", root)
     assert (code, "kitti, 1 images, 1 instances" in said, "box-alone" in said) == (0, True, True)
+    assert said.count("DontCare") == said.count("regions-ignored") == 1
+    assert "0 errors, 1 warnings" in said  # the box without a pixel
     assert f"ok  {root}  kitti, 1 images, 1 instances, 8 categories" in kins_says("doctor", root)[1]
     (tmp_path / "found.json").write_text(
         '[{"image_id": 1, "category_id": 1, "score": 0.9, "bbox": [10, 5.5, 20.25, 9.5]}]'

@@ -21,7 +21,7 @@ from kins.evaluation.analysis import SURE, analyse, main_categories
 from kins.evaluation.bootstrap import bootstrap, interval
 from kins.evaluation.errors import ERRORS, LEVELS, Analysis
 from kins.evaluation.precision import RECALLS
-from kins.evaluation.report.charts import Chart, bars_chart, confusion_chart, curves_chart
+from kins.evaluation.report.charts import FEW_CLASSES, Chart, bars_chart, confusion_chart, curves_chart
 from kins.evaluation.report.papers import TABLES, as_csv, as_latex, paper_tables
 from kins.evaluation.report.pictures import choose, image_quality, shown
 from kins.evaluation.results import Results, short_names, without_nan
@@ -118,6 +118,7 @@ def write_report(
         "below": str(math.nextafter(SURE, 0)),
         "version": kins.__version__,
         "samples": samples,
+        "few": FEW_CLASSES,
     }
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {

@@ -27,6 +27,8 @@ VARIABLES = {INK: "--ink", SOFT: "--soft", GRID: "--line"}
 """Of the page, by the colour that stands for each in a file of its own."""
 LINK = '<a data-view="'
 """How what leads to a list in `kins view` is written."""
+FEW_CLASSES, CELL = 12, (48, 34)
+"""Up to how many classes the confusion fits on the page; side of its cells in pixels for few, and for more."""
 HEIGHT, FONT_SIZE = 300, 12
 """In pixels of the page."""
 
@@ -39,7 +41,7 @@ class Chart(NamedTuple):
 
     def standalone(self) -> str:
         """The SVG as a file of its own: fixed colours instead of style variables, which drawing programs don't know."""
-        text = re.sub(rf'{LINK}[^"]*">|</a>', "", self.svg)
+        text = re.sub(rf'{LINK}[^"]*"><title>[^<]*</title>|</a>', "", self.svg)
         return re.sub(r"var\(--[a-z0-9-]+, (#[0-9a-f]+)\)", r"\1", text) + "\n"
 
 
@@ -97,39 +99,55 @@ def confusion_chart(
     Args:
         link: what a list in `kins view` is to have for the count in a row and column, or ''.
     """
-    from matplotlib.collections import PatchCollection
-    from matplotlib.patches import Rectangle
-
     names = [shown(name) for name in names]
     count = len(names)
-    side = 48 * (count + 1)
-    links: list[tuple[Artist, str]] = []
+    side = CELL[count > FEW_CLASSES] * (count + 1)
+    links: list[tuple[Artist, str, str]] = []
     with chart_style(FONT_SIZE):
-        figure, axes = _chart(title, side + 150, side + 110)
-        axes.grid(False)
-        axes.spines[:].set_visible(False)
-        cells = [Rectangle((c, r), 0.95, 0.95) for r in range(count + 1) for c in range(count + 1 - (r == count))]
-        axes.add_collection(PatchCollection(cells, facecolor=GRID, alpha=0.35))
-        write = partial(axes.text, ha="center", va="center")
+        figure, axes = _chart(title, side + 150 * (1 + (count > FEW_CLASSES)), side + 110 * (1 + (count > FEW_CLASSES)))
+        _empty_cells(axes, count)
         for r, row in enumerate(counts):
             total = max(sum(row), 1)
             for c, value in enumerate(row):
                 if value and (r, c) != (count, count):
-                    share = value / total
-                    color = SERIES[0] if r == c else SERIES[1]
-                    patch = axes.add_patch(Rectangle((c, r), 0.95, 0.95, facecolor=color, alpha=0.9 * share))
-                    fill = "#ffffff" if share > 0.55 else INK
-                    percent = write(c + 0.48, r + 0.4, number(100 * share, 0), color=fill)
-                    ink = SOFT if fill == INK else fill
-                    told = write(c + 0.48, r + 0.74, f"{value:,}", color=ink, fontsize=7)
-                    links += [(artist, link(r, c)) for artist in (patch, percent, told)]
+                    drawn = _count_cell(axes, r, c, value, value / total)
+                    of, by = [*names, "nothing"][r], [*names, "missed"][c]
+                    told = f"{of}: {value} of {total} {by if c == count else f'detected as {by}'}"
+                    links += [(artist, link(r, c), told) for artist in drawn]
         axes.set(xlim=(0, count + 1), ylim=(count + 1, 0), aspect="equal")
         axes.xaxis.tick_top()
         middles = np.arange(count + 1) + 0.48
         axes.set_xticks(middles, [*names, "missed"], rotation=45, ha="left", rotation_mode="anchor")
         axes.set_yticks(middles, [*names, "nothing"])
         axes.tick_params(length=0)
+        if count > FEW_CLASSES:  # names at all sides: one of them is in sight
+            axes.tick_params(labelright=True, labelbottom=True)
+            for tick in axes.xaxis.get_major_ticks():
+                tick.label1.set_horizontalalignment("right")
         return _finished(figure, title, links)
+
+
+def _empty_cells(axes: Axes, count: int) -> None:
+    from matplotlib.collections import PatchCollection
+    from matplotlib.patches import Rectangle
+
+    axes.grid(False)
+    axes.spines[:].set_visible(False)
+    cells = [Rectangle((c, r), 0.95, 0.95) for r in range(count + 1) for c in range(count + 1 - (r == count))]
+    axes.add_collection(PatchCollection(cells, facecolor=GRID, alpha=0.35))
+
+
+def _count_cell(axes: Axes, row: int, column: int, value: int, share: float) -> list[Artist]:
+    """A cell of the confusion: its shade, the percent, the count below it."""
+    from matplotlib.patches import Rectangle
+
+    write = partial(axes.text, ha="center", va="center")
+    color = SERIES[0] if row == column else SERIES[1]
+    patch = axes.add_patch(Rectangle((column, row), 0.95, 0.95, facecolor=color, alpha=0.9 * share))
+    fill = "#ffffff" if share > 0.55 else INK
+    percent = write(column + 0.48, row + 0.4, number(100 * share, 0), color=fill)
+    ink = SOFT if fill == INK else fill
+    return [patch, percent, write(column + 0.48, row + 0.74, f"{value:,}", color=ink, fontsize=7)]
 
 
 def _chart(title: str, width: float, height: float, names: Sequence[str] = ()) -> tuple[Figure, Axes]:
@@ -153,22 +171,26 @@ def _columns(names: Sequence[str], width: float) -> int:
     return max(1, min(len(names), int(width / (45 + 6.5 * max(map(len, names), default=1)))))
 
 
-def _finished(figure: Figure, title: str, links: Iterable[tuple[Artist, str]] = ()) -> Chart:
+def _finished(figure: Figure, title: str, links: Iterable[tuple[Artist, str, str]] = ()) -> Chart:
     """SVG in pixels, without head and names of parts; colours of the style are variables of the page.
 
     Args:
-        links: what leads to a list in `kins view`, and to which; in the page's SVG alone.
+        links: what leads to a list in `kins view`, to which, and what is said there; in the page's SVG alone.
     """
     buffer, pdf = io.StringIO(), io.BytesIO()
     figure.savefig(pdf, format="pdf", metadata={"CreationDate": None, "Title": title})
-    for artist, words in links:
+    said = {}
+    for artist, words, telling in links:
         artist.set_url(words or None)
+        said[escape(words)] = escape(telling)
     figure.savefig(buffer, format="svg", transparent=True)
     text = buffer.getvalue()
     text = text[text.index("<svg") :].strip()
     text = re.sub(r"\s*<(metadata|style)\b.*?</\1>", "", text, flags=re.DOTALL)  # its style is for all of a page
     text = re.sub(r'<g id="[^"]*">', "<g>", text)
-    text = re.sub(r'<a xlink:href="([^"]*)"[^>]*>', rf'{LINK}\1">', text)
+    text = re.sub(
+        r'<a xlink:href="([^"]*)"[^>]*>', lambda at: f'{LINK}{at[1]}"><title>{said.get(at[1], "")}</title>', text
+    )
     text = re.sub(r'(width|height)="([\d.]+)pt"', r'\1="\2"', text, count=2)
     text = re.sub(r' font-family: [^;"]*;', "", text)
     label = f'role="img" aria-label="{escape(title)}" font-family="{FONT}" stroke-linejoin="round"'

@@ -24,6 +24,7 @@ from kins.records import Dataset, Instance
 TYPES = ("Car", "Van", "Truck", "Pedestrian", "Person_sitting", "Cyclist", "Tram", "Misc")
 """The published labels', numbered from 1."""
 IGNORED = "DontCare"
+REGIONS = f"regions of {IGNORED}, which are no objects; image.extra['dont_care'] has their boxes"
 PLACES = ("training/label_2", "label_2")
 LINE = re.compile(rb"[A-Za-z]\w*([ \t]+-?[\d.]+(e[-+]?\d+)?){14,15}\s*", re.IGNORECASE)
 
@@ -93,7 +94,7 @@ def _objects(path: Path, left_out: Counter[str]) -> tuple[list[_Object], list[Bo
             left_out["boxes without a pixel"] += 1
         elif found.type == IGNORED:
             ignored.append(found.box)
-            left_out[f"regions of {IGNORED}, which are no objects; image.extra['dont_care'] has their boxes"] += 1
+            left_out[REGIONS] += 1
         else:
             objects.append(found)
     return objects, ignored
