@@ -171,9 +171,9 @@ function press(editor, alt = false) {
  * @property {string} label on its button
  * @property {string} title
  * @property {string} group
- * @property {(editor: object) => void} run
- * @property {(editor: object) => boolean} [when] whether it can be done now
- * @property {(editor: object, on: boolean) => void} [hold] done as long as the key is held; the button toggles
+ * @property {(editor: any) => void} [run] or else `hold`
+ * @property {(editor: any) => boolean} [when] whether it can be done now
+ * @property {(editor: any, on: boolean) => void} [hold] done as long as the key is held; the button toggles
  */
 
 const drawing = (editor) => editor.drawing;

@@ -30,6 +30,7 @@ async function look(project, then) {
 
 /** One after the other: the server decodes one at a time. */
 async function send(project, files, then) {
+  /** @type {string[][]} */
   const [wrong, known] = [[], []];
   for (const [k, file] of files.entries()) {
     toast(`Sending ${file.name} (${k + 1} of ${files.length})`);

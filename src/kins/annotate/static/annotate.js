@@ -79,6 +79,14 @@ function build(main, title) {
 }
 
 class Page {
+  /** @type {ReturnType<typeof build>} */ parts;
+  /** @type {import("./api.js").Image} */ image;
+  /** @type {any} the page's App: its class is no part of what it is asked for */ app;
+  /** @type {(() => void)[]} */ endings;
+  /** @type {[HTMLButtonElement, import("./actions.js").Action][]} */ buttons;
+  /** @type {(event: Event) => void} */ warn;
+  /** @type {number|undefined} */ following;
+
   constructor(parts, given, app) {
     Object.assign(this, { parts, app, image: given.image });
     const sync = new Sync(given.layer, {
@@ -171,7 +179,7 @@ class Page {
       if (action.hold) {
         made.ariaPressed = String(made.ariaPressed !== "true");
         action.hold(editor, made.ariaPressed === "true");
-      } else if (possible(action, editor)) action.run(editor);
+      } else if (possible(action, editor)) action.run?.(editor);
       if (action.group !== "Image") this.parts.stage.lastChild.focus({ preventScroll: true });
     }, { data: { action: action.id } });
     if (action.hold) made.ariaPressed = "false";

@@ -1,5 +1,14 @@
 // The server's routes: JSON in, JSON out, the CSRF token on everything but GET.
 
+/**
+ * What the server tells, as far as several modules use it.
+ * @typedef {{id: number, project: number, file: string, width: number, height: number, state: string, withheld: number, layers: object[]}} Image
+ * @typedef {{id: number, name: string, key: string|null, colour: string, is_occluder: boolean}} Category
+ * @typedef {{id: number, name: string, role: string, settings: object}} Project
+ * @typedef {{user: number, name: string, role: string}} Member
+ * @typedef {{layers: {id: number, user: number}[], objects: {members: Object<string, string>, iou: number|null, classes: string[], agree: boolean}[], pairs: object[]}} Agreement
+ */
+
 let csrf = "";
 let store = ""; // which database this is: one port serves many in the course of time
 

@@ -2,7 +2,7 @@
 
 import { annotatePage } from "./annotate.js";
 import { get, logout, me } from "./api.js";
-import { button, el, fill, toast } from "./dom.js";
+import { button, el, fill, known, toast } from "./dom.js";
 import { imagesPage } from "./images.js";
 import { loginForm, loginPage } from "./login.js";
 import { peoplePage, usersPage } from "./people.js";
@@ -10,6 +10,7 @@ import { projectsPage } from "./projects.js";
 import { reviewPage } from "./review.js";
 import { setTheme, turnTheme } from "./theme.js";
 
+/** @type {[RegExp, (app: any, id: any, layer: any) => Promise<(main: HTMLElement) => unknown>][]} what an address shows */
 const PAGES = [
   [/^$/, projectsPage],
   [/^projects$/, (app) => projectsPage(app, true)],
@@ -23,8 +24,9 @@ const PAGES = [
 
 class App {
   constructor() {
-    this.main = document.getElementById("main");
-    this.top = document.getElementById("top");
+    this.main = known("main");
+    this.top = known("top");
+    /** @type {(() => void)|null} */
     this.leave = null;
     this.step = 0;
     window.addEventListener("hashchange", () => this.show());
@@ -50,13 +52,14 @@ class App {
       loginPage(this)(this.main);
       return;
     }
-    const [, page, found] = PAGES.map(([pattern, run]) => [pattern, run, pattern.exec(path)]).find(([, , match]) => match) ?? [];
+    const [pattern, page] = PAGES.find(([other]) => other.test(path)) ?? [/^/, null];
+    const [, id, more] = pattern.exec(path) ?? [];
     this.head([]);
     try {
-      const draw = page ? await page(this, Number(found[1]), Number(found[2])) : nothing;
+      const draw = page ? await page(this, Number(id), Number(more)) : nothing;
       if (late()) return;
       const leave = draw(this.main);
-      this.leave = typeof leave === "function" ? leave : null;
+      this.leave = typeof leave === "function" ? /** @type {() => void} */ (leave) : null;
     } catch (error) {
       if (late()) return;
       if (error.status === 401) await this.signedOut();

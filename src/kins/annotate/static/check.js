@@ -1,6 +1,7 @@
 // The masks that kins paints on the server, compared with the preview of the page.
 
 import { get } from "./api.js";
+import { pen } from "./paint.js";
 import { decode, maskOf } from "./raster.js";
 
 let checking = false;
@@ -30,7 +31,7 @@ export async function toggleCheck(editor) {
 function compared(editor, objects) {
   const { width, height } = editor.image;
   const picture = new OffscreenCanvas(width, height);
-  const context = picture.getContext("2d");
+  const context = pen(picture);
   const pixels = context.createImageData(width, height);
   let different = 0;
   for (const { id, amodal, inmodal } of objects) {

@@ -5,7 +5,7 @@ import { button, el, fill, toast } from "./dom.js";
 
 /** A small list that letters narrow; Enter takes the first, or makes a new class of what was typed. */
 export function chooseClass(editor) {
-  return new Promise((resolve) => {
+  return /** @type {Promise<void>} */ (new Promise((resolve) => {
     const input = el("input", { type: "text", "aria-label": "Class", autocomplete: "off", maxLength: 100 });
     const list = el("div", { class: "choices" });
     const box = el("dialog", { class: "palette", "aria-label": "Choose a class" }, input, list);
@@ -44,5 +44,5 @@ export function chooseClass(editor) {
     show();
     box.showModal();
     input.focus();
-  });
+  }));
 }

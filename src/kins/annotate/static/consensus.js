@@ -11,6 +11,10 @@ const SAME = 0.5; // IoU from which on two outlines are of one object
 
 /** What the page of a consensus has beside that of an annotator. */
 export class Steps {
+  /** @type {import("./editor.js").Editor} */ editor;
+  /** @type {import("./api.js").Agreement} */ agreement;
+  /** @type {{id: number, user: number, name: string, objects: import("./model.js").Thing[], pairs: import("./model.js").Known[]}[]} */ layers;
+
   static async load(editor, members) {
     const { image } = editor;
     const agreement = await get(`/images/${image.id}/agreement`);
@@ -20,7 +24,8 @@ export class Steps {
   }
 
   constructor(editor, agreement, layers) {
-    Object.assign(this, { editor, agreement, layers, at: -1 });
+    Object.assign(this, { editor, agreement, layers });
+    this.at = -1;
     this.open = agreement.objects.map((object, index) => ({ ...object, reasons: reasons(agreement, object, index, layers) }))
       .filter((object) => object.reasons.length);
   }

@@ -71,11 +71,17 @@ export function ask(title, content, answers) {
 /** Tells something in a dialog. */
 export const tell = (title, ...lines) => ask(title, lines.map((line) => el("p", {}, line)), [{ label: "Close", value: true }]);
 
+/**
+ * An element of the page's own file.
+ * @param {string} id
+ */
+export const known = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
 /** Shows a line at the bottom for some seconds; it is read out, too. */
 export function toast(text) {
-  const place = document.getElementById("toasts");
+  const place = known("toasts");
   const line = el("div", { class: "toast" }, text);
   place.append(line);
-  while (place.children.length > 4) place.firstChild.remove();
+  while (place.children.length > 4) place.firstChild?.remove();
   setTimeout(() => line.remove(), 6000);
 }

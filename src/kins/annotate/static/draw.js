@@ -118,7 +118,7 @@ export class Draw {
     if (!target) return this.editor.tell("The object is gone.");
     const [inside, all] = [maskOf(target.rings, this.editor.image), points.length / 2];
     let count = 0;
-    for (let i = 0; i < points.length; i += 2) count += covers(inside, points[i], points[i + 1]);
+    for (let i = 0; i < points.length; i += 2) count += Number(covers(inside, points[i], points[i + 1]));
     return [["outline", { object: target.id, rings: [...target.rings, { hole: count > all / 2, points }] }]];
   }
 

@@ -12,27 +12,62 @@ import { paintOver } from "./overlay.js";
 import { covers, maskOf, overlap } from "./raster.js";
 import { toast } from "./dom.js";
 
+/**
+ * @typedef {{id: number, rings: import("./model.js").Ring[], nearer?: number[]}} Proposal
+ * @typedef {{image: import("./api.js").Image, layer: import("./model.js").Layer, sync: import("./sync.js").Sync, project: import("./api.js").Project,
+ *   categories: import("./api.js").Category[], proposals: Proposal[], picture: HTMLImageElement}} Given
+ * @typedef {{order: string[], pairs: Map<string, import("./model.js").Known>, clusters: string[][], circles: Set<string>[],
+ *   byObject: Map<string, import("./model.js").Known[]>, numbers: Map<string, number>}} Derived
+ */
+
 export class Editor {
+  /** @type {Given["image"]} */ image;
+  /** @type {Given["layer"]} */ layer;
+  /** @type {Given["sync"]} */ sync;
+  /** @type {Given["project"]} */ project;
+  /** @type {Given["categories"]} */ categories;
+  /** @type {Given["proposals"]} */ proposals;
+  /** @type {Given["picture"]} */ picture;
+  /** @type {(Derived & {state: object, said: object, categories: object}) | undefined} */ known;
+  /** @type {number|null|undefined} */ lastCategory;
+  /** @type {Promise<void>|null|undefined} */ occluderMade;
+  /** @type {import("./consensus.js").Steps|null|undefined} */ steps;
+  /** @type {Proposal[]|undefined} */ openProposals;
+  /** @type {Promise<void>|undefined} */ draftKept;
+  /** @type {number|undefined} */ waiting;
+  stale = false;
+  moved = false;
+  placed = false;
+  seen = false;
+
   /**
    * @param {import("./view.js").View} view
-   * @param {{image: object, layer: import("./model.js").Layer, sync: import("./sync.js").Sync, project: object,
-   *   categories: object[], proposals: object[], picture: HTMLImageElement}} given
+   * @param {Given} given
    * @param {() => void} listsChanged called when lists at the side have to follow
    */
   constructor(view, given, listsChanged) {
-    Object.assign(this, given, { view, listsChanged });
+    Object.assign(this, given);
+    this.view = view;
+    this.listsChanged = listsChanged;
+    /** @type {string|null} */
     this.selected = null;
-    this.tool = null; // Draw, Edit or null: selecting
+    /** @type {Draw|Edit|null} null: selecting */
+    this.tool = null;
     this.preview = new Map(); // rings of objects while they are dragged
+    /** @type {{x: number, y: number}|null} */
     this.pointer = null; // in hundredths; null: not over the picture
     this.cross = false; // whether the pointer is moved by keys
     this.snapping = false;
     this.peeling = false; // what is nearer than the selection is hidden
     this.show = { fill: true, dim: false, labels: true };
     this.light = { brightness: 1, contrast: 1 };
+    /** @type {Proposal|null} */
     this.proposal = null; // the one looked at
-    this.suggestion = null; // rings that a network proposes for the selected object
+    /** @type {{rings: import("./model.js").Ring[]}|null} */
+    this.suggestion = null; // what a network proposes for the selected object
+    /** @type {string|null} */
     this.lastPair = null;
+    /** @type {OffscreenCanvas|null} */
     this.check = null; // a picture of what kins paints otherwise
     view.image = this.image;
   }
@@ -41,6 +76,7 @@ export class Editor {
     return this.tool instanceof Draw;
   }
 
+  /** @returns {Set<number|null>} */
   get occluders() {
     return new Set(this.categories.filter((category) => category.is_occluder).map((category) => category.id));
   }
@@ -56,8 +92,9 @@ export class Editor {
     const order = nearToFar(things, pairs);
     const clusters = clustersOf(order, pairs);
     const circles = circlesOf(order, plainPairs(pairs, state.exceptions));
+    /** @type {Derived["byObject"]} */
     const byObject = new Map(order.map((id) => [id, []]));
-    for (const pair of pairs.values()) for (const id of [pair.nearer, pair.farther]) byObject.get(id).push(pair);
+    for (const pair of pairs.values()) for (const id of [pair.nearer, pair.farther]) byObject.get(id)?.push(pair);
     const numbers = new Map([...state.objects.keys()].map((id, k) => [id, k]));
     this.known = { state, said, categories: this.categories, pairs, order, clusters, circles, byObject, numbers };
     return this.known;
@@ -72,7 +109,8 @@ export class Editor {
     const { byObject, order } = this.derived;
     const { objects } = this.layer.state;
     const before = [...objects.keys()].filter((id) => !byObject.has(id));
-    const met = (id) => order.filter((other) => overlap(objects.get(id).rings, objects.get(other).rings, this.image));
+    const rings = (id) => objects.get(id)?.rings ?? [];
+    const met = (id) => order.filter((other) => overlap(rings(id), rings(other), this.image));
     return [...this.pairs.values(), ...before.flatMap((id) => met(id).map((other) => ({ nearer: id, farther: other })))];
   }
 
@@ -86,14 +124,23 @@ export class Editor {
 
   /** What people call an object: its class and its number. */
   name(id) {
-    const object = this.layer.state.objects.get(id);
-    if (!object) return "an object that is gone";
-    return `${this.category(object.category)?.name ?? "no class"} ${this.derived.numbers.get(id) + 1}`;
+    const object = this.object(id);
+    const number = this.derived.numbers.get(id);
+    if (!object || number === undefined) return "an object that is gone";
+    return `${this.category(object.category)?.name ?? "no class"} ${number + 1}`;
+  }
+
+  /**
+   * An object as the state has it; undefined where there is none of this id.
+   * @param {string|null} id
+   */
+  object(id) {
+    return id === null ? undefined : this.layer.state.objects.get(id);
   }
 
   /** An object as it is shown now, also while it is dragged. */
   shown(id) {
-    const object = this.layer.state.objects.get(id);
+    const object = this.object(id);
     const rings = this.preview.get(id);
     return object && rings ? { ...object, rings } : object;
   }
@@ -102,7 +149,7 @@ export class Editor {
 
   /** Ids of the objects at a place, near to far, occluders first. */
   objectsAt({ x, y }) {
-    const at = (id) => covers(maskOf(this.layer.state.objects.get(id).rings, this.image), x, y);
+    const at = (id) => covers(maskOf(this.object(id)?.rings ?? [], this.image), x, y);
     const { order, byObject } = this.derived;
     const before = [...this.layer.state.objects.keys()].filter((id) => !byObject.has(id));
     return [...before, ...order].filter(at);
@@ -111,7 +158,7 @@ export class Editor {
   /** The nearest object at a place; where that is selected already, the next one behind it. */
   objectAt(at) {
     const found = this.objectsAt(at);
-    return found[(found.indexOf(this.selected) + 1) % found.length] ?? null;
+    return found[(found.findIndex((id) => id === this.selected) + 1) % found.length] ?? null;
   }
 
   select(id) {
@@ -124,7 +171,7 @@ export class Editor {
   step(by) {
     const ids = [...this.derived.clusters.flat(), ...[...this.layer.state.objects.keys()].filter((id) => !this.derived.byObject.has(id))];
     if (!ids.length) return;
-    const at = ids.indexOf(this.selected);
+    const at = ids.findIndex((id) => id === this.selected);
     this.select(ids[at < 0 ? (by > 0 ? 0 : ids.length - 1) : (at + by + ids.length) % ids.length]);
   }
 
@@ -134,8 +181,8 @@ export class Editor {
     const under = this.pointer ? this.objectsAt(this.pointer) : [];
     const there = under.flatMap((a, k) => under.slice(k + 1).map((b) => this.pairs.get(pairKey(a, b)))).filter(usable);
     const mine = (pair) => pair.nearer === this.selected || pair.farther === this.selected;
-    const own = this.derived.byObject.get(this.selected) ?? [];
-    const last = this.pairs.get(this.lastPair);
+    const own = this.derived.byObject.get(this.selected ?? "") ?? [];
+    const last = this.pairs.get(this.lastPair ?? "");
     return there.find(mine) ?? there[0] ?? own.find((pair) => !pair.confirmed)
       ?? (usable(last) && mine(last) ? last : null) ?? own.find(usable) ?? this.unconfirmed[0] ?? null;
   }
@@ -171,7 +218,7 @@ export class Editor {
 
   edit() {
     if (this.tool instanceof Edit) this.tool = null;
-    else if (this.layer.state.objects.has(this.selected) && this.allowed()) this.tool = new Edit(this);
+    else if (this.object(this.selected) && this.allowed()) this.tool = new Edit(this);
     this.changed();
   }
 
@@ -196,12 +243,12 @@ export class Editor {
     const category = this.category(id);
     if (!category) return;
     if (!category.is_occluder) this.lastCategory = id;
-    localStorage.setItem(here(`class/${this.project.id}`), this.lastCategory ?? "");
-    if (this.drawing && this.tool.draft.purpose === "object") {
+    localStorage.setItem(here(`class/${this.project.id}`), String(this.lastCategory ?? ""));
+    if (this.tool instanceof Draw && this.tool.draft.purpose === "object") {
       this.tool.draft.category = id;
       this.keepDraft(this.tool.draft);
       this.changed();
-    } else if (this.layer.state.objects.has(this.selected)) this.commit([["class", { object: this.selected, category: id }]]);
+    } else if (this.object(this.selected)) this.commit([["class", { object: this.selected, category: id }]]);
     else this.changed();
   }
 
@@ -214,7 +261,7 @@ export class Editor {
   /** The state changed: repaint, and bring the lists up to date. */
   changed() {
     this.check = null;
-    if (this.selected && !this.layer.state.objects.has(this.selected)) this.selected = null;
+    if (!this.object(this.selected)) this.selected = null;
     if (this.tool instanceof Edit && !this.selected) this.tool = null;
     this.redraw();
     this.listsChanged();
@@ -251,15 +298,15 @@ export class Editor {
   painting() {
     const { order, pairs, byObject, clusters, numbers } = this.derived;
     const occluders = [...this.layer.state.objects.keys()].filter((id) => !byObject.has(id));
-    const hidden = this.peeling && this.selected ? new Set([...order.slice(0, Math.max(0, order.indexOf(this.selected))), ...occluders.filter((id) => id !== this.selected)]) : new Set();
+    const hidden = this.peeling && this.selected ? new Set([...order.slice(0, Math.max(0, order.findIndex((id) => id === this.selected))), ...occluders.filter((id) => id !== this.selected)]) : new Set();
     const objects = [...order.slice().reverse(), ...occluders].filter((id) => !hidden.has(id)).map((id) => ({
       id,
-      rings: this.shown(id).rings,
+      rings: this.shown(id)?.rings ?? [],
       occluder: !byObject.has(id),
       label: this.name(id),
-      colour: byObject.has(id) ? colourAt(numbers.get(id)) : "#8a8a8a",
+      colour: byObject.has(id) ? colourAt(numbers.get(id) ?? 0) : "#8a8a8a",
     }));
-    const cluster = clusters.find((ids) => ids.includes(this.selected));
+    const cluster = clusters.find((ids) => ids.some((id) => id === this.selected));
     const exceptions = [...this.layer.state.exceptions.values()]
       .map((exception) => ({ ...exception, ...pairs.get(pairKey(exception.nearer, exception.farther)) }));
     return { objects, pairs, byObject, exceptions, selected: this.selected, bright: this.show.dim && cluster ? new Set(cluster) : null, fill: this.show.fill, labels: this.show.labels };

@@ -92,28 +92,41 @@ export function onSegment(x, y, x0, y0, x1, y1) {
   return { ...at, distance: Math.hypot(at.x - x, at.y - y) };
 }
 
-/** The nearest corner of rings within reach, or null: {ring, index, x, y, distance}. */
+/**
+ * @typedef {{ring: number, index: number, x: number, y: number, distance: number, t?: number}} Place on an outline: its ring, the corner or
+ *   the first corner of its edge, and how far along that edge
+ */
+
+/**
+ * The nearest corner of rings within reach, or null.
+ * @returns {Place|null}
+ */
 export function nearestCorner(rings, x, y, reach) {
+  /** @type {Place|null} */
   let best = null;
-  rings.forEach(({ points }, ring) => {
+  for (const [ring, { points }] of rings.entries()) {
     for (let i = 0; i < points.length; i += 2) {
       const distance = Math.hypot(points[i] - x, points[i + 1] - y);
       if (distance <= (best?.distance ?? reach)) best = { ring, index: i / 2, x: points[i], y: points[i + 1], distance };
     }
-  });
+  }
   return best;
 }
 
-/** The nearest edge of rings within reach, or null: {ring, index of its first corner, x, y, t, distance}. */
+/**
+ * The nearest edge of rings within reach, or null.
+ * @returns {Place|null}
+ */
 export function nearestEdge(rings, x, y, reach) {
+  /** @type {Place|null} */
   let best = null;
-  rings.forEach(({ points }, ring) => {
+  for (const [ring, { points }] of rings.entries()) {
     for (let i = 0; i < points.length; i += 2) {
       const j = (i + 2) % points.length;
       const found = onSegment(x, y, points[i], points[i + 1], points[j], points[j + 1]);
       if (found.distance <= (best?.distance ?? reach)) best = { ring, index: i / 2, ...found };
     }
-  });
+  }
   return best && { ...best, x: Math.round(best.x), y: Math.round(best.y) };
 }
 

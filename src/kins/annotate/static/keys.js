@@ -7,7 +7,7 @@ let changed = read();
 
 function read() {
   try {
-    return JSON.parse(localStorage.getItem(STORE)) ?? {};
+    return JSON.parse(localStorage.getItem(STORE) ?? "{}") ?? {};
   } catch {
     return {};
   }
@@ -66,7 +66,7 @@ export function listenToKeys(editor) {
     if (action.hold) {
       if (!held.has(event.code)) action.hold(editor, true);
       held.set(event.code, action);
-    } else if (!event.repeat || action.group === "Cross" || action.group === "View") action.run(editor);
+    } else if (!event.repeat || action.group === "Cross" || action.group === "View") action.run?.(editor);
   };
   const up = (event) => {
     held.get(event.code)?.hold(editor, false);
@@ -76,6 +76,7 @@ export function listenToKeys(editor) {
     for (const action of held.values()) action.hold(editor, false);
     held.clear();
   };
+  /** @type {[EventTarget, string, (event: any) => void][]} */
   const events = [[document, "keydown", down], [document, "keyup", up], [window, "blur", blur]];
   for (const [target, name, run] of events) target.addEventListener(name, run);
   return () => events.forEach(([target, name, run]) => target.removeEventListener(name, run));

@@ -7,7 +7,7 @@ import { common, maskOf } from "./raster.js";
 
 /** Fills the side anew. */
 export function showLists(side, editor) {
-  const focused = document.activeElement?.dataset?.id;
+  const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.id : undefined;
   const parts = [editor.steps?.section(), classes(editor), selection(editor), circles(editor), ...objects(editor)];
   fill(side, parts);
   if (focused) side.querySelector(`[data-id="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });

@@ -1,5 +1,18 @@
 // A layer as its operations: the state is what those say that are not undone, in sequence.
 
+/**
+ * @typedef {{hole: boolean, points: number[]}} Ring points in hundredths of a pixel: x0, y0, x1, y1, …
+ * @typedef {{id: string, category: number|null, rings: Ring[], flags: {outside?: boolean, guess?: boolean}, origin: {kind: string, proposal?: number, iou?: number}}} Thing an object
+ * @typedef {{nearer: string, farther: string}} Pair
+ * @typedef {Pair & {confirmed: boolean}} Known a pair of a state, said or guessed
+ * @typedef {Pair & {id: string, points: number[]}} Exception
+ * @typedef {{id: string, kind: string, payload: any, time: number, pause: number}} Operation payload: as its kind has it
+ * @typedef {[string, object]} Part kind and payload of an operation that is to be made
+ * @typedef {{undo: Operation, of: Operation}} Undone
+ * @typedef {{objects: Map<string, Thing>, pairs: Map<string, Pair>, exceptions: Map<string, Exception>, proposals: Map<number, string>,
+ *   done: Operation[], undone: Undone[]}} State
+ */
+
 /** A random UUID; crypto.randomUUID is there on secure origins only. */
 export function uuid() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -14,24 +27,34 @@ export const pairKey = (a, b) => (a < b ? `${a} ${b}` : `${b} ${a}`);
 
 /**
  * The operations that hold and those that redoing would bring back.
- * @returns {{done: object[], undone: {undo: object, of: object}[]}} both with the newest last
+ * @param {Operation[]} operations
+ * @returns {{done: Operation[], undone: Undone[]}} both with the newest last
  */
 export function effective(operations) {
+  /** @type {Operation[]} */
   const done = [];
+  /** @type {Undone[]} */
   let undone = [];
   for (const operation of operations) {
     if (operation.kind !== "undo") {
       done.push(operation);
       undone = [];
-    } else if (done.at(-1)?.id === operation.payload.of) {
-      undone.push({ undo: operation, of: done.pop() });
-    } else if (undone.at(-1)?.undo.id === operation.payload.of) {
-      done.push(undone.pop().of);
+      continue;
+    }
+    const last = done.at(-1);
+    const taken = undone.at(-1);
+    if (last && last.id === operation.payload.of) {
+      done.pop();
+      undone.push({ undo: operation, of: last });
+    } else if (taken && taken.undo.id === operation.payload.of) {
+      undone.pop();
+      done.push(taken.of);
     }
   }
   return { done, undone };
 }
 
+/** @type {Object<string, (state: State, payload: any) => void>} */
 const APPLY = {
   import: (state, { objects, pairs = [], exceptions = [] }) => {
     for (const object of objects) state.objects.set(object.id, object);
@@ -68,7 +91,11 @@ function change(state, object, values) {
   if (old) state.objects.set(object, { ...old, ...values });
 }
 
-/** The state that operations lead to: objects, said pairs, exceptions and answered proposals, each by its id. */
+/**
+ * The state that operations lead to: objects, said pairs, exceptions and answered proposals, each by its id.
+ * @param {Operation[]} operations
+ * @returns {State}
+ */
 export function fold(operations) {
   const { done, undone } = effective(operations);
   const state = { objects: new Map(), pairs: new Map(), exceptions: new Map(), proposals: new Map(), done, undone };
@@ -88,6 +115,15 @@ export function subjects(operation, all) {
 
 /** One layer: what the server has acknowledged (`log`), and what it has not (`pending`). */
 export class Layer {
+  /** @type {number} */ revision;
+  /** @type {{pairs: Known[], objects: Map<string, Thing>}} */ said;
+  /** @type {State|undefined} */ folded;
+
+  /**
+   * @param {{id: number, mine: boolean, kind: string, state: string, revision: number, pairs: Known[]}} answer
+   * @param {Operation[]} log
+   * @param {Operation[]} pending
+   */
   constructor(answer, log, pending) {
     this.id = answer.id;
     this.mine = answer.mine;

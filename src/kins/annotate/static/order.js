@@ -7,7 +7,7 @@ import { overlap } from "./raster.js";
 /**
  * Every overlapping pair once, with what was said about it or else a guess.
  * @param {import("./model.js").Layer} layer
- * @param {Set<string>} occluders categories of occluders: those are in front of everything and make no pair
+ * @param {Set<number|null>} occluders categories of occluders: those are in front of everything and make no pair
  * @param {{width: number, height: number}} image
  * @param {object[]} proposals of the image, with which of them each is in front of
  * @returns {Map<string, {nearer: string, farther: string, confirmed: boolean}>}
@@ -24,7 +24,7 @@ export function pairsOf(layer, occluders, image, proposals = []) {
     for (let m = k + 1; m < list.length; m += 1) {
       const second = list[m];
       const both = unchanged[k] && unchanged[m];
-      const known = both ? ofFirst.get(second.id) : undefined;
+      const known = both ? ofFirst?.get(second.id) : undefined;
       if (both ? !known : !overlap(first.rings, second.rings, image)) continue;
       const key = pairKey(first.id, second.id);
       const { nearer, farther } = confirmed.get(key) ?? known ?? proposed(first, second, proposals) ?? guess(first, second, image);
@@ -54,23 +54,26 @@ function guess(first, second, image) {
  * @returns {string[]} ids; of those that are free to choose, the lower bottom edge comes first
  */
 export function nearToFar(objects, pairs) {
+  /** @type {Map<string, number>} how many that are in front of an object wait, too */
   const waiting = new Map([...objects].map((object) => [object.id, 0]));
+  /** @type {Map<string, string[]>} */
   const behind = new Map([...waiting.keys()].map((id) => [id, []]));
   for (const { nearer, farther } of pairs.values()) {
-    waiting.set(farther, waiting.get(farther) + 1);
-    behind.get(nearer).push(farther);
+    waiting.set(farther, (waiting.get(farther) ?? 0) + 1);
+    behind.get(nearer)?.push(farther);
   }
   const bottoms = new Map([...objects].map((object) => [object.id, boxOf(object.rings)[3]]));
+  /** @type {string[]} */
   const order = [];
   while (waiting.size) {
-    let next = null;
+    let [next, least, lowest] = ["", Infinity, -Infinity];
     for (const [id, count] of waiting) {
-      const fewer = next === null || count < waiting.get(next);
-      if (fewer || (count === waiting.get(next) && bottoms.get(id) > bottoms.get(next))) next = id;
+      const bottom = bottoms.get(id) ?? -Infinity;
+      if (count < least || (count === least && bottom > lowest)) [next, least, lowest] = [id, count, bottom];
     }
     waiting.delete(next);
     order.push(next);
-    for (const id of behind.get(next)) if (waiting.has(id)) waiting.set(id, waiting.get(id) - 1);
+    for (const id of behind.get(next) ?? []) if (waiting.has(id)) waiting.set(id, (waiting.get(id) ?? 0) - 1);
   }
   return order;
 }

@@ -45,7 +45,7 @@ function paintDraft(view, editor) {
     if (next && points.length) over.lineTo(next.x / 100, next.y / 100);
     over.stroke();
   };
-  for (const [style, width] of [["#000000", 3.5], [DRAFT, 1.8]]) {
+  for (const { style, width } of [{ style: "#000000", width: 3.5 }, { style: DRAFT, width: 1.8 }]) {
     over.strokeStyle = style;
     over.lineWidth = width * pixel;
     line();
@@ -81,7 +81,7 @@ function paintCheck(view, check) {
 function paintCross(view, { x, y }) {
   const { over } = view;
   const pixel = 1 / view.scale;
-  for (const [style, width] of [["#000000", 3], ["#ffffff", 1]]) {
+  for (const { style, width } of [{ style: "#000000", width: 3 }, { style: "#ffffff", width: 1 }]) {
     over.strokeStyle = style;
     over.lineWidth = width * pixel;
     over.beginPath();

@@ -10,22 +10,28 @@ const hatches = new Map();
 
 export const colourAt = (k) => PALETTE[k % PALETTE.length];
 
+/**
+ * What draws on a canvas aside.
+ * @param {OffscreenCanvas} canvas
+ */
+export const pen = (canvas) => /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
+
 /** Diagonal lines of a colour, as wide at each zoom. */
 export function hatch(context, colour, ratio) {
   const key = `${colour} ${ratio}`;
   if (!hatches.has(key)) {
     const size = Math.round(8 * ratio);
     const tile = new OffscreenCanvas(size, size);
-    const pen = tile.getContext("2d");
-    for (const [style, width] of [["#ffffff", 2.6 * ratio], [colour, 1.4 * ratio]]) {
-      pen.strokeStyle = style;
-      pen.lineWidth = width;
-      pen.beginPath();
+    const lines = pen(tile);
+    for (const { style, width } of [{ style: "#ffffff", width: 2.6 * ratio }, { style: colour, width: 1.4 * ratio }]) {
+      lines.strokeStyle = style;
+      lines.lineWidth = width;
+      lines.beginPath();
       for (const shift of [-size, 0, size]) {
-        pen.moveTo(shift - 2, size + 2);
-        pen.lineTo(shift + size + 2, -2);
+        lines.moveTo(shift - 2, size + 2);
+        lines.lineTo(shift + size + 2, -2);
       }
-      pen.stroke();
+      lines.stroke();
     }
     hatches.set(key, tile);
   }

@@ -22,6 +22,14 @@ export async function reviewPage(app, id) {
 }
 
 class Review {
+  /** @type {import("./api.js").Image} */ image;
+  /** @type {import("./api.js").Agreement} */ agreement;
+  /** @type {object[]} */ layers;
+  /** @type {import("./api.js").Member[]} */ members;
+  /** @type {import("./api.js").Project|undefined} */ project;
+  /** @type {HTMLImageElement} */ picture;
+  /** @type {any} the page's App */ app;
+
   constructor(given) {
     Object.assign(this, given);
     this.people = this.agreement.layers;

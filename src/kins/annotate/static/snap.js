@@ -11,6 +11,7 @@ const REACH = 8; // screen pixels
 export function snapped(objects, x, y, view) {
   const reach = view.reach(REACH);
   for (const nearest of [nearestCorner, nearestEdge]) {
+    /** @type {(import("./geometry.js").Place & {object: string, t: number})|null} */
     let best = null;
     for (const object of objects) {
       const found = nearest(object.rings, x, y, best?.distance ?? reach);
@@ -45,8 +46,8 @@ const sameRing = (a, b) => a && b && a.object === b.object && a.ring === b.ring;
 
 /**
  * All points of a draft, with the corners copied between anchors that lie on the same ring.
- * @param {{x: number, y: number, snap: object|null, otherWay?: boolean}[]} anchors
- * @param {(id: string) => object|undefined} find
+ * @param {{x: number, y: number, snap: any, otherWay?: boolean}[]} anchors `snap`: what `snapped` found there
+ * @param {(id: string) => import("./model.js").Thing|undefined} find
  */
 export function expanded(anchors, find, closed = false, closeOther = false) {
   const points = [];
@@ -59,7 +60,7 @@ export function expanded(anchors, find, closed = false, closeOther = false) {
     if (k && sameRing(before, anchor.snap)) walk(before, anchor.snap, Boolean(anchor.otherWay));
     points.push(anchor.x, anchor.y);
   });
-  if (closed && closes(anchors)) walk(anchors.at(-1).snap, anchors[0].snap, closeOther);
+  if (closed && closes(anchors)) walk(anchors.at(-1)?.snap, anchors[0].snap, closeOther);
   return points;
 }
 

@@ -16,6 +16,8 @@ function batchOf(pending) {
 }
 
 export class Sync {
+  /** @type {(() => void)|undefined} lets another tab write */ release;
+
   /**
    * @param {import("./model.js").Layer} layer
    * @param {{changed: () => void, conflict: (mine: object[], theirs: object[]) => Promise<string>,
@@ -177,7 +179,7 @@ export class Sync {
         if (!lock || this.left) return resolve(false);
         this.own();
         resolve(true);
-        return new Promise((release) => { this.release = release; });
+        return /** @type {Promise<void>} */ (new Promise((release) => { this.release = release; }));
       };
       navigator.locks.request(name, force ? { steal: true } : { ifAvailable: true }, hold).catch(() => {
         this.writable = false; // another tab took over

@@ -5,15 +5,24 @@ const MOST = 32; // screen pixels a pixel
 /** Scales above 1 in quarters: pixels are equally wide then. */
 const quarters = (scale) => (scale > 1 ? Math.floor(4 * scale) / 4 : scale);
 
+/** @param {HTMLCanvasElement} canvas */
+const pen = (canvas) => /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+
 export class View {
+  /** @type {CanvasRenderingContext2D} */ under;
+  /** @type {CanvasRenderingContext2D} */ objects;
+  /** @type {CanvasRenderingContext2D} */ over;
+  /** @type {OffscreenCanvasRenderingContext2D|undefined} what `paintObjects` fills objects in */ aside;
+
   /** @param {HTMLElement} stage holds the canvases; the last one takes the pointer */
   constructor(stage) {
     this.stage = stage;
     this.canvases = [...stage.querySelectorAll("canvas")];
-    [this.under, this.objects, this.over] = this.canvases.map((canvas) => canvas.getContext("2d"));
+    [this.under, this.objects, this.over] = this.canvases.map(pen);
     this.image = { width: 1, height: 1 };
-    [this.scale, this.left, this.top] = [1, 0, 0];
-    [this.width, this.height, this.ratio] = [1, 1, 1];
+    this.scale = 1;
+    this.left = this.top = 0;
+    this.width = this.height = this.ratio = 1;
   }
 
   /** Fits the canvases to the stage; true where their size changed. */

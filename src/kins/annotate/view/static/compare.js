@@ -44,6 +44,17 @@ async function imageOf(app, place, words) {
 }
 
 class Comparison {
+  /** @type {any} the page's Viewer */ app;
+  /** @type {Object<string, any>} of the address */ words;
+  /** @type {{image: number, file: string, width: number, height: number, truth: any[], runs: any[]}} as the server tells it */ image;
+  /** @type {HTMLImageElement|null} */ shown;
+  /** @type {any} the case looked at, as the server tells it, or null */ one;
+  /** @type {number|null} how many the list has */ total;
+  /** @type {{list: Object<string, any>, inside: {total: number, cases: any[]}}|null} what the image's cases follow from */ below;
+  /** @type {number|undefined} */ waiting;
+  far = false;
+
+  /** @param {Comparison["below"]} below */
   constructor(app, words, { image, shown }, one, total, below = null) {
     Object.assign(this, { app, words, image, shown, one, total, below });
     this.labels = true;
@@ -85,7 +96,7 @@ class Comparison {
     this.stages = this.panels.map(([name]) => this.stage(name));
     this.place = el("div", { class: "stages" }, this.stages.map(({ figure }) => figure));
     const side = el("aside", { class: "about", "aria-label": "What is known" }, this.about());
-    fill(main, el("div", { class: this.below ? "compare whole-image" : "compare" }, this.bar(), this.place, side, this.below ? this.list() : null));
+    fill(main, el("div", { class: this.below ? "compare whole-image" : "compare" }, this.bar(), this.place, side, this.below ? this.list(this.below) : null));
     this.arrange();
     const ends = this.stages.map((stage) => listen(stage.box, stage));
     const watch = new ResizeObserver(() => this.arrange());
@@ -143,7 +154,7 @@ class Comparison {
   }
 
   paint() {
-    cancelAnimationFrame(this.waiting);
+    if (this.waiting !== undefined) cancelAnimationFrame(this.waiting);
     this.waiting = requestAnimationFrame(() => {
       this.panels.forEach(([, sides], k) => {
         const { view } = this.stages[k];
@@ -156,8 +167,9 @@ class Comparison {
 
   /** All objects, those dimmed that the case is not of; or its own alone. */
   chosen(objects) {
-    if (!this.bright) return objects;
-    const dimmed = objects.map((object) => ({ ...object, dim: !this.bright.has(object.id) }));
+    const { bright } = this;
+    if (!bright) return objects;
+    const dimmed = objects.map((object) => ({ ...object, dim: !bright.has(object.id) }));
     return this.only ? dimmed.filter(({ dim }) => !dim) : dimmed.sort((a, b) => b.dim - a.dim);
   }
 
@@ -246,8 +258,7 @@ class Comparison {
   }
 
   /** What is in the image, as crops. */
-  list() {
-    const { list, inside } = this.below;
+  list({ list, inside }) {
     const more = inside.total - inside.cases.length;
     return el("div", { class: "below" }, el("h3", {}, `${inside.total} in this image`), cards(inside.cases, list, this.app),
       more > 0 ? el("p", { class: "quiet" }, `and ${more} more (`, el("a", { href: link({ ...list, page: 1 }) }, "narrow the list"), ")") : null);

@@ -26,7 +26,7 @@ export function paintMasks(context, objects, { pixel, ratio, alpha, dashed }) {
       context.fill(pathOf(masks.hidden));
     }
     context.setLineDash(dashed ? DASH.map((length) => length * pixel) : []);
-    for (const [style, width] of [["#000000a0", 3.4], [colour, dim ? 1.2 : 2]]) {
+    for (const { style, width } of [{ style: "#000000a0", width: 3.4 }, { style: colour, width: dim ? 1.2 : 2 }]) {
       if (dim && width > 3) continue;
       context.strokeStyle = style;
       context.lineWidth = width * pixel;
@@ -66,7 +66,7 @@ export function crop(sides, box, shown, { width, height }) {
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [Math.max(1, Math.round(w * scale * ratio)), Math.max(1, Math.round(h * scale * ratio))];
   [canvas.style.width, canvas.style.height] = [`${w * scale}px`, `${h * scale}px`];
-  const context = canvas.getContext("2d");
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   const paint = (picture) => {
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.fillStyle = "#606060";

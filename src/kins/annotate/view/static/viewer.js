@@ -1,7 +1,7 @@
 // The way between lists, cases and images; the head of the page; the keys.
 
 import { get } from "./api.js";
-import { button, el, fill } from "./dom.js";
+import { button, el, fill, known } from "./dom.js";
 import { link, read } from "./address.js";
 import { casePage, imagePage } from "./compare.js";
 import { casesPage, imagesPage } from "./pages.js";
@@ -14,8 +14,8 @@ const elsewhere = ({ target, key }) => target.closest?.("input:not([type='range'
 
 class Viewer {
   constructor() {
-    this.main = document.getElementById("main");
-    this.top = document.getElementById("top");
+    this.main = known("main");
+    this.top = known("top");
     this.blend = localStorage.getItem(BLEND) === "1";
     this.shown = {};
     this.step = 0;
@@ -77,11 +77,14 @@ class Viewer {
   }
 }
 
-/** Which page an address is of. */
+/**
+ * Which page an address is of.
+ * @param {Object<string, string>} words
+ */
 function page({ show, at, image }) {
   if (show === "images") return at === undefined ? imagesPage : imagePage;
   if (at !== undefined) return casePage;
   return image === undefined ? casesPage : imagePage;
 }
 
-new Viewer().start().catch((error) => fill(document.getElementById("main"), el("p", { class: "page error" }, error.message)));
+new Viewer().start().catch((error) => fill(known("main"), el("p", { class: "page error" }, error.message)));
