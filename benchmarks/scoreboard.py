@@ -13,7 +13,8 @@ Runs that were finished before are not repeated, measured ones not measured agai
 are printed and written to OUT/scoreboard.md, figures with their conditions to OUT/results.json (as kins results add
 does). --page puts them into scoreboard.json and docs/results.md, too (scoreboard_page.py).
 
-A new row is a line in METHODS, and its runs: --methods NAME.
+A new row is a line in METHODS, and its runs: --methods NAME --page. Where what measures has changed, delete
+OUT/results.json: all runs are measured again.
 """
 
 import argparse

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kins import config
-from kins.config import Config, ModelConfig, load_config, names
+from kins.config import NETWORKS, Config, ModelConfig, load_config, names
 from kins.errors import KinsError
 
 
@@ -32,6 +32,14 @@ def test_shipped_configurations_are_valid_and_the_papers() -> None:
             assert (train.batch, data.short_side, model.occlusion_labels) == (8, 800, "region-swapped")
             assert not model.name.startswith("panet-")  # was never released
         assert model.name == name.partition("_r50")[0].partition("_r101")[0].replace("_", "-")
+
+
+def test_every_method_has_a_configuration_that_the_page_names() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "training.md").read_text()
+    assert {name for name in names() if f"`{name}`" not in page and not name.endswith(("_paper", "_released"))} == set()
+    for method in {parts.method for parts in NETWORKS.values()} - {"separate"}:
+        model = load_config(f"{method}_r50").model
+        assert (model.name, model.backbone) == (method, "resnet50")
 
 
 def test_a_file_of_a_few_lines(tmp_path: Path) -> None:
