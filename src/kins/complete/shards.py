@@ -8,9 +8,8 @@ from pathlib import Path
 
 from kins.complete.completer import LEARNED, METHODS, Completer
 from kins.complete.files import complete_image, open_masks
-from kins.errors import KinsError
 from kins.records import Dataset, Scene
-from kins.work.shards import Done, How, digest, in_shards, seen
+from kins.work.shards import Done, How, digest, each, in_shards, seen
 
 
 def complete_shards(
@@ -58,11 +57,7 @@ class _Completing:
         return self._dataset.categories
 
     def __call__(self, items: Sequence[int]) -> Iterator[Scene | str]:
-        for image_id in items:
-            try:
-                yield complete_image(self._dataset, image_id, self._completer)
-            except KinsError as error:
-                yield str(error)
+        return each(lambda image_id: complete_image(self._dataset, image_id, self._completer), items)
 
 
 def _found(weights: str | Path) -> Path:

@@ -14,7 +14,7 @@ from kins.formats import Masks, load, load_instaorder, load_predictions
 from kins.formats.names import with_coco_names
 from kins.masks import require_sound
 from kins.records import Dataset, Scene
-from kins.work.shards import Done, How, digest, in_shards, seen
+from kins.work.shards import Done, How, digest, each, in_shards, seen
 
 
 @dataclass(frozen=True)
@@ -104,12 +104,15 @@ class _Converting:
         return self._dataset.categories
 
     def __call__(self, items: Sequence[int]) -> Iterator[Scene | str]:
-        for image_id in items:
-            try:
-                yield self._scene(image_id)
-            except KinsError as error:
-                said = str(error)
-                yield said if str(self._given.source) in said else f"{self._given.source}: {said}"
+        return each(self._named, items)
+
+    def _named(self, image_id: int) -> Scene:
+        try:
+            return self._scene(image_id)
+        except KinsError as error:
+            if str(self._given.source) in str(error):
+                raise
+            raise KinsError(f"{self._given.source}: {error}") from None
 
     def _scene(self, image_id: int) -> Scene:
         """The image, sound. Raises KinsError."""

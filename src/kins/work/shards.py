@@ -167,6 +167,15 @@ class _Writer:
         parquet.write(dataset, path, self.pictures, failed)
 
 
+def each(function: Callable[[Any], Scene], items: Iterable[Any]) -> Iterator[Scene | str]:
+    """The scene of each item, or the line that says why there is none."""
+    for item in items:
+        try:
+            yield function(item)
+        except KinsError as error:
+            yield str(error)
+
+
 class _Maker:
     """Makes shards, in whichever process."""
 
