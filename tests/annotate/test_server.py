@@ -239,6 +239,24 @@ def test_what_keeps_a_layer_from_being_done(alone: tuple[str, Opened, Person], c
     me.patch("/projects/1", json={"settings": {}})
 
 
+def test_a_circle_keeps_a_layer_from_being_done_and_what_is_hidden_entirely_does_not(tmp_path: Path) -> None:
+    with by_oneself(tmp_path, 1) as (_, me):
+        car = me.post("/projects/1/categories", json={"name": "car"}).json()["id"]
+        layer, ids = me.layer(1)["id"], [new() for _ in range(4)]
+        boxes = ((5, 5, 30, 30), (20, 5, 30, 30), (12, 20, 30, 30), (22, 22, 3, 3))
+        me.do(layer, 0, *(add(car, *box, name=name) for name, box in zip(ids, boxes, strict=True))).raise_for_status()
+        pairs = ((0, 1), (1, 2), (2, 0), (0, 3), (1, 3), (2, 3))
+        said = [operation("pair", nearer=ids[i], farther=ids[j]) for i, j in pairs]
+        me.do(layer, 4, *said).raise_for_status()
+        answer = me.post(f"/layers/{layer}/state", json={"state": "done"})
+        found = {finding["severity"]: finding["text"] for finding in answer.json()["findings"]}
+        assert answer.status_code == 422
+        assert found["error"].startswith("3 objects are each nearer than the next, in a circle")
+        assert found["warning"] == "an object is hidden entirely"
+        me.do(layer, 10, operation("pair", nearer=ids[0], farther=ids[2])).raise_for_status()
+        assert me.post(f"/layers/{layer}/state", json={"state": "done"}).json()["state"] == "done"
+
+
 def test_pictures_come_upright_and_are_known_again(tmp_path: Path) -> None:
     picture = PIL.Image.fromarray(np.arange(24, dtype=np.uint8).reshape(4, 6).repeat(3).reshape(4, 6, 3))
     turned = PIL.Image.Exif()

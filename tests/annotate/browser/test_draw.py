@@ -256,3 +256,43 @@ def test_a_key_is_changed(person: Person) -> None:
     person.page.wait_for_selector("dialog", state="detached")
     person.press("W")
     assert wait_for(lambda: "A draws an object" in person.text(".hint"))
+
+
+def test_the_picture_is_zoomed_at_the_pointer_moved_and_seen_as_a_whole(person: Person) -> None:
+    page, stage = person.page, person.page.locator(".stage")
+
+    def now() -> dict[str, float]:
+        return {name: float(stage.get_attribute(f"data-{name}")) for name in ("scale", "left", "top")}
+
+    whole = now()
+    place = (600, 350)  # whole numbers: wheels tell no others
+    page.mouse.move(*place)
+    (x, y), scale = person.at(0, 0), whole["scale"]
+    under = ((place[0] - x) / scale, (place[1] - y) / scale)
+    for _ in range(60):
+        page.mouse.wheel(0, -300)
+    assert wait_for(lambda: now()["scale"] == 32)  # screen pixels of one of the picture, at most
+    assert np.allclose(person.at(*under), place, atol=0.1)
+    page.mouse.wheel(0, 300)
+    assert wait_for(lambda: now()["scale"] < 32)
+    before = now()
+    page.keyboard.down("Space")
+    page.mouse.down()
+    page.mouse.move(place[0] + 40, place[1] + 25)
+    page.mouse.up()
+    page.keyboard.up("Space")
+    page.mouse.down(button="middle")
+    page.mouse.move(place[0] + 50, place[1] + 25)
+    page.mouse.up(button="middle")
+    assert wait_for(lambda: abs(now()["left"] - before["left"] - 50) < 1)
+    assert abs(now()["top"] - before["top"] - 25) < 1
+    person.press("0")
+    assert wait_for(lambda: now() == whole)
+    person.draw(CAR)
+    person.press("Z")
+    assert wait_for(lambda: now()["scale"] > whole["scale"])
+    person.press("0", "Shift+ArrowUp")
+    assert wait_for(
+        lambda: "brightness(1.15)" in page.evaluate("document.querySelector('.stage').firstChild.style.filter")
+    )
+    assert len(person.saved()["objects"]) == 1  # nothing was drawn on the way

@@ -1,12 +1,14 @@
 """What a person has drawn, as a file."""
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image as Picture
 from tests.annotate.browser.person import Person
-from tests.annotate.browser.test_draw import CAR, PERSON, WHOLE_CAR, WHOLE_PERSON, filled
+from tests.annotate.browser.test_draw import CAR, PERSON, SHAPE, WHOLE_CAR, WHOLE_PERSON, filled
 
 import kins
 from kins.validate import validate
@@ -37,6 +39,8 @@ def export(page: Any, path: Path, **more: str) -> None:
         page.uncheck(f"dialog label:has-text('{state}') input")
     for label, value in more.items():
         page.fill(f"[aria-label={label}]", value)
+    if more.get("Format") == "yolo":
+        page.select_option("[aria-label^='Which masks']", "inmodal")
     page.click("dialog button:has-text('Export')")
     with page.expect_download() as download:
         page.click("text=Download the file")
@@ -57,3 +61,27 @@ def test_the_exported_file_has_the_masks_as_drawn_by_hand(drawn: Person, tmp_pat
     np.testing.assert_array_equal(car.inmodal.to_array(), WHOLE_CAR & ~WHOLE_PERSON & ~pole)
     np.testing.assert_array_equal(person.inmodal.to_array(), WHOLE_PERSON)
     assert (car.order, person.order) == (1, 0)
+
+
+def test_a_format_with_one_mask_is_asked_for_the_one_of_what_is_seen(drawn: Person, tmp_path: Path) -> None:
+    page = drawn.page
+    export(page, tmp_path / "yolo.zip", Format="yolo")
+    with zipfile.ZipFile(tmp_path / "yolo.zip") as archive:
+        archive.extractall(tmp_path / "yolo")
+    (tmp_path / "pictures").mkdir()
+    name = f"{drawn.image - 1:02}.png"
+    Picture.new("L", SHAPE[::-1]).save(tmp_path / "pictures" / name)
+    found = {i.category: i.inmodal for i in kins.load(tmp_path / "yolo", images=tmp_path / "pictures")[name]}
+    np.testing.assert_array_equal(found["car"].to_array(), WHOLE_CAR & ~WHOLE_PERSON & ~filled(120, 20, 140, 180))
+    page.click("text=Export…")
+    shown = {}
+    for format in ("kins2020", "cocoa", "coco", "parquet"):
+        page.fill("[aria-label=Format]", format)
+        parts = (
+            "label:has-text('Outlines in place')",
+            "label:has-text('Occluders as objects')",
+            "[aria-label^='Which masks']",
+        )
+        shown[format] = [page.is_visible(f"dialog {part}") for part in parts]
+    assert list(shown.values()) == [[True, False, False], [True, True, False], [True, False, True], [False] * 3]
+    page.click("dialog button:has-text('Cancel')")

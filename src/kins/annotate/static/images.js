@@ -77,17 +77,19 @@ async function exportDialog(project, accounts) {
   const layers = el("select", { "aria-label": "Whose" }, LAYERS.map(([value, text]) => el("option", { value }, text)));
   layers.value = accounts ? "reviewed" : "mine";
   const masks = el("select", { "aria-label": "Which masks, where the format has one" }, [["amodal", "whole masks"], ["inmodal", "visible masks"]].map(([value, text]) => el("option", { value }, text)));
-  const several = () => { masks.hidden = !["coco", "yolo"].includes(format.value); };
+  const [polygons, occluders] = [["Outlines in place of run lengths", "They give the same pixels"], ["Occluders as objects", "in COCOA's files"]].map(([text, title]) =>
+    el("label", { title }, el("input", { type: "checkbox" }), text));
+  const several = () => { polygons.hidden = format.value === "parquet"; occluders.hidden = format.value !== "cocoa"; masks.hidden = !["coco", "yolo"].includes(format.value); };
   format.addEventListener("input", several);
   several();
   const user = field("or of one annotator (name)", { type: "text" });
   const states = STATES.map((state) => el("label", {}, el("input", { type: "checkbox", value: state, checked: accounts ? state === "reviewed" : state !== "set aside" }), state));
-  const content = [el("div", { class: "row" }, format, known, layers, masks), user, el("div", { class: "row" }, states)];
+  const content = [el("div", { class: "row" }, format, known, layers, masks), el("div", { class: "row" }, polygons, occluders), user, el("div", { class: "row" }, states)];
   if (!(await ask("Export", content, [{ label: "Export", value: true }, { label: "Cancel", value: null }]))) return;
   const wanted = states.map((label) => label.firstChild).filter((box) => box.checked).map((box) => box.value);
   const one = user.querySelector("input").value.trim();
   try {
-    await finished(await post(`/projects/${project.id}/exports`, { format: format.value, states: wanted, layers: one ? `user:${one}` : layers.value, masks: masks.value }));
+    await finished(await post(`/projects/${project.id}/exports`, { format: format.value, states: wanted, layers: one ? `user:${one}` : layers.value, masks: masks.value, polygons: !polygons.hidden && polygons.firstChild.checked, occluders: occluders.firstChild.checked }));
   } catch (error) {
     toast(error.message);
   }
