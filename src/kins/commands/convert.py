@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kins.commands.options import As, From, Images, Ray, RayWorkers, shards_asked
+from kins.commands.options import WRITTEN_NAMES, As, From, Images, Ray, RayWorkers, shards_asked
 
 if TYPE_CHECKING:
     from kins.work.conversion import Input
@@ -25,6 +25,7 @@ def convert(
         typer.Option(
             "--to",
             metavar="FORMAT",
+            autocompletion=WRITTEN_NAMES,
             help="Format to write: kins2020, kins2019, cocoa, cocoa-cls, d2sa, coco, aistron, predictions, parquet, "
             "labelme, isat, cvat, label-studio, datumaro or yolo.",
         ),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from kins.commands.options import Annotations, As, From, Images, Json
+from kins.commands.options import PROTOCOL_NAMES, Annotations, As, From, Images, Json
 
 if TYPE_CHECKING:
     from kins.evaluation import Results
@@ -45,6 +45,7 @@ def evaluate(
         typer.Option(
             "--protocol",
             metavar="NAME",
+            autocompletion=PROTOCOL_NAMES,
             help="Print the figures of a published program alone: coco, vrsp, aisformer, aistron, amodalapi, c2f-seg, "
             "pcnet, deocclusion, instaorder, whdr or uoais.",
         ),

@@ -1,11 +1,37 @@
 """Options that several commands have."""
 
 import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
+
+def completed(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
+    """For the shell: which of some names start as a word does."""
+    return lambda incomplete: [name for name in names() if name.startswith(incomplete)]
+
+
+def _written() -> list[str]:
+    from kins.formats import FORMATS, SEVERAL
+
+    return list(dict.fromkeys((*FORMATS, "parquet", *SEVERAL)))
+
+
+def _read() -> list[str]:
+    from kins.formats.folders import FOLDERS
+
+    return list(dict.fromkeys((*_written(), *FOLDERS)))
+
+
+def _protocols() -> list[str]:
+    from kins.evaluation import PROTOCOLS
+
+    return list(PROTOCOLS)
+
+
+WRITTEN_NAMES, READ_NAMES, PROTOCOL_NAMES = completed(_written), completed(_read), completed(_protocols)
 Annotations = Annotated[
     Path, typer.Argument(metavar="ANN", help="Annotation file of any format, or folder of a tool's files.")
 ]
@@ -17,6 +43,7 @@ From = Annotated[
     typer.Option(
         "--from",
         metavar="FORMAT",
+        autocompletion=READ_NAMES,
         help="Format of the file, if it is not recognised: one of kins convert --to, yolo, voc, cityscapes, kitti or "
         "amodalsynthdrive.",
     ),

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kins.commands.options import Json
+from kins.commands.options import Json, completed
 
 CONFIGURATIONS = ", ".join(sorted(path.stem for path in (Path(__file__).parents[1] / "config").glob("*.yaml")))
 """As kins.config.names, which takes a while to import."""
@@ -16,6 +16,7 @@ def train(
         str,
         typer.Argument(
             metavar="CONFIG",
+            autocompletion=completed(lambda: CONFIGURATIONS.split(", ")),
             help=f"A YAML file, or one that comes with kins: {CONFIGURATIONS}.",
         ),
     ],
