@@ -1,8 +1,10 @@
 """kins eval: tables, JSON, other toolboxes' results, bad input."""
 
+import collections
 import dataclasses
 import io
 import json
+import re
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -12,8 +14,9 @@ from tests.evaluation.workloads import coco_evaluation, workload
 
 from kins import Dataset, load, load_predictions
 from kins.commands.cli import main
-from kins.evaluation import analyse, evaluate, evaluate_protocol
+from kins.evaluation import PROTOCOLS, analyse, evaluate, evaluate_protocol
 from kins.evaluation.results import without_nan
+from kins.statistics.numbers import number
 
 
 @dataclasses.dataclass
@@ -63,6 +66,38 @@ def test_a_protocol_prints_its_figures_alone(files: tuple[Path, Path]) -> None:
     assert value["figures"] == without_nan(evaluate_protocol("vrsp", dataset, predictions))
     several = json.loads(run(*files, files[1], "--protocol", "pcnet", "--json").stdout)
     assert "mIoU" in several["figures"]["objects"], "the same file twice is one run"
+
+
+@pytest.fixture(scope="module")
+def ordered(files: tuple[Path, Path]) -> tuple[Path, Path]:
+    """With a depth order of the first two objects of each image."""
+    truth = json.loads(files[0].read_text())
+    for image in truth["images"]:
+        image["instaorder"] = {"depth": [{"order": "0<1", "overlap": True, "count": 2}]}
+    counts = collections.Counter(entry["image_id"] for entry in truth["annotations"])
+    truth["images"] = [image for image in truth["images"] if counts[image["id"]] > 1]
+    known = {image["id"] for image in truth["images"]}
+    truth["annotations"] = [entry for entry in truth["annotations"] if entry["image_id"] in known]
+    path = files[0].with_name("ordered.json")
+    path.write_text(json.dumps(truth))
+    found = load_predictions(files[1], load(files[0])).select(known)
+    found.save(path.with_name("found-of-ordered.json"), format="predictions")
+    return path, path.with_name("found-of-ordered.json")
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_every_protocol_prints_exactly_its_figures(protocol: str, ordered: tuple[Path, Path]) -> None:
+    dataset = load(ordered[0])
+    figures = evaluate_protocol(protocol, dataset, load_predictions(ordered[1], dataset))
+    assert json.loads(run(*ordered, "--protocol", protocol, "--json").stdout)["figures"] == without_nan(figures)
+    printed = run(*ordered, "--protocol", protocol).stdout
+    cells: dict[str, list[str]] = {}
+    for line in printed.splitlines():
+        name, *values = re.split(r"\s{2,}", line.strip())
+        cells.setdefault(name, []).extend(values)
+    for name in {name for row in figures.values() for name in row}:
+        values = [number(row[name]) for row in figures.values() if name in row]
+        assert sorted(cells[name.replace("_", " ")]) == sorted(values), name
 
 
 def test_shards_give_the_figures_of_the_whole(files: tuple[Path, Path], tmp_path: Path) -> None:

@@ -98,7 +98,9 @@ def print_protocol(protocol: str, runs: Mapping[str, Figures]) -> None:
         for names in dict.fromkeys(tuple(row) for row in rows.values()):
             mine = {label: row for label, row in rows.items() if tuple(row) == names}
             lines = [(figure.replace("_", " "), [row[figure] for row in mine.values()]) for figure in names]
-            terminal.print(table("", list(mine), lines))
+            made = table("", list(mine), lines)
+            made.columns[0].no_wrap = True
+            terminal.print(made)
 
 
 def table(title: str, names: Sequence[str], rows: Sequence[tuple[str, Sequence[float]]]) -> Table:
