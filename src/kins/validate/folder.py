@@ -30,6 +30,16 @@ PUBLISHED = {
     ("cocoa", 1250): (None, "COCOA, test"),
 }
 """Instances, as commonly reported, and name of a published file by its format and count of images."""
+NAMED = {
+    "update_train_2020.json": ("kins2020", 7474),
+    "update_test_2020.json": ("kins2020", 7517),
+    "COCO_amodal_train2014.json": ("cocoa", 2500),
+    "COCO_amodal_val2014.json": ("cocoa", 1323),
+    "COCO_amodal_test2014.json": ("cocoa", 1250),
+}
+"""What published files of these names are."""
+SPLITS = ("train", "test", "val")
+"""How names of files and of folders start, or what they have in them, that belong together."""
 KITTI = {("training", "image_2"): 7481, ("testing", "image_2"): 7518}
 """Pictures of KITTI's object benchmark by folder."""
 D2SA_CATEGORIES = 60
@@ -156,6 +166,10 @@ def _file(path: Path, pictures: dict[Path, set[str]], coco_names: bool) -> list[
 def _counts(path: Path, dataset: Dataset, format: str, used: Counter[str]) -> Line:
     total = used.total()
     said = f"{format}, {len(dataset)} images, {total} instances, {len(dataset.categories)} categories"
+    named = NAMED.get(path.name)
+    if named and named != (format, len(dataset)):
+        what = f"the published file of this name ({PUBLISHED[named][1]}) is {named[0]} with {named[1]} images"
+        return Line(str(path), None, f"{said}; {what}")
     if (format, len(dataset)) not in PUBLISHED:
         return Line(str(path), True, said)
     instances, name = PUBLISHED[format, len(dataset)]
@@ -165,10 +179,17 @@ def _counts(path: Path, dataset: Dataset, format: str, used: Counter[str]) -> Li
 
 
 def _found(path: Path, dataset: Dataset, pictures: dict[Path, set[str]]) -> Line:
-    """Where the pictures of a file are: in the folder that holds most of them."""
+    """Where the pictures of a file are: in the folder that holds most of them, rather in one of its own split (KITTI's
+    names are the same in both)."""
     names = {image.file_name for image in dataset.images.values()}
     held = {folder: sum((folder / name).is_file() for name in names) for folder in _roots(names, pictures)}
-    best = max(held, key=held.__getitem__, default=None)
+    split = next((word for word in SPLITS if word in path.name.lower()), None)
+
+    def rank(folder: Path) -> tuple[bool, int]:
+        own = split is not None and any(part.lower().startswith(split) for part in folder.parts)
+        return own and 2 * held[folder] >= len(names), held[folder]
+
+    best = max(held, key=rank, default=None)
     if best is None or not held[best]:
         return Line(str(path), False, f"none of its {len(names)} pictures is in this folder")
     absent = sorted(name for name in names if not (best / name).is_file())
@@ -191,7 +212,7 @@ def _categories(path: Path, dataset: Dataset, format: str, used: Counter[str]) -
         if used["rider"]:
             lines.append(Line(str(path), None, f"{used['rider']} instances of rider; KINS as published holds none"))
         else:
-            lines.append(Line(str(path), True, "no instance of rider, as in KINS: 7 of the 8 classes occur"))
+            lines.append(Line(str(path), True, "no instance of rider, as in KINS, which lists the class"))
     if format in ("cocoa-cls", "d2sa") and len(listed) == D2SA_CATEGORIES:
         lines.append(Line(str(path), True, f"{D2SA_CATEGORIES} categories, as D2SA has"))
     if unused := sorted(listed - set(used) - {"rider"}):
