@@ -201,3 +201,35 @@ def test_masks_of_a_file_say_who_is_in_front_as_well(place: Place, tmp_path: Pat
     send(me, "i.json", content(dataset, tmp_path)).raise_for_status()
     _, ids, told = accepted(me, 9)
     assert told["pairs"] == [{"nearer": ids[0], "farther": ids[1], "confirmed": False}]
+
+
+def test_a_network_is_asked_once_for_an_image(tmp_path: Path) -> None:
+    asked = []
+
+    def finds(pixels: Any) -> kins.Scene:
+        """A bus on the right half of the picture, and one that has no pixel."""
+        asked.append(pixels.shape)
+        whole = kins.Mask.from_box((40, 0, 40, 60), 60, 80)
+        masks = (whole, kins.Mask.empty(60, 80))
+        buses = tuple(kins.Instance(n, 7, "bus", mask, mask, score=0.5) for n, mask in enumerate(masks, 1))
+        return kins.Scene(kins.Image(1, "x", 60, 80), buses)
+
+    with alone(tmp_path / "pictures", 2) as (opened, me):
+        me.patch("/projects/1", json={"settings": {"assistance": 1.0}}).raise_for_status()
+        assert me.get("/images/1").json()["network"] is False
+        assert me.post("/images/1/proposals").json()["error"] == "no-network"
+        opened.shop.network = str(tmp_path / "no such weights.safetensors")
+        answer = me.post("/images/1/proposals")
+        assert (answer.status_code, answer.json()["error"]) == (422, "no-network")
+        assert "no such" in answer.json()["detail"]
+        opened.shop.predictor = finds
+        assert me.get("/images/1").json()["network"] is True
+        for _ in range(2):
+            (one,) = me.post("/images/1/proposals").json()
+        assert (one["category_name"], one["score"], one["state"], len(asked)) == ("bus", 0.5, "open", 1)
+        assert one["category"] == me.get("/projects/1/categories").json()[0]["id"]
+        assert me.get("/images/1").json()["network"] is False
+        assert proposed(me, 2) == []
+        me.patch("/projects/1", json={"settings": {"assistance": 0.0}}).raise_for_status()
+        assert (me.get("/images/2").json()["network"], me.post("/images/2/proposals").json()) == (False, [])
+        assert len(asked) == 1

@@ -85,6 +85,7 @@ LEAST = {
     ("GET", "/images/{image}/file"): "viewer",
     ("POST", "/images/{image}/layers"): "annotator",
     ("GET", "/images/{image}/proposals"): "annotator",
+    ("POST", "/images/{image}/proposals"): "annotator",
     ("GET", "/images/{image}/agreement"): "reviewer",
     ("POST", "/images/{image}/consensus"): "reviewer",
     ("POST", "/images/{image}/review"): "reviewer",

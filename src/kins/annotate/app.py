@@ -66,6 +66,7 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("GET", "/images/{image}/file"): images.file,
     ("POST", "/images/{image}/layers"): images.my_layer,
     ("GET", "/images/{image}/proposals"): assist.proposals,
+    ("POST", "/images/{image}/proposals"): assist.find,
     ("GET", "/images/{image}/agreement"): reviews.agreement,
     ("POST", "/images/{image}/consensus"): reviews.consensus,
     ("POST", "/images/{image}/review"): reviews.review,

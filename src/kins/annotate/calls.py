@@ -46,6 +46,8 @@ class Shop:
         exports: folder of exported files.
         folder: of pictures; projects that are made over HTTP have theirs in it.
         completer: by what masks are completed, or None.
+        network: weights of what finds objects when asked, or None where nothing does.
+        predictor: that network, once it was needed.
     """
 
     store: Store
@@ -57,6 +59,8 @@ class Shop:
     layers: Layers = dataclasses.field(default_factory=Layers)
     logins: Limiter = dataclasses.field(default_factory=Limiter)
     completer: Any = None
+    network: str | None = None
+    predictor: Any = None
 
 
 class AnswerError(Exception):

@@ -88,18 +88,21 @@ def import_proposals(store: Store, project_id: int, dataset: Dataset, source: st
         if image.id in there:
             left += 1
             continue
-        scene = scene.replace(instances=tuple(i for i in scene if i.whole is not None and i.whole))
-        rows = _proposals(image.id, source, scene)
-        with store.write() as connection:
-            if rows:
-                connection.execute(sa.insert(tables.proposal), rows)
-                names = {row["category_name"] for row in rows}
-                wanted = {n: name for n, name in dataset.categories.items() if name[:200] in names}
-                _categories(connection, project_id, wanted)
-        found.images, found.objects = found.images + 1, found.objects + len(rows)
+        found.images, found.objects = found.images + 1, found.objects + add_proposals(store, image, scene, source)
     if left:
         found.lines.append(f"{left} image(s) keep the proposals of {source} that they have")
     return found
+
+
+def add_proposals(store: Store, image: Any, scene: Scene, source: str) -> int:
+    """The instances of a scene as proposals for an image (row), and classes for them; returns how many."""
+    scene = scene.replace(instances=tuple(i for i in scene if i.whole is not None and i.whole))
+    rows = _proposals(image.id, source[:200], scene)
+    with store.write() as connection:
+        if rows:
+            connection.execute(sa.insert(tables.proposal), rows)
+            _categories(connection, image.project, {i.category_id: i.category for i in scene})
+    return len(rows)
 
 
 def _without_proposals(connection: sa.Connection, project_id: int, source: str) -> set[int]:

@@ -146,6 +146,7 @@ def serve(
     annotations: str | Path | None = None,
     proposals: str | Path | None = None,
     database: str | None = None,
+    network: str | Path | None = None,
     user: str | None = None,
     listening: Listening = Listening(),  # it can't be changed
     browser: bool = True,
@@ -158,6 +159,7 @@ def serve(
         annotations: file of any format to begin with, for images that nobody has begun.
         proposals: predictions, results of a detector or annotations, to accept or reject one by one.
         database: address as SQLAlchemy has it; a file in the folder if None.
+        network: weights of a network (`kins.Predictor`) that finds objects in an image when it is asked to.
         user: whose layers `annotations` become, in a database with accounts.
         listening: where, and under which names.
         browser: open the page.
@@ -175,6 +177,7 @@ def serve(
     known, proposed = (None if name is None else Path(name) for name in (annotations, proposals))
     opened = open_folder(Path(folder), database, known, proposed, user)
     shop = opened.shop
+    shop.network = None if network is None else str(network)
     try:
         for line in opened.lines:
             say(line)

@@ -22,6 +22,12 @@ def annotate(
         Path | None,
         typer.Option("--proposals", metavar="PRED", help="Predictions of any detector, to accept one by one."),
     ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            "--with", metavar="WEIGHTS", help="Weights of a network that finds objects in an image when asked (Tab)."
+        ),
+    ] = None,
     database: Annotated[
         str | None,
         typer.Option("--database", metavar="URL", help="Where to keep it all; a file in the folder if not given."),
@@ -77,6 +83,7 @@ def annotate(
         annotations=annotations,
         proposals=proposals,
         database=database,
+        network=network,
         user=user,
         listening=where,
         browser=browser,

@@ -35,7 +35,9 @@ def assisted(chromium: Any, tmp_path: Path) -> Iterator[Person]:
         page.goto(f"{address}/?token=token")
         page.wait_for_url("**/#project/*")
         opened.shop.completer = kins.Completer.load("convex-order")
-        yield Person(page, 1)
+        person = Person(page, 1)
+        person.shop = opened.shop
+        yield person
         context.close()
 
 
@@ -52,6 +54,22 @@ def test_proposals_are_taken_by_one_key_and_put_away_by_another(assisted: Person
     assisted.press("Control+z", "Control+z")
     assert wait_for(lambda: assisted.page.is_enabled("[data-action=next-proposal]"))
     assert len(assisted.saved()["objects"]) == 1
+
+
+def test_a_network_is_asked_for_more_when_all_proposals_are_done(assisted: Person) -> None:
+    def finds(pixels: Any) -> kins.Scene:
+        mask = kins.Mask.from_box((300, 20, 40, 30), HEIGHT, WIDTH)
+        return kins.Scene(kins.Image(1, "x", HEIGHT, WIDTH), (kins.Instance(1, 1, "car", mask, mask),))
+
+    assisted.shop.network, assisted.shop.predictor = "weights", finds
+    assisted.open()  # the page hears of it
+    assisted.press("Tab", "Backspace", "Backspace", "Backspace", "Tab")
+    assisted.page.wait_for_selector("text=Enter takes the proposal")
+    assisted.press("Enter")
+    assert wait_for(lambda: len(assisted.saved()["objects"]) == 1)
+    ((mask, _),) = assisted.masks()
+    assert mask.sum() == 1200
+    assert assisted.page.is_disabled("[data-action=next-proposal]")
 
 
 def test_a_network_completes_what_is_seen_of_an_object(assisted: Person) -> None:

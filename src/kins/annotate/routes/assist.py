@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,12 +13,18 @@ from kins.annotate import tables
 from kins.annotate.calls import AnswerError, Call
 from kins.annotate.checks import check_rings
 from kins.annotate.contents import assisted, categories, farther_of, frame_of
+from kins.annotate.folders import folder_of
+from kins.annotate.imports import add_proposals
 from kins.annotate.operations import Frame, Ring, key
 from kins.annotate.painting import masks_of, rings_of
 from kins.errors import KinsError
+from kins.files import inside
+from kins.files.pictures import read_picture
 from kins.masks import Mask
 from kins.records import Image, Instance, Scene
 
+LEAST_SCORE = 0.3
+"""Of what a network finds; less likely ones take longer to put away than to draw."""
 _one_at_a_time = threading.Lock()
 
 
@@ -49,6 +56,48 @@ def proposals(call: Call) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def find(call: Call) -> list[dict[str, Any]]:
+    """What the network of the server finds in an image, added to its proposals, once; all of these."""
+    with call.store.read() as connection:
+        image, _ = call.image(connection, call.path("image"), "annotator")
+        folder = folder_of(call.store, connection, image.project)
+    if call.shop.network is None:
+        raise AnswerError(422, "no-network", "no network finds objects here; start kins annotate with --with WEIGHTS")
+    with _one_at_a_time:
+        with call.store.read() as connection:
+            wanted = may_find(call, connection, image)
+        if wanted:
+            pixels = read_picture(inside(folder, image.file), (image.height, image.width))
+            add_proposals(call.store, image, _predictor(call)(pixels), source_of(call))
+    return proposals(call)
+
+
+def may_find(call: Call, connection: sa.Connection, image: Any) -> bool:
+    """Whether the server has a network, and the image has no proposals of it and is to have some."""
+    if call.shop.network is None or not assisted(connection, image):
+        return False
+    table = tables.proposal
+    own = (table.c.image == image.id, table.c.source == source_of(call))
+    return connection.scalar(sa.select(table.c.id).where(*own).limit(1)) is None
+
+
+def source_of(call: Call) -> str:
+    """What proposals of the server's network come from."""
+    return Path(call.shop.network or "").name[:200]
+
+
+def _predictor(call: Call) -> Any:
+    """Loaded when it is first asked for: it brings torch."""
+    if call.shop.predictor is None:
+        try:
+            from kins.predict.files import load_predictor
+
+            call.shop.predictor = load_predictor(call.shop.network or "", score_threshold=LEAST_SCORE)
+        except (KinsError, ImportError) as error:
+            raise AnswerError(422, "no-network", f"the network can't be used: {error}") from None
+    return call.shop.predictor
 
 
 def _states(call: Call, connection: sa.Connection, image_id: int) -> dict[int, str]:

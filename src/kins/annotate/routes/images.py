@@ -15,6 +15,7 @@ from kins.annotate.folders import folder_of
 from kins.annotate.origins import with_likeness
 from kins.annotate.painting import pairs_of
 from kins.annotate.pictures import for_browser, scaled
+from kins.annotate.routes.assist import may_find
 from kins.files import inside, read_bytes
 
 WIDEST = 4096
@@ -22,7 +23,8 @@ WIDEST = 4096
 
 
 def image(call: Call) -> dict[str, Any]:
-    """What is known of it, its layers as far as the user may see them, and how many proposals are not shown."""
+    """What is known of it, its layers as far as the user may see them, how many proposals are not shown, and whether a
+    network can be asked for some."""
     with call.store.read() as connection:
         row, role = call.image(connection, call.path("image"))
         layer = tables.layer
@@ -31,9 +33,10 @@ def image(call: Call) -> dict[str, Any]:
         seen = [{n: r._mapping[n] for n in names} for r in rows if call.may_see(connection, r, role)]
         questions = settings_of(connection, row.project).get("questions", [])
         proposed = sa.select(sa.func.count()).where(tables.proposal.c.image == row.id)
+        finds = may_find(call, connection, row) and role != "viewer"
         withheld = 0 if assisted(connection, row) else connection.scalar(proposed)
     found = {name: row._mapping[name] for name in ("id", "project", "file", "width", "height", "state")}
-    return found | {"layers": seen, "questions": questions, "withheld": withheld}
+    return found | {"layers": seen, "questions": questions, "withheld": withheld, "network": finds}
 
 
 def file(call: Call) -> Response:

@@ -1,6 +1,6 @@
 // Everything that can be done in the editor: its keys, its button, and what it does.
 
-import { post } from "./api.js";
+import { post, proposalsOf } from "./api.js";
 import { Edit } from "./edit.js";
 import { moved } from "./order.js";
 import { pairKey, uuid } from "./model.js";
@@ -47,7 +47,23 @@ const bring = (step, toEnd) => (editor) => {
   else editor.tell(step > 0 ? "Nothing that it overlaps is nearer." : "Nothing that it overlaps is farther.");
 };
 
-function nextProposal(editor, step = 1) {
+/** Whether proposals can be looked at, or a network can be asked for some. */
+const proposed = (editor) => editor.openProposals.length > 0 || Boolean(editor.image.network);
+
+async function findProposals(editor) {
+  editor.image.network = false; // once is enough
+  editor.tell("A network looks for objects…");
+  try {
+    editor.proposals.splice(0, editor.proposals.length, ...(await proposalsOf(editor.image.id, true)));
+    if (!editor.openProposals.length) editor.tell("The network has found nothing.");
+  } catch (error) {
+    editor.image.network = true;
+    editor.tell(`No proposals: ${error.message}`);
+  }
+}
+
+async function nextProposal(editor, step = 1) {
+  if (!editor.openProposals.length) await findProposals(editor);
   const open = editor.openProposals;
   const at = open.indexOf(editor.proposal);
   editor.proposal = open[(at + step + open.length) % open.length] ?? null;
@@ -209,8 +225,8 @@ export const ACTIONS = [
   { id: "nearest", keys: ["}"], label: "To the front", title: "In front of all that it overlaps", group: "Order", run: bring(1, true), when: chosen },
   { id: "farthest", keys: ["{"], label: "To the back", title: "Behind all that it overlaps", group: "Order", run: bring(-1, true), when: chosen },
 
-  { id: "next-proposal", keys: ["Tab"], label: "Next proposal", title: "Look at the next proposal", group: "Proposals", run: (editor) => nextProposal(editor), when: (editor) => selecting(editor) && editor.openProposals.length > 0 },
-  { id: "last-proposal", keys: ["Shift+Tab"], label: "Last proposal", title: "Look at the proposal before", group: "Proposals", run: (editor) => nextProposal(editor, -1), when: (editor) => selecting(editor) && editor.openProposals.length > 0 },
+  { id: "next-proposal", keys: ["Tab"], label: "Next proposal", title: "Look at the next proposal; a network finds some where kins annotate has one", group: "Proposals", run: (editor) => nextProposal(editor), when: (editor) => selecting(editor) && proposed(editor) },
+  { id: "last-proposal", keys: ["Shift+Tab"], label: "Last proposal", title: "Look at the proposal before", group: "Proposals", run: (editor) => nextProposal(editor, -1), when: (editor) => selecting(editor) && proposed(editor) },
   { id: "accept", keys: ["Enter"], label: "Accept", title: "Take the proposal as an object", group: "Proposals", run: accept, when: offered },
   { id: "reject", keys: ["Backspace"], label: "Reject", title: "Put the proposal away", group: "Proposals", run: reject, when: offered },
   { id: "complete", keys: ["K"], label: "Complete", title: "A network proposes the whole outline of the selected object", group: "Proposals", run: complete, when: (editor) => selecting(editor) && chosen(editor) },

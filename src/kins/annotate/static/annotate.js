@@ -1,7 +1,7 @@
 // The page of one image: toolbar, picture, side, and what is saved.
 
 import { ACTIONS } from "./actions.js";
-import { get, here, picture, post } from "./api.js";
+import { get, here, picture, post, proposalsOf } from "./api.js";
 import { commentsDialog } from "./comments.js";
 import { doneDialog } from "./done.js";
 import { ask, button, el, fill, toast } from "./dom.js";
@@ -39,16 +39,13 @@ async function load(id, layer) {
   const [projects, categories, proposals, log, pending] = await Promise.all([
     get("/projects"),
     get(`/projects/${image.project}/categories`),
-    get(`/images/${id}/proposals`).catch(() => []), // help that can be done without
+    proposalsOf(id).catch(() => []), // help that can be done without
     get(`/layers/${made.id}/operations?after=0`),
     outbox.kept(here(made.id)).catch(unread),
   ]);
   const project = projects.find((other) => other.id === image.project);
-  return { image, project, categories, proposals: proposals.map(outlined).filter((one) => one.rings.length), picture: shown, layer: new Layer(made, log.operations, pending) };
+  return { image, project, categories, proposals, picture: shown, layer: new Layer(made, log.operations, pending) };
 }
-
-/** A proposal by its whole outline, or where there is none by what is seen. */
-const outlined = (proposal) => (proposal.rings.length ? proposal : { ...proposal, rings: proposal.visible ?? [] });
 
 /** The page of an image; drawing it gives a function that leaves it. */
 export async function annotatePage(app, id, layer) {

@@ -42,6 +42,13 @@ export async function api(method, path, body) {
 export const get = (path) => api("GET", path);
 export const post = (path, body = {}) => api("POST", path, body);
 
+/** The proposals for an image, those that a network finds first where it is asked; each by its whole outline, or where
+ *  there is none by what is seen. */
+export async function proposalsOf(image, find = false) {
+  const found = await (find ? post : get)(`/images/${image}/proposals`);
+  return found.map((one) => (one.rings.length ? one : { ...one, rings: one.visible ?? [] })).filter((one) => one.rings.length);
+}
+
 /** Who is signed in; keeps the token that other requests need. */
 export async function me() {
   return remember(await get("/me"));
