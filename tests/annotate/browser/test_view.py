@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.annotate.helpers import serving
+from tests.helpers import wait_for
 
 import kins
 from kins.annotate.view.routes import application
@@ -16,6 +17,9 @@ from kins.annotate.view.server import open_files
 from kins.demo.toys import write_shapes
 from kins.evaluation.report import write_report
 
+AT_ONCE = (
+    "keys => keys.forEach((key) => document.body.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true})))"
+)
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
@@ -80,21 +84,19 @@ def test_from_the_report_to_the_missed_objects_side_by_side_and_blended(page: An
     page.click(".case >> nth=0")
     page.wait_for_selector(".stage[data-scale]")
     page.keyboard.press("o")
-    page.wait_for_timeout(150)
-    assert painted(page, "truth")[0] > 100
-    assert painted(page, "found") == [0]  # it is missed, and all others are left out
+    # It is missed, and all others are left out.
+    assert wait_for(lambda: painted(page, "truth")[0] > 100 and painted(page, "found") == [0])
     scale = float(page.get_attribute(".stage", "data-scale"))
     page.keyboard.press("+")
     page.wait_for_function("before => Number(document.querySelector('.stage').dataset.scale) > before", arg=scale)
     assert len({stage.get_attribute("data-scale") for stage in page.query_selector_all(".stage")}) == 1
     page.keyboard.press("b")
     page.wait_for_selector(".stage[data-name='truth and found'][data-scale]")
-    page.wait_for_timeout(150)
+    assert wait_for(lambda: painted(page, "truth and found")[0] > 100)
     both = painted(page, "truth and found")[0]
     page.locator("input[type=range]").fill("100")
-    page.wait_for_timeout(150)
-    assert 0 < painted(page, "truth and found")[0] < both
-    page.keyboard.press("b")
+    assert wait_for(lambda: 0 < painted(page, "truth and found")[0] < both)
+    page.evaluate(AT_ONCE, ["l", "b"])  # a page that is about to paint when it is turned over
     page.wait_for_selector(".stage[data-name='found']")
     page.keyboard.press("ArrowRight")
     page.wait_for_selector(f"text=2 of {count}")
@@ -120,8 +122,7 @@ def test_pairs_slices_and_the_confusion_lead_to_as_many_objects(page: Any) -> No
             page.locator(".case").first.click()
             page.wait_for_selector(".stage[data-scale]")
             page.keyboard.press("o")
-            page.wait_for_timeout(150)
-            assert painted(page, "truth")[0] > 100
+            assert wait_for(lambda: painted(page, "truth")[0] > 100)
 
 
 def test_the_address_holds_the_filter_and_names_are_text(page: Any) -> None:

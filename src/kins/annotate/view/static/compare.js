@@ -60,6 +60,7 @@ class Comparison {
     this.labels = true;
     this.only = false;
     this.share = 50;
+    this.blend = app.blend; // as it was when the stages were made: turning it shows the page anew
     this.truth = image.truth.map((object, k) => ({ ...object, id: `t${k}`, colour: colourOf(k), label: `${object.class} ${k + 1}` }));
     this.runs = image.runs.map((side) => ({ ...side, objects: side.detections.map((found) => this.detection(found, side.name)) }));
     this.bright = one ? new Set([one, one.front].filter(Boolean).flatMap((side) => this.ids(side))) : null;
@@ -70,6 +71,10 @@ class Comparison {
     const others = this.runs.filter(({ name }) => name !== this.run).flatMap(({ objects }) => objects);
     const theirs = others.filter((found) => found.own && found.object === object).map(({ id }) => id);
     return [`t${object}`, `d${detection}@${this.run}`, ...theirs];
+  }
+
+  get several() {
+    return this.app.opened.runs.length > 1;
   }
 
   /** The name of the predictions that the list is of. */
@@ -87,7 +92,7 @@ class Comparison {
     const truth = { objects: this.truth, alpha: 1, dashed: false };
     const { runs } = this;
     if (!runs.length) return [["annotations", [truth]]];
-    if (!this.app.blend) return [["truth", [truth]], ...runs.map((run) => [run.name, [{ objects: run.objects, alpha: 1, dashed: false }]])];
+    if (!this.blend) return [["truth", [truth]], ...runs.map((run) => [run.name, [{ objects: run.objects, alpha: 1, dashed: false }]])];
     const [mine, theirs] = [Math.min(1, 2 - this.share / 50), Math.min(1, this.share / 50)];
     return runs.map((run) => [`truth and ${run.name}`, [{ ...truth, alpha: mine }, { objects: run.objects, alpha: theirs, dashed: true }]]);
   }
@@ -111,7 +116,7 @@ class Comparison {
     view.image = this.image;
     return {
       name, box, view, tool: null, placed: false,
-      figure: el("figure", { class: "panel" }, el("figcaption", {}, name), box),
+      figure: el("figure", { class: "panel" }, el("figcaption", { title: name, class: this.several && [this.run, `truth and ${this.run}`].includes(name) ? "on" : "" }, name), box),
       moveView: () => this.moved(view),
       redrawOver: () => null,
       pointed: () => null,
@@ -120,14 +125,16 @@ class Comparison {
     };
   }
 
-  /** Stages beside each other, or one above the other: whichever shows more. */
+  /** Stages in as many columns as show most. */
   arrange() {
     const { clientWidth: width, clientHeight: height } = this.place;
     const [left, top, right, bottom] = this.focus();
     const count = this.stages.length;
-    const scale = (columns, rows) => Math.min(width / columns / (right - left), height / rows / (bottom - top));
+    const scale = (columns) => Math.min(width / columns / (right - left), height / Math.ceil(count / columns) / (bottom - top));
     const narrow = matchMedia("(max-width: 700px)").matches;
-    this.place.dataset.rows = narrow || scale(1, count) > scale(count, 1) ? "rows" : "columns";
+    const choices = narrow ? [1] : this.stages.map((_, k) => count - k); // of equal ones side by side
+    const columns = choices.reduce((best, other) => (scale(other) > scale(best) ? other : best));
+    this.place.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
     for (const { view } of this.stages) view.resize();
     this.stages[0].view.fit(this.focus());
     for (const stage of this.stages) stage.placed = true;
@@ -260,7 +267,7 @@ class Comparison {
   /** What is in the image, as crops. */
   list({ list, inside }) {
     const more = inside.total - inside.cases.length;
-    return el("div", { class: "below" }, el("h3", {}, `${inside.total} in this image`), cards(inside.cases, list, this.app),
+    return el("div", { class: "below" }, el("h3", {}, `${inside.total} in this image${this.several ? `, by ${this.run}` : ""}`), cards(inside.cases, list, this.app),
       more > 0 ? el("p", { class: "quiet" }, `and ${more} more (`, el("a", { href: link({ ...list, page: 1 }) }, "narrow the list"), ")") : null);
   }
 }
