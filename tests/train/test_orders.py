@@ -194,5 +194,6 @@ def test_a_network_learns_four_scenes_by_heart(name, tmp_path):
     settings += ["model.window=48", "model.rgb=false", "train.warmup=20", "augment.mirror=0"]
     path = kins.train(load_config(name, settings), streets, tmp_path / "run")
     found = order_figures(PairOrder.load(path).network, streets)
+    assert found is not None
     assert found["occluded"] > 97
     assert found["bordering"] > 93

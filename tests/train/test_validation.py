@@ -9,18 +9,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from kins.config import load_config
 from kins.demo.toys import CATEGORIES, draw_shapes, write_shapes
 from kins.draw.scene import write_picture
 from kins.evaluation import Evaluator
 from kins.models import weights
+from kins.models.network import make
 from kins.predict.predictor import Predictor
 from kins.records import Dataset
 from kins.train import loop
 from kins.train.log import Progress
 from kins.train.loop import train
-from kins.train.validation import equal_batches, named_figures
+from kins.train.validation import completion_figures, equal_batches, named_figures, order_figures
 
 SMALL = ["model.channels=16", "model.head_channels=16", "model.hidden=32", "model.regions=16", "data.short_side=64"]
 SMALL += ["data.workers=0", "train.precision='32'", "train.device=cpu", "train.batch=2", "train.warmup=2"]
@@ -53,19 +55,27 @@ def test_processes_that_share_it_get_the_figures_of_one(tmp_path: Path) -> None:
         spec = importlib.util.spec_from_file_location("here", {__file__!r})
         here = importlib.util.module_from_spec(spec); spec.loader.exec_module(here)
         from kins.train.processes import launch
-        from kins.train.validation import evaluate_together
+        from kins.train.validation import completion_figures, evaluate_together, order_figures
         folder = pathlib.Path({str(tmp_path)!r})
         predictor = here.Predictor(*here.order(folder / "run"), device="cpu", precision="32")
         fabric, _ = launch(predictor.config.train)
-        results = evaluate_together(predictor, here.mixed(folder / str(fabric.global_rank)), fabric, workers=1)
-        assert (results is None) == (fabric.global_rank == 1)
+        test = here.mixed(folder / str(fabric.global_rank))
+        results = evaluate_together(predictor, test, fabric, workers=1)
+        completed = completion_figures(here.random_network("completion"), test, fabric=fabric)
+        ordered = order_figures(here.random_network("instaordernet"), test, fabric=fabric)
+        assert [found is None for found in (results, completed, ordered)] == [fabric.global_rank == 1] * 3
         if results is not None:
-            (folder / "figures.json").write_text(json.dumps(here.named_figures(results)))
+            found = [here.named_figures(results), completed, ordered]
+            (folder / "figures.json").write_text(json.dumps(found))
         """)
     )
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script)]
     subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True)
-    shared = json.loads((tmp_path / "figures.json").read_text())
+    shared, *others = json.loads((tmp_path / "figures.json").read_text())
+    assert others[0] == completion_figures(random_network("completion"), test)
+    assert others[1] == order_figures(random_network("instaordernet"), test)
+    assert others[0]["full"] > 0
+    assert others[1]["bordering"] > 0
 
     predictor = Predictor(*order(learned), device="cpu", precision="32")
     evaluator = Evaluator(test.categories, slices=())
@@ -73,6 +83,13 @@ def test_processes_that_share_it_get_the_figures_of_one(tmp_path: Path) -> None:
         evaluator.update(scene, predictor(scene.read_image()).replace(image=scene.image))
     assert shared == pytest.approx(named_figures(evaluator.results()), abs=1e-6)
     assert shared["score"] > 0
+
+
+def random_network(name: str) -> torch.nn.Module:
+    """A network that completes or tells order, which has learnt nothing, always the same one."""
+    torch.manual_seed(0)
+    options = ["model.window=32", "model.rgb=false"] if name == "instaordernet" else []
+    return make(load_config(name, options).model, 3, blank=True).eval()
 
 
 def order(path: Path) -> tuple:

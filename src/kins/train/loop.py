@@ -347,9 +347,9 @@ class Run:
         """In the first process."""
         settings = self.config.train
         if isinstance(network, MaskCompletion):
-            return completion_figures(network, test, settings.evaluate_images) if self.fabric.is_global_zero else None
+            return completion_figures(network, test, settings.evaluate_images, self.fabric)
         if isinstance(network, OrderNetwork):
-            return order_figures(network, test, settings.evaluate_images) if self.fabric.is_global_zero else None
+            return order_figures(network, test, settings.evaluate_images, self.fabric)
         device, workers = str(self.fabric.device), self.config.data.workers
         predictor = Predictor(network, self.categories, self.config, device=device, precision=settings.precision)
         results = evaluate_together(predictor, test, self.fabric, settings.evaluate_images, workers)

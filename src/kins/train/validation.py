@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +26,7 @@ from kins.train.orders import known
 from kins.train.processes import gather, together
 from kins.train.samples import arriving
 
+T = TypeVar("T")
 Signs = npt.NDArray[np.int64]
 
 BATCH = 4
@@ -101,29 +104,51 @@ def named_figures(results: Results) -> dict[str, float]:
     return {**figures, "score": sum(scores) / len(scores) if scores else 0.0}
 
 
-def completion_figures(network: MaskCompletion, test: Dataset, most: int | None = None) -> dict[str, float] | None:
+def shared(fabric: Fabric | None, test: Dataset, function: Callable[[Scene], T]) -> dict[int, T] | None:
+    """What a function gives for each scene, by image id, each process doing its share; None but in the first one."""
+    rank, count = (0, 1) if fabric is None else (fabric.global_rank, fabric.world_size)
+    ids, own = list(test.images)[rank::count], {}
+    with contextlib.nullcontext() if fabric is None else together(fabric):
+        own = {key: function(test[key]) for key in ids}
+    parts = [own] if fabric is None else gather(fabric, own)
+    return None if rank else {key: value for part in parts for key, value in part.items()}
+
+
+def completion_figures(
+    network: MaskCompletion, test: Dataset, most: int | None = None, fabric: Fabric | None = None
+) -> dict[str, float] | None:
     """Mean IoU in percent of masks completed from the true visible ones; `score` is that of the hidden parts. None
-    where the test data has no amodal masks."""
+    where the test data has no amodal masks, and in all processes but the first, which share the completing."""
     first = test.select(itertools.islice(test.images, most))
     if all(instance.amodal is None for scene in first for instance in scene):
         return None
     method = method_of(network)
-    completer = Completer(method, method.needs_image)
-    found = evaluate_completion(first, first.map(completer.scene))
+    completed = shared(fabric, first, Completer(method, method.needs_image).scene)
+    if completed is None:
+        return None
+    found = evaluate_completion(first, Dataset.from_scenes(completed.values(), first.categories))
     return {"full": found.full, "hidden": found.hidden, "score": 0.0 if math.isnan(found.hidden) else found.hidden}
 
 
-def order_figures(network: OrderNetwork, test: Dataset, most: int | None = None) -> dict[str, float]:
-    """Figures of `pairs_right` in percent; `score` is that of all pairs that touch."""
+def order_figures(
+    network: OrderNetwork, test: Dataset, most: int | None = None, fabric: Fabric | None = None
+) -> dict[str, float] | None:
+    """Figures of `pairs_right` in percent; `score` is that of all pairs that touch. None in all processes but the
+    first, which share the asking of the network."""
+    first = test.select(itertools.islice(test.images, most))
     order = PairOrder(network)
 
-    def told(scene: Scene) -> Signs:
+    def asked(whole: Scene) -> Signs:
+        scene, _ = known(whole.clipped())
         sure = np.zeros((len(scene),) * 2, np.int64)
         for front, back, weight in order.edges(scene.read_image() if order.needs_image else None, scene):
             sure[front, back] = weight
         return np.sign(sure - sure.T)
 
-    found = pairs_right(test.select(itertools.islice(test.images, most)), told)
+    told = shared(fabric, first, asked)
+    if told is None:
+        return None
+    found = pairs_right(first, lambda scene: told[scene.image.id])
     return {**found, "score": 0.0 if math.isnan(found["bordering"]) else found["bordering"]}
 
 
