@@ -38,6 +38,8 @@ def test_every_method_has_two_seeds_and_all_protocols(page: ModuleType) -> None:
         for seed in (0, 1):
             run = runs[name, seed]
             assert {*run["protocols"], *run["left_out"], "aisformer"} == set(PROTOCOLS)
+    starts = {json.dumps(run["conditions"]["start"]) for run in data["results"]}
+    assert len(starts - {"null"}) == 1, "rows that begin elsewhere would stand in a table of their own"
     assert {one["ours"] for one in data["published"] if "ours" in one} <= set(methods)
     assert set(data["costs"]["networks"]) <= set(NETWORKS)
 
