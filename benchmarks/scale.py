@@ -1,19 +1,23 @@
 """What the commands on annotation files need of time and memory at 1, 4 and 16 times KINS's size.
 
-usage: python benchmarks/scale.py [--times 1 4] [--commands validate stats order convert eval] [--folder DIR]
+usage: python benchmarks/scale.py [--scales 1 4 16] [--only validate stats order convert eval shards] [--folder DIR]
 
 A block of 7,500 images of blobs (12.6 instances each, both masks as polygons; about two detections an instance, as run
 lengths) is written as often as asked for, with ids of its own each time. Each command runs once, in a process of its
-own and those it starts; their memory is sampled together, ten times a second, with shared pages counted once (PSS), so
-what lasts shorter may be missed. Printed: seconds, seconds of processor time and those a block, peak memory in MB, and
-that memory over the size of the files that are read. Time that grows in proportion has the same seconds a block at
-every size.
+own and those it starts; their memory is sampled together, with shared pages counted once (PSS), so what lasts shorter
+than a tenth of a second may be missed. Printed: seconds, seconds of processor time and those a block, the exponent with
+which these grow from the smallest size measured (1: in proportion), peak memory in MB, and that memory over the size of
+the files that are read.
+
+With --folder the files and the figures stay there, and the same command goes on where it was stopped; what was measured
+is not measured again (--again does). 16 times needs 13 GB of disk, and as much for temporary files.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -29,6 +33,8 @@ from workload import CATEGORIES, HEIGHT, WIDTH, rows
 from kins.masks import Mask, rasterise
 
 IMAGES = 7500
+WIDTHS = (10, 6, 8, 7, 11, 8, 8, 8, 12)
+HEAD = ("command", "scale", "seconds", "CPU s", "CPU s/block", "growth", "peak MB", "files MB", "memory/files")
 COMMANDS = {
     "validate": ["validate", "{truth}"],
     "stats": ["stats", "{truth}", "--json"],
@@ -95,18 +101,19 @@ def write(path: Path, by_image: list[list[bytes]], blocks: range, name: str) -> 
     return count
 
 
-def prepare(folder: Path, times: list[int], images: int) -> None:
+def prepare(folder: Path, scales: list[int], images: int) -> None:
     """Files of all sizes that are not there yet."""
-    wanted = [n for n in {1, *times} if not (folder / f"found{n}.json").exists()]
+    wanted = {folder / f"{kind}{n}.json": (kind, range(n)) for n in {1, *scales} for kind in ("truth", "found")}
+    wanted |= {folder / f"part{k}.json": ("found", range(k, k + 1)) for k in range(max(scales))}
+    wanted = {path: content for path, content in wanted.items() if not path.exists()}
     if not wanted:
         return
     truth, found = block(images)
-    for n in wanted:
-        counts = [write(folder / f"truth{n}.json", truth, range(n), "annotations")]
-        counts.append(write(folder / f"found{n}.json", found, range(n), "predictions"))
-        for k in range(n):
-            write(folder / f"found{n}-{k}.json", found, range(k, k + 1), "predictions")
-        print(f"{n * images} images, {counts[0]} instances, {counts[1]} detections", flush=True)
+    for path, (kind, blocks) in wanted.items():
+        rows, name = (truth, "annotations") if kind == "truth" else (found, "predictions")
+        count = write(path.with_suffix(".tmp"), rows, blocks, name)
+        path.with_suffix(".tmp").rename(path)
+        print(f"{path.name}: {len(blocks) * images} images, {count} {name}", flush=True)
 
 
 def tree(pid: int) -> list[int]:
@@ -120,14 +127,14 @@ def tree(pid: int) -> list[int]:
 
 def memory(pid: int) -> float:
     """MB of a tree of processes, shared pages counted once."""
-    total = 0
+    kilobytes = 0
     for one in tree(pid):
         try:
             text = Path(f"/proc/{one}/smaps_rollup").read_text()
         except OSError:
             continue
-        total += next((int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")), 0)
-    return total / 1024
+        kilobytes += next((int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")), 0)
+    return kilobytes * 1024 / 1e6
 
 
 def measured(command: list[str], log: Path) -> tuple[float, float, float]:
@@ -140,8 +147,11 @@ def measured(command: list[str], log: Path) -> tuple[float, float, float]:
 
         def watch() -> None:
             nonlocal peak
-            while not done.wait(0.1):
+            pause = 0.1
+            while not done.wait(pause):
+                before = time.perf_counter()
                 peak = max(peak, memory(process.pid))
+                pause = max(0.1, 4 * (time.perf_counter() - before))  # of large processes it takes long
 
         watcher = threading.Thread(target=watch)
         watcher.start()
@@ -155,35 +165,58 @@ def measured(command: list[str], log: Path) -> tuple[float, float, float]:
     return seconds, usage.ru_utime + usage.ru_stime, peak
 
 
-def main(folder: Path, times: list[int], commands: list[str], images: int) -> None:
-    prepare(folder, times, images)
-    print("command    times  seconds  CPU s  CPU s/block  peak MB  files MB  memory/files", flush=True)
-    for name in commands:
-        for n in times:
-            names = {"truth": f"truth{n}.json", "found": f"found{n}.json", "small": "truth1.json"}
-            parts = [f"found{n}-{k}.json" for k in range(n)]
-            inputs = {*names.values(), *parts}
-            names |= {"out": "out.json", "other": "other.json"}
-            words = [word.format(**{k: folder / v for k, v in names.items()}, shards="") for word in COMMANDS[name]]
-            words = [part for word in words for part in ([word] if word else [str(folder / part) for part in parts])]
-            seconds, busy, peak = measured([sys.executable, "-m", "kins", *words], folder / "log")
-            read = sum(Path(word).stat().st_size for word in words if Path(word).name in inputs) / 1e6
-            peak *= 1.048576
-            taken = f"{seconds:8.1f} {busy:6.1f} {busy / n:12.2f}"
-            print(f"{name:10} {n:5} {taken} {peak:8.0f} {read:9.0f} {peak / read:13.2f}", flush=True)
-            for output in ("out.json", "other.json"):
-                (folder / output).unlink(missing_ok=True)
+def words_of(name: str, folder: Path, n: int) -> tuple[list[str], float]:
+    """The command's words, and MB of the files that it reads."""
+    inputs = {"truth": f"truth{n}.json", "found": f"found{n}.json", "small": "truth1.json"}
+    parts = [str(folder / f"part{k}.json") for k in range(n)]
+    names = {key: str(folder / value) for key, value in (inputs | {"out": "out.json", "other": "other.json"}).items()}
+    words: list[str] = []
+    for word in COMMANDS[name]:
+        words += parts if word == "{shards}" else [word.format(**names)]
+    read = {*parts, *(names[key] for key in inputs)}
+    return words, sum(Path(word).stat().st_size for word in words if word in read) / 1e6
+
+
+def row(name: str, n: int, figures: dict[str, float], smallest: tuple[int, float]) -> str:
+    """A line of the table."""
+    first, busy = smallest
+    growth = "" if n == first else f"{math.log(figures['busy'] / busy) / math.log(n / first):.2f}"
+    cells = [name, str(n), f"{figures['seconds']:.1f}", f"{figures['busy']:.1f}", f"{figures['busy'] / n:.2f}", growth]
+    cells += [f"{figures['peak']:.0f}", f"{figures['files']:.0f}", f"{figures['peak'] / figures['files']:.2f}"]
+    return " ".join(cell.rjust(width) for cell, width in zip(cells, WIDTHS, strict=True))
+
+
+def main(folder: Path, scales: list[int], only: list[str], images: int, again: bool) -> None:
+    prepare(folder, scales, images)
+    kept = folder / "figures.json"
+    figures: dict[str, dict[str, float]] = json.loads(kept.read_text()) if kept.exists() else {}
+    print(" ".join(name.rjust(width) for name, width in zip(HEAD, WIDTHS, strict=True)), flush=True)
+    for name in only:
+        for n in sorted(scales):
+            key = f"{name} {n} {images}"
+            if again or key not in figures:
+                words, read = words_of(name, folder, n)
+                seconds, busy, peak = measured([sys.executable, "-m", "kins", *words], folder / "log")
+                figures[key] = {"seconds": seconds, "busy": busy, "peak": peak, "files": read}
+                kept.write_text(json.dumps(figures, indent=1))
+                for output in ("out.json", "other.json"):
+                    (folder / output).unlink(missing_ok=True)
+            first = next(k for k in sorted(scales) if f"{name} {k} {images}" in figures)
+            print(row(name, n, figures[key], (first, figures[f"{name} {first} {images}"]["busy"])), flush=True)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--times", type=int, nargs="+", default=[1, 4])
-    parser.add_argument("--commands", nargs="+", choices=COMMANDS, default=list(COMMANDS))
+    parser.add_argument("--scales", type=int, nargs="+", default=[1, 4], help="times KINS's size")
+    parser.add_argument("--only", nargs="+", choices=COMMANDS, default=list(COMMANDS), help="these commands")
     parser.add_argument("--images", type=int, default=IMAGES, help="in a block")
-    parser.add_argument("--folder", type=Path, help="keep the files here; a later run takes them from there")
-    arguments = parser.parse_args()
+    parser.add_argument(
+        "--folder", type=Path, help="keep the files and figures here; a later run takes them from there"
+    )
+    parser.add_argument("--again", action="store_true", help="measure again what was measured before")
+    given = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryDirectory() as name:
-        kept = arguments.folder or Path(name)
-        kept.mkdir(parents=True, exist_ok=True)
-        main(kept, arguments.times, arguments.commands, arguments.images)
+        chosen = given.folder or Path(name)
+        chosen.mkdir(parents=True, exist_ok=True)
+        main(chosen, given.scales, given.only, given.images, given.again)

@@ -81,6 +81,12 @@ def test_boxes_alone(tmp_path):
     assert instance.amodal is None
 
 
+def test_images_that_have_detections(tmp_path):
+    found = load(tmp_path, [detection(), detection(score=0.25)])
+    assert found.occupied() == [7]
+    assert [len(scene) for scene in found] == [2, 0]
+
+
 def test_no_detection_at_all(tmp_path):
     assert [len(scene) for scene in load(tmp_path, [])] == [0, 0]
 

@@ -148,7 +148,8 @@ def evaluate_shards(
     evaluator = Evaluator(dataset.categories, slices)
     seen: set[int] = set()
     for shard in shards:
-        mine = [image_id for image_id in dataset.images if image_id in shard.images and len(shard[image_id])]
+        occupied = {image_id for image_id in shard.occupied() if len(shard[image_id])}
+        mine = [image_id for image_id in dataset.images if image_id in occupied]
         with _blamed_on(shard, dataset):
             if common := seen.intersection(mine):
                 raise KinsError(f"image {min(common)} has detections in another shard, too; each belongs into one")

@@ -218,7 +218,7 @@ class _Rows:
 
 
 class _Detections(Mapping[int, Sequence[Instance]]):
-    """Instances by image id, made on access.
+    """Instances by image id, made on access; images without detections are not among the keys.
 
     `name` is that of the list in the file, for messages; `place` puts the detections into images.
     """
@@ -233,12 +233,11 @@ class _Detections(Mapping[int, Sequence[Instance]]):
     def place(self, images: Mapping[int, Image], labels: Mapping[int, tuple[int, str]], source: str) -> None:
         """Check each detection against images and categories (id and name by the file's id), and sort them by image."""
         self._images, self._labels = images, labels
-        self._by_image: dict[int, list[int]] = {image_id: [] for image_id in images}
+        self._by_image: dict[int, list[int]] = {}
         rows = self.rows
         found = zip(rows.image_ids, rows.category_ids, rows.scores, rows.plain, strict=True)
         for index, (image_id, category_id, score, plain) in enumerate(found):
-            indices = self._by_image.get(image_id)
-            if indices is None:
+            if image_id not in images:
                 raise self._unknown(index, "image_id", rows.image_ids, images, source)
             if category_id not in labels:
                 raise self._unknown(index, "category_id", rows.category_ids, labels, source)
@@ -249,7 +248,7 @@ class _Detections(Mapping[int, Sequence[Instance]]):
                     f"{self._list}[{index}]: has plain COCO fields (segmentation, bbox); say whether they are amodal or"
                     " inmodal: --masks of kins eval, --as of other commands"
                 )
-            indices.append(index)
+            self._by_image.setdefault(image_id, []).append(index)
 
     def __getitem__(self, image_id: int) -> Sequence[Instance]:
         image = self._images[image_id]

@@ -132,6 +132,11 @@ class Dataset:
             raise KinsError(f"{where}no image {key!r}; ids and file names are listed under `images`")
         return self.images[key]
 
+    def occupied(self) -> list[int]:
+        """Ids of the images that may have instances, in their sequence; the others have none. Builds no scene."""
+        known = set(self._instances)
+        return [image_id for image_id in self.images if image_id in known]
+
     def image_path(self, image: Image) -> Path | None:
         """Where the picture lies, or None without an image folder. Raises KinsError for a name that leads out of it."""
         return None if self.images_dir is None else inside(self.images_dir, image.file_name)
