@@ -22,7 +22,7 @@ from kins.evaluation.evaluator import matched_instances
 from kins.evaluation.precision import RECALLS
 from kins.evaluation.report import report_paths, write_report
 from kins.evaluation.report.charts import bars_chart, confusion_chart, curves_chart
-from kins.evaluation.report.papers import PaperTable, as_latex
+from kins.evaluation.report.papers import PaperTable, as_csv, as_latex, paper_tables
 from kins.evaluation.report.pictures import draw_pair
 from kins.files import check_output
 
@@ -326,6 +326,26 @@ def test_latex_gets_no_command_from_a_name() -> None:
     assert r"\textbackslash{}input\{/etc/passwd\} \%x & -- \\" in latex
     assert r"\textasciitilde{}\textasciicircum{}\#\$\_ & 3 \\" in latex
     assert r"\begin{tabular}{lr}" in latex
+
+
+def test_what_a_page_does_not_hold_is_printed_otherwise() -> None:
+    """Rows on several pages; of the confusion of many classes the mistakes, most frequent first."""
+    rows = [[f"a{k}", k] for k in range(46)]
+    long, short = (as_latex(PaperTable("c", ["name", "n"], part)) for part in (rows, rows[:45]))
+    assert (long.count("{longtable}"), short.count("longtable")) == (2, 0)
+    assert [long.count(rf"a{k} & {k} \\") for k in range(46)] == [1] * 46
+    assert long.index(r"\endfirsthead") < long.index(r"\endhead") < long.index(r"\endlastfoot") < long.index("a0 &")
+    assert long.count(r"name & n \\") == 2, "once more on each page"
+    names = [f"n{k}" for k in range(13)]
+    counts = np.diag([5] * 13 + [0])
+    counts[2, 7], counts[4, 13], counts[13, 0] = 3, 5, 2
+    analysis = Analysis({}, {}, counts.tolist(), names, {}, {}, {})
+    table = paper_tables({}, {}, {"run": analysis})["confusion"]
+    assert len(as_csv(table).splitlines()) == 15
+    latex = as_latex(table)
+    lines = [line for line in latex.splitlines() if line.startswith("run &")][1:]
+    expected = [r"n4 & missed & 5 & 50.0", r"n2 & n7 & 3 & 37.5", r"nothing & n0 & 2 & 100.0"]
+    assert lines == [rf"run & {line} \\" for line in expected]
 
 
 def test_a_report_replaces_itself_and_no_foreign_table(truth: Dataset, tmp_path: Path) -> None:

@@ -9,23 +9,32 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from kins.evaluation.analysis import main_categories
 from kins.evaluation.errors import Analysis
+from kins.evaluation.report.charts import FEW_CLASSES
 from kins.evaluation.results import Results
 
 FIGURES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100")
 PART = ("instances", "AP", "AP50", "AP75", "AR100")
 TABLES = ("overall", "occlusion", "classes", "parts", "confusion")
 """Names of the tables; `parts` has hidden regions, occlusion and order, `confusion` counts."""
+PAGE, MISTAKES = 45, 30
+"""Rows that a page holds; and how many mistakes of a run are printed where the confusion has too many columns."""
 _ESCAPED = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 
 
 class PaperTable(NamedTuple):
-    """A caption, names of columns, and rows of text and numbers; None is a figure that is not defined."""
+    """A caption, names of columns, and rows of text and numbers; None is a figure that is not defined.
+
+    `printed` is what LaTeX gets in its place, if a page can't hold so many columns.
+    """
 
     caption: str
     header: list[str]
     rows: list[list[str | float | int | None]]
+    printed: PaperTable | None = None
 
 
 def paper_tables(
@@ -56,7 +65,9 @@ def paper_tables(
             list(_values(results)),
         ),
         "confusion": PaperTable(
-            "Ground truth by row, what it was detected as by column: counts.", *_confusion(analysis)
+            "Ground truth by row, what it was detected as by column: counts.",
+            *_confusion(analysis),
+            _mistakes(analysis),
         ),
     }
     return {name: table for name, table in tables.items() if table.rows}
@@ -97,6 +108,23 @@ def _confusion(analysis: Mapping[str, Analysis | None]) -> tuple[list[str], list
     return ["run", "ground truth", *names, "missed"], rows
 
 
+def _mistakes(analysis: Mapping[str, Analysis | None]) -> PaperTable | None:
+    """Of more classes than columns fit on a page, how often which is taken for which other one."""
+    rows: list[list[Any]] = []
+    for run, one in analysis.items():
+        if one and len(one.classes) > FEW_CLASSES:
+            counts = np.array(one.confusion)
+            wrong = counts * ~np.eye(len(counts), dtype=bool)
+            for place in np.argsort(-wrong, axis=None, kind="stable")[:MISTAKES].tolist():
+                row, column = divmod(place, len(counts))
+                if count := int(wrong[row, column]):
+                    names = [*one.classes, "nothing"][row], [*one.classes, "missed"][column]
+                    rows.append([run, *names, count, 100 * count / max(int(counts[row].sum()), 1)])
+    header = ["run", "ground truth", "detected as", "count", "% of ground truth"]
+    caption = "Ground truth, and what it was most often detected as other than itself."
+    return PaperTable(caption, header, rows) if rows else None
+
+
 def as_csv(table: PaperTable) -> str:
     """Comma-separated, numbers in full, empty where there is none."""
     text = io.StringIO()
@@ -107,19 +135,33 @@ def as_csv(table: PaperTable) -> str:
 
 
 def as_latex(table: PaperTable) -> str:
-    """A `table` that needs the package booktabs; percents with one decimal, a dash where there is no figure."""
+    """A `table` that needs the package booktabs, or a `longtable` where a page can't hold the rows; percents with one
+    decimal, a dash where there is no figure."""
+    table = table.printed or table
     numbers = [all(not isinstance(row[column], str) for row in table.rows) for column in range(len(table.header))]
     lines = [" & ".join(map(_cell, row)) + r" \\" for row in table.rows]
+    columns = "".join("r" if number else "l" for number in numbers)
+    head = [r"\toprule", " & ".join(map(_latex, table.header)) + r" \\", r"\midrule"]
+    if len(lines) > PAGE:
+        return "\n".join(
+            [
+                r"% needs \usepackage{booktabs,longtable}",
+                rf"\begin{{longtable}}{{{columns}}}",
+                rf"\caption{{{_latex(table.caption)}}} \\",
+                *[*head, r"\endfirsthead", *head, r"\endhead", r"\bottomrule", r"\endlastfoot"],
+                *lines,
+                r"\end{longtable}",
+                "",
+            ]
+        )
     return "\n".join(
         [
             r"% needs \usepackage{booktabs}",
             r"\begin{table}",
             r"\centering",
             rf"\caption{{{_latex(table.caption)}}}",
-            rf"\begin{{tabular}}{{{''.join('r' if number else 'l' for number in numbers)}}}",
-            r"\toprule",
-            " & ".join(map(_latex, table.header)) + r" \\",
-            r"\midrule",
+            rf"\begin{{tabular}}{{{columns}}}",
+            *head,
             *lines,
             r"\bottomrule",
             r"\end{tabular}",
