@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from html import escape
@@ -153,8 +154,9 @@ def _count_cell(axes: Axes, row: int, column: int, value: int, share: float) -> 
 def _chart(title: str, width: float, height: float, names: Sequence[str] = ()) -> tuple[Figure, Axes]:
     """A figure of so many pixels of the page, with one chart, and with room for a legend that has these names."""
     rows = -(-len(names) // _columns(names, width)) if len(names) > 1 else 0
-    figure, (axes,) = new_figure(1, width / 72, (height + 20 * rows) / 72)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
+    lines = textwrap.wrap(title, max(int(width / 8.5), 20))
+    figure, (axes,) = new_figure(1, width / 72, (height + 20 * rows + 18 * (len(lines) - 1)) / 72)
+    figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=13, fontweight="bold")
     return figure, axes
 
 
