@@ -46,6 +46,8 @@ def test_shards_hold_what_the_files_hold(tmp_path, monkeypatch):
         generate_shards("streets.parquet", {"training": 4}, SETTINGS, How(2))
     with pytest.raises(KinsError, match="streets: holds pictures as files"):
         generate_shards("streets", COUNTS, SETTINGS, How(2))
+    with pytest.raises(KinsError, match="folder of folders with Parquet; name one, such as testing"):
+        kins.load("streets.parquet")
     pandas, duckdb = pytest.importorskip("pandas"), pytest.importorskip("duckdb")
     table = pandas.read_parquet("streets.parquet/training")
     assert [row["bytes"] for row in table["image"]] == [scene.picture_bytes() for scene in shards_of("training")]

@@ -53,6 +53,7 @@ def refuse_folder(path: Path) -> None:
         files = sorted(itertools.islice((p for p in path.iterdir() if not p.name.startswith(".")), MANY))
         first = next((p for p in files if p.suffix.lower() in (".json", ".xml", ".txt")), None)
         first = first or next(iter(sorted(itertools.islice(path.glob("*/*.json"), MANY))), None)
+        shards = sorted({p.parent.name for p in itertools.islice(path.glob("*/*.parquet"), MANY)})
         said = None
         if first is not None and first.is_file() and first.stat().st_size <= LARGEST:
             said = describe_file(first, first.read_bytes())
@@ -61,6 +62,8 @@ def refuse_folder(path: Path) -> None:
     if said is not None and first is not None:
         count = sum(p.suffix == first.suffix for p in files)
         raise KinsError(f"{path}: is a folder with {count} *{first.suffix}; {first.name} {said}")
+    if shards:
+        raise KinsError(f"{path}: is a folder of folders with Parquet; name one, such as {shards[0]}")
     if first is not None and first.suffix.lower() == ".json":
         raise KinsError(f"{path}: is a folder; name the annotation file in it, such as {first.relative_to(path)}")
     if any(p.suffix.lower() in SUFFIXES for p in files):
