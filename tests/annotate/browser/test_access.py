@@ -54,10 +54,21 @@ def test_pages_and_dialogs_are_for_everybody(chromium: Any, place: str, scheme: 
         ("#project/1", "td img"),
         ("#project/1/people", "[aria-label=Questions]"),
         ("#users", "h1:text-is('Users')"),
+        ("#projects", "button:text-is('New project…')"),
     ):
         page.goto(f"/{address}")
         page.wait_for_selector(part)
         check(page, address)
+    page.click("text=New project…")
+    check(page, "New project")
+    page.keyboard.press("Escape")
+    page.goto("/#project/1")
+    for name in ("Export…", "Proposals…"):
+        page.click(f"text={name}")
+        page.wait_for_selector("dialog")
+        check(page, name)
+        page.keyboard.press("Escape")
+        page.wait_for_selector("dialog", state="detached")
     person = Person(page, 1)
     person.draw(rectangle(100, 80, 220, 152))
     person.draw(rectangle(180, 60, 232, 172))
