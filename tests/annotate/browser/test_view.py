@@ -108,8 +108,8 @@ def test_pairs_slices_and_the_confusion_lead_to_as_many_objects(page: Any) -> No
     cells = {
         "occluded": "table:has-text('AP50') >> tr:has-text('occluded (over 15 %)') >> td >> nth=1 >> a",
         "pairs": "table:has-text('pairs') >> tr:has-text('found') >> td >> nth=1 >> a",
-        "confused": "svg[aria-label^='Ground truth'] >> text[style*='7px'] >> nth=0",
-        "missed": "svg[aria-label^='Ground truth'] >> a[href*='missed'] >> text[style*='7px'] >> nth=0",
+        "confused": "svg[aria-label^='Ground truth'] >> text[style*='8px'] >> nth=0",
+        "missed": "svg[aria-label^='Ground truth'] >> a[href*='missed'] >> text[style*='8px'] >> nth=0",
     }
     for name, cell in cells.items():
         page.goto("/report")

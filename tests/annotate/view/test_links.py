@@ -41,7 +41,7 @@ class Page(HTMLParser):
             self.tag, self.text = tag, ""
             self.words = "" if tag != "text" else self.words
         if tag == "text":
-            self.small = "7px" in (given.get("style") or "")
+            self.small = "8px" in (given.get("style") or "")
         if tag == "table":
             self.head = []
         if tag == "tr":

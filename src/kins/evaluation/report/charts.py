@@ -30,7 +30,7 @@ LINK = '<a data-view="'
 """How what leads to a list in `kins view` is written."""
 FEW_CLASSES, CELL = 12, (48, 34)
 """Up to how many classes the confusion fits on the page; side of its cells in pixels for few, and for more."""
-HEIGHT, FONT_SIZE = 300, 12
+HEIGHT, FONT_SIZE, COUNT_SIZE = 300, 12, 8
 """In pixels of the page."""
 
 
@@ -145,10 +145,10 @@ def _count_cell(axes: Axes, row: int, column: int, value: int, share: float) -> 
     write = partial(axes.text, ha="center", va="center")
     color = SERIES[0] if row == column else SERIES[1]
     patch = axes.add_patch(Rectangle((column, row), 0.95, 0.95, facecolor=color, alpha=0.9 * share))
-    fill = "#ffffff" if share > 0.55 else INK
+    fill = "#ffffff" if row == column and share > 0.75 else INK  # on the other colour dark text is read better
     percent = write(column + 0.48, row + 0.4, number(100 * share, 0), color=fill)
-    ink = SOFT if fill == INK else fill
-    return [patch, percent, write(column + 0.48, row + 0.74, f"{value:,}", color=ink, fontsize=7)]
+    ink = SOFT if share < 0.3 else fill
+    return [patch, percent, write(column + 0.48, row + 0.74, f"{value:,}", color=ink, fontsize=COUNT_SIZE)]
 
 
 def _chart(title: str, width: float, height: float, names: Sequence[str] = ()) -> tuple[Figure, Axes]:
