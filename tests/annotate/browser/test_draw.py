@@ -296,3 +296,39 @@ def test_the_picture_is_zoomed_at_the_pointer_moved_and_seen_as_a_whole(person: 
         lambda: "brightness(1.15)" in page.evaluate("document.querySelector('.stage').firstChild.style.filter")
     )
     assert len(person.saved()["objects"]) == 1  # nothing was drawn on the way
+
+
+def test_keys_that_change_what_is_seen_and_in_front(person: Person) -> None:
+    person.draw(rectangle(40, 40, 160, 120))
+    person.draw(rectangle(100, 60, 240, 140))
+    first, second = (thing["id"] for thing in person.saved()["objects"])
+    whole = seen(person)
+    person.press("F")
+    assert wait_for(lambda: 0 < seen(person) < whole)
+    person.press("F")
+    assert wait_for(lambda: seen(person) == whole)
+    person.click(60, 60)  # the farther one
+    person.press("]")
+    assert person.saved()["pairs"] == [{"nearer": first, "farther": second, "confirmed": True}]
+    person.press("[")
+    assert person.saved()["pairs"] == [{"nearer": second, "farther": first, "confirmed": True}]
+    whole = seen(person)
+    person.page.keyboard.down("H")
+    assert wait_for(lambda: 0 < seen(person) < whole)
+    person.page.keyboard.up("H")
+    assert wait_for(lambda: seen(person) == whole)
+    person.press("M")
+    person.page.wait_for_selector(".toast:has-text('0 pixels of outlines are filled otherwise')")
+    person.press("Delete")
+    assert [thing["id"] for thing in person.saved()["objects"]] == [second]
+
+
+def seen(person: Person) -> int:
+    """How many pixels of the objects' canvas are painted."""
+    return int(
+        person.page.evaluate(
+            "() => { const c = document.querySelector('.objects-layer');"
+            " const { data } = c.getContext('2d').getImageData(0, 0, c.width, c.height);"
+            " let n = 0; for (let k = 3; k < data.length; k += 4) n += data[k] > 0; return n; }"
+        )
+    )
