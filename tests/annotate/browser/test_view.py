@@ -155,3 +155,56 @@ def test_the_report_alone_opens_without_links(page: Any) -> None:
     assert len(links) > 50
     assert f"class={'%3Cimg+src%3Dx+onerror%3Dalert%281%29%3E'}" in " ".join(links)
     alone.close()
+
+
+def test_of_several_files_each_stage_opens_its_own_detections(chromium: Any, tmp_path: Path) -> None:
+    """The second file misses what the first has; a click on the first one's detection opens its case, not the second's
+    of the same number."""
+    dataset = write_shapes(tmp_path / "pictures", 1)
+    dataset.save(tmp_path / "truth.json")
+    for name, kept in (("first", slice(None)), ("second", slice(1, None))):
+        found = dataset.map(
+            lambda scene, kept=kept: scene.replace(instances=tuple(i.replace(score=0.9) for i in scene.instances[kept]))
+        )
+        found.save(tmp_path / f"{name}.json", format="predictions")
+    paths = [tmp_path / f"{name}.json" for name in ("first", "second")]
+    shelf = open_files(tmp_path / "truth.json", paths, tmp_path / "pictures")
+    shelf.token = "a token"
+    with serving(application(shelf, ["127.0.0.1"])) as address:
+        page = chromium.new_page(viewport={"width": 1100, "height": 700}, base_url=address)
+        page.set_default_timeout(10_000)
+        page.goto("/?token=a token")
+        page.goto("/#run=second&kind=missed")
+        page.wait_for_selector(".case")
+        assert page.locator(".case").count() == 1
+        page.click(".case")
+        page.wait_for_selector(".stage[data-scale]")
+        page.keyboard.press("o")
+        page.wait_for_timeout(150)
+        assert [painted(page, name)[0] > 100 for name in ("truth", "first", "second")] == [True, True, False]
+        page.keyboard.press("o")
+        page.goto("/#run=second&kind=right&sort=large&at=0")
+        page.wait_for_function("() => document.querySelector('main').dataset.ready === location.hash")
+        page.wait_for_selector(".stage[data-scale]")
+        page.keyboard.press("0")
+        page.wait_for_timeout(150)
+        scene = next(iter(dataset))
+        missed, *others = (i.amodal.box for i in scene.instances)
+        x, y = next(
+            (x, y)
+            for x in range(int(missed[0]) + 2, int(missed[0] + missed[2]) - 2)
+            for y in range(int(missed[1]) + 2, int(missed[1] + missed[3]) - 2)
+            if not any(left <= x <= left + w and top <= y <= top + h for left, top, w, h in others)
+        )
+        whole = (
+            "width => { const s = document.querySelector('.stage'); return s.dataset.scale * width <= s.clientWidth; }"
+        )
+        page.wait_for_function(whole, arg=scene.image.width)
+        scale = float(page.get_attribute(".stage", "data-scale"))
+        box = page.locator(".stage[data-name=first]").bounding_box()
+        corner = [(box[k] - n * scale) / 2 for k, n in (("width", scene.image.width), ("height", scene.image.height))]
+        page.mouse.click(box["x"] + corner[0] + x * scale, box["y"] + corner[1] + y * scale)
+        page.wait_for_url(re.compile("run=first"))
+        page.wait_for_function("() => document.querySelector('main').dataset.ready === location.hash")
+        assert page.locator(".about h2").inner_text() == scene.instances[0].category
+        page.close()
