@@ -58,6 +58,7 @@ METHODS = {
     "vrsp": ["model.options.memory=256"],
     "asn-mlc-ordered": [],
     "ordered": [],
+    "layered": [],
 }
 """By name the settings; the network's name is that of the row if they don't say it."""
 FROZEN = {"panet-asn-mlc": "[backbone.body,backbone.fpn]"}

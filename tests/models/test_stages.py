@@ -299,6 +299,33 @@ def test_ordered_joins_visible_and_hidden_to_the_whole() -> None:
     assert len(list(plain.parameters())) < len(list(stage.parameters()))
 
 
+def test_layered_learns_cells_and_how_much_of_a_mask_is_met() -> None:
+    stage, given, targets = started("layered").train(), coded(regions()), drawn()
+    logits, losses = stage(given), stage.losses(given, targets)
+    names = ("amodal", "inmodal")
+    assert losses.keys() == {f"loss_{kind}_{name}" for kind in ("mask", "met") for name in names}
+    for name in names:
+        p, t = logits[name].detach().double().sigmoid().numpy(), targets(name).double().numpy()
+        assert losses[f"loss_mask_{name}"].item() == pytest.approx(over_images(entropy(logits[name], targets(name))))
+        met = (p * t).sum((1, 2)) / (p + t - p * t).sum((1, 2))
+        assert losses[f"loss_met_{name}"].item() == pytest.approx(over_images(1 - met), rel=1e-5)
+    plain = started("layered", options={"met": False}).train()
+    assert plain.losses(given, targets).keys() == {"loss_mask_amodal", "loss_mask_inmodal"}
+
+
+def test_layered_has_two_heads_on_one_coding() -> None:
+    stage, given = started("layered"), coded(regions())
+    assert isinstance(given.kept, Kept)
+    for name in ("amodal", "inmodal"):
+        end = stage.get_submodule(f"ends.{name}")
+        found = end(stage.get_submodule(f"heads.{name}")(stage.get_submodule("coding")(given.features, given.kept)))
+        torch.testing.assert_close(stage.predict(given)[f"mask_{name}"], found.sigmoid())
+    other = dataclasses.replace(given, labels=given.labels.flip(0))
+    assert torch.equal(stage(given)["amodal"], stage(other)["amodal"])  # one mask for all classes
+    own = started("layered", options={"agnostic": False})
+    assert not torch.equal(own(given)["amodal"], own(other)["amodal"])
+
+
 def test_the_union_of_sure_masks_is_finite() -> None:
     logits = torch.tensor([-200.0, -20, 0, 20, 200], requires_grad=True)
     joined = union(logits[:, None], logits[None, :])

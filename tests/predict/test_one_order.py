@@ -73,6 +73,16 @@ def test_all_that_meet_stand_in_one_sequence() -> None:
     assert len({i.cluster for i in linked}) == 1
 
 
+def test_in_layers_the_visible_part_is_what_others_leave_of_the_whole() -> None:
+    edge, small = box(10, 12, 40, 2), FAR - box(10, 12, 40, 1)
+    given = scene((FAR, edge, 0.9), (NEAR, NEAR & box(0, 0, 60, 45), 0.8))
+    assert one_order(given)[0].inmodal == edge - NEAR
+    assert visible(given, layers=True) == [FAR - NEAR, NEAR]  # whatever their own masks say
+    assert visible(scene((FAR, small, 0.9)), layers=True) == [FAR]  # an edge that is merely unsure
+    assert visible(scene((FAR, edge, 0.9)), layers=True) == [edge]  # something that was not found hides it
+    assert visible(scene((FAR, edge, 0.9), (NEAR, NEAR, 0.2)), layers=True) == [edge, NEAR]
+
+
 def test_what_hides_comes_first_whatever_its_lower_edge_and_circles_end() -> None:
     before = np.zeros((4, 4), bool)
     before[0, 1] = before[1, 2] = True
@@ -85,7 +95,7 @@ def test_what_hides_comes_first_whatever_its_lower_edge_and_circles_end() -> Non
 def test_networks_that_say_so_give_their_detections_one_order() -> None:
     small = ["model.score_threshold=0.0", "model.detections=8", "data.short_side=64"]
     picture = np.random.default_rng(0).integers(0, 256, (64, 96, 3)).astype(np.uint8)
-    for name, ordered in (("asn-mlc", False), ("asn-mlc-ordered", True), ("ordered", True)):
+    for name, ordered in (("asn-mlc", False), ("asn-mlc-ordered", True), ("ordered", True), ("layered", True)):
         config = load_config("tiny", [*small, f"model.name={name}"])
         found = Predictor(assemble(config.model, 3), {1: "a", 2: "b", 3: "c"}, config, device="cpu")(picture)
         assert len(found)

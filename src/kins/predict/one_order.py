@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from kins.masks import intersections, union
+from kins.masks import Mask, intersections, union
 from kins.occlusion.ranking import components
 from kins.records import Instance, Scene
 
@@ -22,9 +22,11 @@ LEAST = 0.3
 AS_SURE = 0.7
 SAME = 0.4
 """IoU of amodal masks from which two detections may be of one object: neither hides the other."""
+UNSEEN = 0.2
+"""Share of a whole mask that its own inmodal mask leaves out from which something that was not found hides it."""
 
 
-def one_order(scene: Scene, lower: float = 1.0) -> Scene:
+def one_order(scene: Scene, lower: float = 1.0, layers: bool = False) -> Scene:
     """Detections' inmodal masks without what others in front of them cover, and cluster and order of each.
 
     Of two whose amodal masks overlap, that one is in front of which more of the overlap is visible by its own masks;
@@ -34,6 +36,8 @@ def one_order(scene: Scene, lower: float = 1.0) -> Scene:
         scene: detections with both masks and scores; others are left as they are.
         lower: what it counts for: as many shares of the overlap as the lower edges' distance has heights of the smaller
             of the two; 0: masks alone.
+        layers: the inmodal mask is all of the whole that those in front don't cover, whatever the detection's own says;
+            where nobody is in front, its own, if that leaves out so much that something unseen must be (UNSEEN).
 
     Example:
         >>> far = kins.Mask.from_box((2, 2, 8, 4), 10, 20)
@@ -50,10 +54,18 @@ def one_order(scene: Scene, lower: float = 1.0) -> Scene:
     ranks = sequence(before, bottoms)
     for row, k in enumerate(known):
         front = [found[other].require("amodal") for other in np.flatnonzero(before[:, row])]
-        covered = union(front, scene.image.height, scene.image.width)
-        seen = instances[k].require("inmodal") - covered if front else instances[k].inmodal
+        seen = top_layer(found[row], bool(front)) if layers else found[row].require("inmodal")
+        if front:
+            seen = seen - union(front, scene.image.height, scene.image.width)
         instances[k] = instances[k].replace(inmodal=seen, cluster=int(clusters[row]), order=ranks[row])
     return scene.replace(instances=tuple(instances))
+
+
+def top_layer(instance: Instance, behind: bool) -> Mask:
+    """What is visible if nothing that was found is in front; `behind`: something is."""
+    whole, seen = instance.require("amodal"), instance.require("inmodal")
+    left_out = (whole - seen).area
+    return seen if not behind and left_out >= UNSEEN * whole.area else whole
 
 
 def in_front(found: Sequence[Instance], lower: float) -> npt.NDArray[np.bool_]:

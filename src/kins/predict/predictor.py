@@ -132,7 +132,8 @@ class Predictor(TakesPictures):
                 )
             )
         scene = Scene(Image(0, "", height, width), tuple(instances))
-        return one_order(scene) if NETWORKS[self.config.model.name].one_order else scene
+        parts = NETWORKS[self.config.model.name]
+        return one_order(scene, layers=parts.layers) if parts.one_order else scene
 
 
 def _check(image: Pixels) -> None:

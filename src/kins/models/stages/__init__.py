@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from kins.config import NETWORKS, ModelConfig
 from kins.errors import KinsError
-from kins.models.stages import aisformer, bcnet, orcnn, ordered, separate, uoais, vrsp
+from kins.models.stages import aisformer, bcnet, layered, orcnn, ordered, separate, uoais, vrsp
 from kins.models.stages.stage import MaskStage
 from kins.models.targets import SOURCES
 
@@ -20,6 +20,7 @@ METHODS: Mapping[str, Callable[[ModelConfig, int], MaskStage]] = {
     "aisformer": aisformer.stage,
     "vrsp": vrsp.stage,
     "ordered": ordered.stage,
+    "layered": layered.stage,
 }
 """By the names in `kins.config.Parts.method`: from the configuration and the number of classes to the stage."""
 
