@@ -393,6 +393,7 @@ def test_options_that_a_method_does_not_have(name: str, options: dict[str, objec
     [
         ("bcnet", r"model\.head_channels: 31; bcnet adds maps .* needs as many as model\.channels \(256\)$"),
         ("aisformer", r"model\.head_channels: 31; aisformer needs an even number$"),
+        ("layered", r"model\.head_channels: 31; layered adds what .* needs as many as model\.channels \(256\)$"),
     ],
 )
 def test_widths_that_a_method_can_not_have(name: str, line: str) -> None:

@@ -64,8 +64,7 @@ def one_order(scene: Scene, lower: float = 1.0, layers: bool = False) -> Scene:
 def top_layer(instance: Instance, behind: bool) -> Mask:
     """What is visible if nothing that was found is in front; `behind`: something is."""
     whole, seen = instance.require("amodal"), instance.require("inmodal")
-    left_out = (whole - seen).area
-    return seen if not behind and left_out >= UNSEEN * whole.area else whole
+    return whole if behind or (whole - seen).area < UNSEEN * whole.area else seen
 
 
 def in_front(found: Sequence[Instance], lower: float) -> npt.NDArray[np.bool_]:

@@ -1,16 +1,17 @@
 """Whole masks for a picture that is put together in layers: what is visible follows from who is in front.
 
 Ours. Whole masks and one order of a picture say what of each object is visible (kins.predict.one_order), so that what
-has to be right is the whole mask. One multi-level coding (Qi et al., CVPR 2019), of the box head's map, serves the
-amodal and the inmodal head; masks know no classes, and so learn from all objects; both losses count how much of a mask
-is met, and not cells alone.
+has to be right is the whole mask. What multi-level coding (Qi et al., CVPR 2019) extracts from the box head's map is
+added to the RoI feature, once for both heads; masks know no classes, and so learn from all objects; both losses count
+how much of a mask is met, and not cells alone.
 """
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
-from kins.config import NETWORKS, ModelConfig, Section, checked
+from kins.config import ModelConfig, Section, checked
+from kins.errors import KinsError
 from kins.models.heads import MaskEnd, conv
 from kins.models.proposals import at_least_single
 from kins.models.stages.mlc import MultiLevelCoding
@@ -35,8 +36,7 @@ class LayeredMasks(MaskStage):
     """An amodal and an inmodal head on one coding.
 
     Args:
-        coding: multi-level coding, to maps of `channels`.
-        channels: width of the convolutions.
+        channels: width of the RoI feature and of the convolutions.
         num_classes: background not counted.
         depth: convolutions of a head.
         options: what can be left out.
@@ -44,11 +44,10 @@ class LayeredMasks(MaskStage):
 
     coded = True
 
-    def __init__(
-        self, coding: MultiLevelCoding, channels: int, num_classes: int, depth: int, options: LayerOptions
-    ) -> None:
+    def __init__(self, channels: int, num_classes: int, depth: int, options: LayerOptions) -> None:
         super().__init__()
-        self.coding, self.options = coding, options
+        self.options = options
+        self.coding = MultiLevelCoding(channels, channels, channels, combination=False)
         classes = 0 if options.agnostic else num_classes
         self.heads = nn.ModuleDict(
             {name: nn.Sequential(*(conv(channels, channels) for _ in range(depth))) for name in self.masks}
@@ -75,8 +74,9 @@ class LayeredMasks(MaskStage):
 def stage(config: ModelConfig, num_classes: int) -> LayeredMasks:
     """The stage that a configuration describes."""
     options = checked(LayerOptions, config.options, "model.options")
-    width, maps = config.head_channels, config.head_channels * (2 if NETWORKS[config.name].occlusion else 1)
-    coding = MultiLevelCoding(
-        maps, config.channels, width, extraction=config.extraction, combination=config.combination
-    )
-    return LayeredMasks(coding, width, num_classes, config.mask_depth, options)
+    if config.channels != config.head_channels:
+        raise KinsError(
+            f"model.head_channels: {config.head_channels}; {config.name} adds what its coding extracts to the "
+            f"pyramid's maps, and so needs as many as model.channels ({config.channels})"
+        )
+    return LayeredMasks(config.head_channels, num_classes, config.mask_depth, options)
