@@ -56,7 +56,9 @@ def compare(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -
         torch.testing.assert_close(found[name][:count], value, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("name", ["mask-rcnn", "asn-mlc", "panet-asn-mlc", "bcnet", "aisformer", "uoais", "vrsp"])
+@pytest.mark.parametrize(
+    "name", ["mask-rcnn", "asn-mlc", "panet-asn-mlc", "bcnet", "aisformer", "uoais", "vrsp", "layered"]
+)
 def test_fixed_size_outputs_are_the_networks(name: str) -> None:
     model, image = network(name), picture(100, 150)
     with torch.no_grad():

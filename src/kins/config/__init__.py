@@ -31,6 +31,7 @@ class Parts:
         coding: multi-level coding in the mask heads.
         panet: path augmentation, features from all levels, a fully connected branch in the mask heads.
         one_order: the detections of a picture are given one order, see kins.predict.one_order.
+        twice: boxes are moved twice at prediction.
         layers: what is visible of them is all that others in front leave of the whole.
     """
 
@@ -41,6 +42,7 @@ class Parts:
     panet: bool = False
     one_order: bool = False
     layers: bool = False
+    twice: bool = False
 
 
 NETWORKS = {
@@ -61,7 +63,7 @@ NETWORKS = {
     "vrsp": Parts(method="vrsp"),
     "ordered": Parts(method="ordered", occlusion=True, coding=True, one_order=True),
     "asn-mlc-ordered": Parts(occlusion=True, coding=True, one_order=True),
-    "layered": Parts(method="layered", coding=True, one_order=True, layers=True),
+    "layered": Parts(method="layered", coding=True, one_order=True, layers=True, twice=True),
 }
 """The paper's networks (coding without an occlusion head takes the box head's map alone), its successors, and ours."""
 

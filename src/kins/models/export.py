@@ -66,6 +66,8 @@ class FixedSize(nn.Module):
             proposals = self._proposals(list(features.values()))
             class_logits, deltas = heads.classify(features, [proposals])
             boxes, labels, scores = self._detections(class_logits, deltas, proposals)
+            if heads.twice:
+                (boxes,) = heads.moved(features, [boxes], labels, [self.size])
             described = heads.describe(features, [boxes], labels)
             return rescored({"boxes": boxes, "labels": labels, "scores": scores, **described})
 

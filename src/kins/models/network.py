@@ -161,6 +161,7 @@ def assemble(config: ModelConfig, num_classes: int, blank: bool = False) -> Amod
             score_threshold=config.score_threshold,
             nms_threshold=config.nms_threshold,
             detections=config.detections,
+            twice=parts.twice,
         ),
     )
 

@@ -35,6 +35,7 @@ class AmodalRoIHeads(RoIHeads):
         binary_targets: mask targets of 0 and 1.
         regions: regions sampled per training image, a quarter of them foreground.
         score_threshold, nms_threshold, detections: what is left of the boxes at prediction.
+        twice: these are moved once more at prediction, as the box head says of them.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class AmodalRoIHeads(RoIHeads):
         score_threshold: float = 0.05,
         nms_threshold: float = 0.5,
         detections: int = 100,
+        twice: bool = False,
     ) -> None:
         super().__init__(
             box_pool,
@@ -71,6 +73,7 @@ class AmodalRoIHeads(RoIHeads):
         )
         self.fg_bg_sampler = SeededSampler(regions, 0.25)
         self.occlusion_rule, self.box_beta, self.binary_targets = occlusion_rule, box_beta, binary_targets
+        self.twice = twice
         self.mask_pool = mask_pool
         self.mask_heads = mask_heads
         self.occlusion_head = occlusion_head
@@ -158,6 +161,8 @@ class AmodalRoIHeads(RoIHeads):
         boxes, scores, labels = self.postprocess_detections(
             *self.classify(features, proposals), proposals, image_shapes
         )
+        if self.twice:
+            boxes = self.moved(features, boxes, torch.cat(labels), image_shapes)
         return [rescored(found) for found in self._described(features, boxes, torch.cat(labels), torch.cat(scores))]
 
     def on_boxes(
@@ -177,11 +182,22 @@ class AmodalRoIHeads(RoIHeads):
             own = torch.where(given > 0, given, own)
         rows = torch.arange(len(own), device=own.device)
         if refine is not None:
-            parts = [len(b) for b in boxes]
-            moved = self.box_coder.decode(deltas, boxes).view(len(own), -1, 4)[rows, own].split(parts)
-            clipped = [clip_boxes_to_image(m, size) for m, size in zip(moved, image_shapes, strict=True)]
-            boxes = [torch.where(r[:, None], m, b) for r, m, b in zip(refine, clipped, boxes, strict=True)]
+            moved = self._decoded(deltas, boxes, own, image_shapes)
+            boxes = [torch.where(r[:, None], m, b) for r, m, b in zip(refine, moved, boxes, strict=True)]
         return self._described(features, boxes, own, shares[rows, own])
+
+    def moved(
+        self, features: dict[str, Tensor], boxes: list[Tensor], labels: Tensor, image_shapes: list[tuple[int, int]]
+    ) -> list[Tensor]:
+        """Boxes as the box head moves them for their labels, (D,) of all images."""
+        return self._decoded(self.classify(features, boxes)[1], boxes, labels, image_shapes)
+
+    def _decoded(
+        self, deltas: Tensor, boxes: list[Tensor], labels: Tensor, image_shapes: list[tuple[int, int]]
+    ) -> list[Tensor]:
+        own = deltas.view(len(labels), deltas.shape[1] // 4, 4)[torch.arange(len(labels), device=labels.device), labels]
+        decoded = self.box_coder.decode_single(own, torch.cat(boxes)).split([len(b) for b in boxes])
+        return [clip_boxes_to_image(b, size) for b, size in zip(decoded, image_shapes, strict=True)]
 
     def _described(
         self, features: dict[str, Tensor], boxes: list[Tensor], labels: Tensor, scores: Tensor
