@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from tests.annotate.helpers import Person, add, alone, new, operation, rectangle
+from tests.annotate.helpers import Person, add, alone, exported, new, operation, rectangle, team
 
 import kins
 from kins.annotate.server import Opened
@@ -201,6 +201,33 @@ def test_masks_of_a_file_say_who_is_in_front_as_well(place: Place, tmp_path: Pat
     send(me, "i.json", content(dataset, tmp_path)).raise_for_status()
     _, ids, told = accepted(me, 9)
     assert told["pairs"] == [{"nearer": ids[0], "farther": ids[1], "confirmed": False}]
+
+
+def test_annotators_are_compared_apart_where_proposals_are_shown_and_where_not(tmp_path: Path) -> None:
+    with team(tmp_path / "pictures", count=2) as (address, _), Person(address, "owner") as owner:
+        owner.patch("/projects/1", json={"settings": {"assistance": 0.5}}).raise_for_status()  # image 2 shows some
+        car = owner.post("/projects/1/categories", json={"name": "car"}).json()["id"]
+        for name, width in (("annotator", 20), ("other", 40)):
+            with Person(address, name) as one:
+                for image in (1, 2):
+                    layer = one.layer(image)["id"]
+                    one.do(layer, 0, add(car, 5, 5, width if image == 1 else 30, 20)).raise_for_status()
+                    one.post(f"/layers/{layer}/state", json={"state": "done"}).raise_for_status()
+        assert "by_assistance" not in owner.get("/projects/1/statistics").json()["agreement"][0]  # nothing to show
+        for letter in "ab":
+            sent = content(found(letter, box(5, 5, 20, 20)), tmp_path)
+            send(owner, f"{letter}.json", sent).raise_for_status()
+        (told,) = owner.get("/projects/1/statistics").json()["agreement"]
+        apart = told["by_assistance"]
+        assert {key: (one["images"], one["amodal_iou"]) for key, one in apart.items()} == {
+            "with": (1, 1.0),
+            "without": (1, 0.5),
+        }
+        wanted = {"format": "kins2020", "layers": "all"}
+        zipfile.ZipFile(io.BytesIO(exported(owner, wanted))).extractall(tmp_path / "all")
+        names = sorted(path.name for path in (tmp_path / "all").iterdir())
+        first, second = (kins.load(tmp_path / "all" / name) for name in names)
+        assert kins.statistics.compare(first, second, (told["first"], told["second"])).as_json() == told
 
 
 def test_a_network_is_asked_once_for_an_image(tmp_path: Path) -> None:

@@ -68,6 +68,37 @@ def test_compare() -> None:
     }
 
 
+def said(dataset: Dataset, name: str, assistance: object) -> Scene:
+    """Its scene as that of an image of this name that says of itself whether proposals were shown."""
+    scene = dataset[1]
+    number = {"a.png": 1, "b.png": 2, "c.png": 3, "d.png": 4}[name]
+    return scene.replace(image=Image(number, name, 40, 60, {"assistance": assistance}))
+
+
+def test_images_with_and_without_proposals_are_compared_apart(tmp_path: Path) -> None:
+    first, second, third = three()
+    one = [said(first, "a.png", True), said(first, "b.png", False), said(first, "c.png", True), said(first, "d.png", 1)]
+    two = [said(first, "a.png", True), said(second, "b.png", False), said(third, "c.png", False)]
+    two.append(said(second, "d.png", 1))  # no true: nobody knows
+    for scenes, name in ((one, "one.json"), (two, "two.json")):
+        renumbered = [
+            scene.replace(instances=tuple(i.replace(id=100 * n + i.id) for i in scene))
+            for n, scene in enumerate(scenes)
+        ]
+        Dataset.from_scenes(renumbered, CATEGORIES).save(tmp_path / name)
+    files = [str(tmp_path / "one.json"), str(tmp_path / "two.json")]
+    (pair,) = json.loads(CliRunner().invoke(app, ["agree", *files, "--json"]).stdout)["pairs"]
+    names = {"first": "one.json", "second": "two.json"}
+    apart = pair.pop("by_assistance")
+    assert apart["with"] == compare(first, first).as_json() | names
+    assert apart["without"] == compare(first, second).as_json() | names
+    assert (pair["images"], pair["matched"]) == (4, 2 + 2 + 1 + 2)
+    assert pair["amodal_iou"] == pytest.approx((1 + 1 + 1 + 30 / 32 + 20 / 21 + 1 + 30 / 32) / 7)
+    table = CliRunner().invoke(app, ["agree", *files]).stdout
+    assert table.count("without proposals") == table.count("with proposals") == 1
+    assert "by_assistance" not in compare(first, second).as_json()
+
+
 def test_opposite_order_is_no_agreement() -> None:
     front, back = box(0, 10, 20, 20), box(10, 10, 30, 20)
     first = annotated((front, front, "car"), (back, back & ~front, "car"))

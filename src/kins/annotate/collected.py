@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from kins.annotate import tables
-from kins.annotate.contents import categories, frame_of
+from kins.annotate.contents import assistance, categories, frame_of
 from kins.annotate.layers import Layers
 from kins.annotate.painting import Painted, scene_of
 from kins.records import Dataset, Image, Instance, Scene
+from kins.statistics.agreement import ASSISTANCE
 
 OCCLUDER = "occluder"
 """Name of the class of occluders where they are wanted as objects."""
@@ -66,7 +67,9 @@ def kept(
     history = layers.history(connection, layer.id)
     painted = layers.painted(layer.id, history, frame)
     number = image.id if image.external is None else image.external
-    record = Image(number, image.file, image.height, image.width)
+    shown = assistance(connection, image)
+    extra = {} if shown is None else {ASSISTANCE: shown}
+    record = Image(number, image.file, image.height, image.width, extra)
     scene = scene_of(history.state, painted, record, names.names, first_id)
     things = [
         thing.id

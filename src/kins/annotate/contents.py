@@ -114,6 +114,16 @@ def assisted(connection: sa.Connection, image: Any) -> bool:
     return bool((image.id * 2654435761 % 2**32) / 2**32 < share)
 
 
+def assistance(connection: sa.Connection, image: Any) -> bool | None:
+    """True where annotators saw proposals for an image, False where a project that has some shows none; else None."""
+    table, pictures = tables.proposal, tables.image
+    query = sa.select(table.c.id).limit(1)
+    if assisted(connection, image):
+        return True if connection.scalar(query.where(table.c.image == image.id)) is not None else None
+    query = query.join(pictures, pictures.c.id == table.c.image).where(pictures.c.project == image.project)
+    return None if connection.scalar(query) is None else False
+
+
 def _touched(connection: sa.Connection, image_id: int) -> bool:
     """Whether a person did something in the image; what was imported does not count."""
     layer, operation = tables.layer, tables.operation

@@ -1,11 +1,17 @@
 """kins agree."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kins.commands.options import As, From, Images, Json
+
+if TYPE_CHECKING:
+    from kins.statistics import Agreement
 
 Consensus = Annotated[
     Path | None,
@@ -72,13 +78,13 @@ def agree(
     if json_:
         typer.echo(json.dumps({"pairs": [one.as_json() for one in found], "consensus": written}))
         return
-    _print_table([one.as_json() for one in found])
+    _print_table(found)
     if written:
         say(f"{out}: consensus, {written['images']} images, {written['instances']} instances")
 
 
-def _print_table(rows: list[dict[str, Any]]) -> None:
-    """A column for each pair of annotators."""
+def _print_table(found: Sequence[Agreement]) -> None:
+    """A column for each pair of annotators, and where it is known one for images with and without proposals each."""
     from rich import box
     from rich.table import Table
 
@@ -93,8 +99,12 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     )
     table.caption_justify = "left"
     table.add_column("")
-    for row in rows:
-        table.add_column(f"{shown(row['first'])}\n{shown(row['second'])}", justify="right")
+    rows = []
+    for one in found:
+        for key, part in [("", one), *sorted(one.by_assistance.items())]:
+            rows.append(part.as_json())
+            about = f"\n{key} proposals" if key else ""
+            table.add_column(f"{shown(one.first)}\n{shown(one.second)}{about}", justify="right")
     for key, label in ROWS.items():
         table.add_row(label, *(_cell(row[key], key.endswith(("share", "agreement"))) for row in rows))
     console(max(100, 40 + 24 * len(rows))).print(table)

@@ -21,11 +21,13 @@ from kins.masks import Mask, ious
 from kins.masks.mask import from_spans
 from kins.masks.table import Spans
 from kins.occlusion import Occlusion, relations_of, with_order
-from kins.records import Dataset, Instance, Scene
+from kins.records import Dataset, Image, Instance, Scene
 from kins.work import progress
 
 SAME_OBJECT = 0.5
 """Amodal IoU from which on instances of two annotators can be one object."""
+ASSISTANCE = "assistance"
+"""Field of an image in files, true where its annotators saw proposals, false where these were withheld."""
 
 
 @dataclasses.dataclass
@@ -42,6 +44,8 @@ class Agreement:
         related: pairs of matched instances in which, for both annotators, one hides the other.
         same_direction: of these, the ones where it is the same one.
         related_once: pairs related for one of the annotators only.
+        by_assistance: the same for images annotated with and without proposals apart ("with", "without"), where both
+            files say which it was: `image.extra["assistance"]`, true or false, as `kins annotate` exports it.
     """
 
     first: str
@@ -55,10 +59,21 @@ class Agreement:
     related: int = 0
     same_direction: int = 0
     related_once: int = 0
+    by_assistance: dict[str, Agreement] = dataclasses.field(default_factory=dict)
+
+    def add(self, other: Agreement) -> None:
+        """Count what was found in further images, too, all but its names and parts."""
+        self.images += other.images
+        self.instances = (self.instances[0] + other.instances[0], self.instances[1] + other.instances[1])
+        for name in ("amodal", "inmodal", "hidden"):
+            getattr(self, name).extend(getattr(other, name))
+        for name in ("same_category", "related", "same_direction", "related_once"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
 
     def as_json(self) -> dict[str, Any]:
         """Counts and means; null where there is nothing to take the mean of."""
         matched = len(self.amodal)
+        apart = {key: self.by_assistance[key].as_json() for key in sorted(self.by_assistance)}
         return {
             "first": self.first,
             "second": self.second,
@@ -73,6 +88,7 @@ class Agreement:
             "related_pairs": self.related,
             "related_for_one_only": self.related_once,
             "order_agreement": _share(self.same_direction, self.related),
+            **({"by_assistance": apart} if apart else {}),
         }
 
 
@@ -95,30 +111,50 @@ def compare(first: Dataset, second: Dataset, names: tuple[str, str] = ("first", 
         ((8, 2), [1.0, 1.0], 0.4)
     """
     agreement = Agreement(*names)
+    apart = agreement.by_assistance
     for one, other in _common((first, second)):
-        pairs = match(one.instances, other.instances)
-        agreement.images += 1
-        agreement.instances = (agreement.instances[0] + len(one), agreement.instances[1] + len(other))
-        for i, j in pairs:
-            a, b = one[i], other[j]
-            agreement.same_category += a.category == b.category
-            agreement.amodal.append(a.require("amodal").iou(b.require("amodal")))
-            if a.inmodal is not None and b.inmodal is not None:
-                agreement.inmodal.append(a.inmodal.iou(b.inmodal))
-                if a.hidden or b.hidden:
-                    agreement.hidden.append(a.hidden.iou(b.hidden))
-        relations = relations_of(one, stated_first=True), relations_of(other, stated_first=True)
-        if relations[0] is not None and relations[1] is not None:
-            places = (
-                {i: place for place, (i, _) in enumerate(pairs)},
-                {j: place for place, (_, j) in enumerate(pairs)},
-            )
-            said = [_ahead(relations[0], places[0]), _ahead(relations[1], places[1])]
-            both = sum((i, j) in said[1] or (j, i) in said[1] for i, j in said[0])
-            agreement.related += both
-            agreement.same_direction += len(said[0] & said[1])
-            agreement.related_once += len(said[0]) + len(said[1]) - 2 * both
+        counted = [agreement]
+        if (key := _assistance(one.image, other.image)) is not None:
+            counted.append(apart.setdefault(key, Agreement(*names)))
+        _count(one, other, counted)
     return agreement
+
+
+def _assistance(*images: Image) -> str | None:
+    """The key of Agreement.by_assistance for an image as each file has it; None where they don't say the same."""
+    said = [image.extra.get(ASSISTANCE) for image in images]
+    return "with" if all(one is True for one in said) else "without" if all(one is False for one in said) else None
+
+
+def _count(one: Scene, other: Scene, counted: Sequence[Agreement]) -> None:
+    """Add what two annotators have of one image."""
+    pairs = match(one.instances, other.instances)
+    found = Agreement("", "", 1, (len(one), len(other)))
+    for i, j in pairs:
+        a, b = one[i], other[j]
+        found.same_category += a.category == b.category
+        found.amodal.append(a.require("amodal").iou(b.require("amodal")))
+        if a.inmodal is not None and b.inmodal is not None:
+            found.inmodal.append(a.inmodal.iou(b.inmodal))
+            if a.hidden or b.hidden:
+                found.hidden.append(a.hidden.iou(b.hidden))
+    _count_order(found, one, other, pairs)
+    for agreement in counted:
+        agreement.add(found)
+
+
+def _count_order(found: Agreement, one: Scene, other: Scene, pairs: Sequence[tuple[int, int]]) -> None:
+    relations = relations_of(one, stated_first=True), relations_of(other, stated_first=True)
+    if relations[0] is None or relations[1] is None:
+        return
+    places = (
+        {i: place for place, (i, _) in enumerate(pairs)},
+        {j: place for place, (_, j) in enumerate(pairs)},
+    )
+    said = [_ahead(relations[0], places[0]), _ahead(relations[1], places[1])]
+    both = sum((i, j) in said[1] or (j, i) in said[1] for i, j in said[0])
+    found.related, found.same_direction = both, len(said[0] & said[1])
+    found.related_once = len(said[0]) + len(said[1]) - 2 * both
 
 
 def _ahead(relations: Occlusion, places: dict[int, int]) -> set[tuple[int, int]]:
