@@ -27,7 +27,7 @@ from kins.masks import Mask
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Opened, Person]]:
     """A server without accounts, and its user."""
-    folder = pictures(tmp_path_factory.mktemp("alone"), 8)
+    folder = pictures(tmp_path_factory.mktemp("alone"), 9)
     opened = open_folder(folder)
     opened.shop.token = "secret"
     with served(opened) as address, Person(address, token="secret") as person:
@@ -180,6 +180,35 @@ def test_the_same_operation_again_changes_nothing_and_a_stale_one_gets_what_is_m
     assert [op["id"] for op in me.get(f"/layers/{layer}/operations?after=1").json()["operations"]] == [two["id"]]
 
 
+def test_a_layer_that_the_browser_has_is_not_sent_again(alone: tuple[str, Opened, Person], car: int) -> None:
+    me = alone[2]
+    layer = me.layer(9)
+    address = f"/layers/{layer['id']}"
+
+    def anew() -> str:
+        """The ETag, once the layer is another than the one that was asked for last."""
+        answer = me.get(address, headers={"if-none-match": tags[-1]})
+        assert answer.status_code == 200
+        assert answer.headers["etag"] not in tags
+        again = me.get(address, headers={"if-none-match": answer.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
+        return str(answer.headers["etag"])
+
+    tags = ["none"]
+    tags.append(anew())
+    me.do(layer["id"], layer["revision"], add(car, 1, 1, 30, 30)).raise_for_status()
+    tags.append(anew())
+    assert tags[-1].startswith(f'"{layer["revision"] + 1}-')
+    for state in ("done", "open"):
+        me.post(f"{address}/state", json={"state": state}).raise_for_status()
+        if state == "done":
+            tags.append(anew())
+    assert me.get(address, headers={"if-none-match": tags[-2]}).status_code == 304  # as it was before
+    me.post("/projects/1/categories", json={"name": "hedge", "is_occluder": True}).raise_for_status()
+    tags.append(anew())
+    assert me.get(address).headers["cache-control"] == "private, no-cache"
+
+
 def test_a_batch_is_taken_whole_or_not_at_all(alone: tuple[str, Opened, Person], car: int) -> None:
     me = alone[2]
     layer = me.layer(3)["id"]
@@ -297,7 +326,7 @@ def test_the_list_of_images_comes_in_parts(alone: tuple[str, Opened, Person]) ->
         part = me.get(f"/projects/1/images?limit=3&after={after}").json()
         found += [image["file"] for image in part["images"]]
         after = part["next"]
-    assert found == [f"{letter}.png" for letter in "abcdefgh"]
+    assert found == [f"{letter}.png" for letter in "abcdefghi"]
     assert all(i["state"] == "to do" for i in me.get("/projects/1/images?state=to do").json()["images"])
 
 

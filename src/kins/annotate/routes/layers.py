@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 from typing import Any, Literal
 
 import msgspec
 import sqlalchemy as sa
+from starlette.responses import Response
 
 from kins.annotate import tables
-from kins.annotate.calls import AnswerError, Call, json
+from kins.annotate.calls import AnswerError, Call, json, kept
 from kins.annotate.contents import frame_of, set_image_state, settings_of, update_image_state
 from kins.annotate.findings import findings_of
 from kins.annotate.layers import told
 from kins.annotate.operations import History, Operation
 from kins.annotate.painting import hidden_share
 from kins.annotate.routes.images import told_layer
+
+RUN = secrets.token_hex(8)
+"""Of this start of the server: what a browser keeps of another kins or database at this port is not taken."""
 
 
 class _Batch(msgspec.Struct):
@@ -28,11 +34,19 @@ class _State(msgspec.Struct):
     answers: list[bool] = []
 
 
-def layer(call: Call) -> dict[str, Any]:
-    """All of one."""
+def layer(call: Call) -> Response:
+    """All of one, or 304 where the browser has this revision of it."""
     with call.store.read() as connection:
-        row, image, _ = call.layer(connection, call.path("layer"))
-        return told_layer(call, connection, row, image)
+        row, image, role = call.layer(connection, call.path("layer"))
+        known = call.shop.layers.history(connection, row.id)
+        frame = frame_of(connection, image)
+        kinds, ahead = sorted(frame.categories.items()), sorted(frame.ahead)
+        depends = (
+            *(RUN, row.created, row.state, call.may_change(row, role)),
+            *(known.undo, known.redo, sorted(known.gone.items()), kinds, ahead, sorted(frame.proposals)),
+        )
+        name = f"{known.revision}-{hashlib.sha256(repr(depends).encode()).hexdigest()[:32]}"
+        return kept(call.request, name, lambda: json(told_layer(call, connection, row, image)), "private, no-cache")
 
 
 def append(call: Call) -> Any:
