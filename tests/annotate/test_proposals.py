@@ -230,6 +230,50 @@ def test_annotators_are_compared_apart_where_proposals_are_shown_and_where_not(t
         assert kins.statistics.compare(first, second, (told["first"], told["second"])).as_json() == told
 
 
+def test_a_network_is_an_annotator_that_others_are_compared_with(tmp_path: Path) -> None:
+    with team(tmp_path / "pictures", count=2) as (address, _), Person(address, "owner") as owner:
+        for width in (10, 40):  # the second takes the place of the first
+            sent = content(found("a", box(5, 5, width, 20), box(60, 30, 10, 10)), tmp_path)
+            answer = owner.post("/projects/1/proposals?name=net.json&layer=1", content=sent)
+            assert answer.json() == {"images": 1, "objects": 2, "lines": []}
+        assert proposed(owner, 1) == []
+        assert owner.get("/images/1").json()["state"] == "to do"
+        (layer,) = [one["id"] for one in owner.get("/images/1").json()["layers"] if one["kind"] == "model"]
+        car = owner.get("/projects/1/categories").json()[0]["id"]
+        people = []
+        for name in ("annotator", "other"):
+            with Person(address, name) as one:
+                assert one.get(f"/layers/{layer}").status_code == 404  # until the own one is done
+                people.append(one.layer(1)["id"])
+                one.do(people[-1], 0, add(car, 5, 5, 20, 20)).raise_for_status()
+                one.post(f"/layers/{people[-1]}/state", json={"state": "done"}).raise_for_status()
+                assert one.get(f"/layers/{layer}").json()["mine"] is False
+        assert owner.do(layer, 1, add(car, 1, 1, 9, 9)).status_code == 403
+        accept = {"layer": layer, "verdict": "accept"}
+        assert owner.post("/images/1/review", json=accept).json()["error"] == "network"
+
+        told = owner.get("/images/1/agreement").json()
+        assert [(one["id"], one["kind"]) for one in told["layers"]] == [
+            *((n, "person") for n in people),
+            (layer, "model"),
+        ]
+        both, alone = told["objects"]
+        assert (both["iou"], list(alone["members"])) == (0.5, [str(layer)])
+        consensus = owner.post("/images/1/consensus", json={}).json()  # of people: all agree
+        assert [max(thing["rings"][0]["points"]) for thing in consensus["objects"]] == [2500]
+        pairs = owner.get("/projects/1/statistics").json()["agreement"]
+        assert [(one["first"], one["second"], one["amodal_iou"]) for one in pairs] == [
+            ("network", "annotator", 0.5),
+            ("network", "other", 0.5),
+            ("annotator", "other", 1.0),
+        ]
+        archive = zipfile.ZipFile(io.BytesIO(exported(owner, {"format": "kins2020", "layers": "all"})))
+        assert archive.namelist() == ["3-annotator.json", "4-other.json", "network.json"]
+        assert archive.read("network.json") == exported(owner, {"format": "kins2020", "layers": "network"})
+        archive.extractall(tmp_path / "all")
+        assert [i.amodal.area for i in kins.load(tmp_path / "all" / "network.json")["a.png"] if i.amodal] == [800, 100]
+
+
 def test_a_network_is_asked_once_for_an_image(tmp_path: Path) -> None:
     asked = []
 

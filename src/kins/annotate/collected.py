@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from kins.annotate import tables
-from kins.annotate.contents import assistance, categories, frame_of
+from kins.annotate.contents import MODEL, assistance, categories, frame_of
 from kins.annotate.layers import Layers
 from kins.annotate.painting import Painted, scene_of
 from kins.records import Dataset, Image, Instance, Scene
@@ -101,6 +101,12 @@ def person_layers(connection: sa.Connection, image_id: int) -> list[Any]:
     rows = list(connection.execute(query.order_by(layer.c.id)))
     done = [row for row in rows if row.state == "done"]
     return done if len(done) >= 2 else rows
+
+
+def network_layers(connection: sa.Connection, image_id: int) -> list[Any]:
+    """The row of the layer of a network, if there is one."""
+    layer = tables.layer
+    return list(connection.execute(sa.select(layer).where(layer.c.image == image_id, layer.c.kind == MODEL)))
 
 
 def dataset_of(scenes: Iterable[Scene], names: Names, folder: Path, occluders: bool = False) -> Dataset:

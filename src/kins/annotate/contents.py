@@ -14,6 +14,8 @@ from kins.annotate.painting import Direction
 
 STATES = ("to do", "in work", "done", "reviewed", "set aside")
 """Of an image."""
+MODEL, CONSENSUS, FORMER = "model", "consensus", "former"
+"""Kinds of layers that are no person's: a network's, what the majority says, and what another took the place of."""
 ASSISTANCE = 0.9
 """Share of a project's images that show proposals, if its settings say no other."""
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from kins.annotate import tables
 from kins.annotate.calls import Shop
 from kins.annotate.collected import Kept, dataset_of, kept, names_of
+from kins.annotate.contents import CONSENSUS, MODEL
 from kins.annotate.folders import folder_of
 from kins.annotate.store import Store
 from kins.errors import KinsError
@@ -20,6 +21,8 @@ from kins.files import check_output, temporary_name
 from kins.files.terminal import shown
 from kins.formats import SEVERAL
 
+NETWORK = "network"
+"""Name of the annotator that is a network."""
 log = logging.getLogger("kins.annotate")
 
 
@@ -29,7 +32,8 @@ class Wanted(NamedTuple):
     Attributes:
         format: one of kins.formats.FORMATS.
         states: of the images, all if empty.
-        layers: reviewed (what a reviewer accepted), consensus, all (a file for each annotator) or user:NAME.
+        layers: reviewed (what a reviewer accepted), consensus, network, all (a file for each annotator and the network)
+            or user:NAME.
         masks: which, where the format has one an instance.
         polygons: outlines in place of run lengths.
         occluders: as objects of a class of their own, where the format is COCOA's.
@@ -79,13 +83,14 @@ def write(shop: Shop, project_id: int, wanted: Wanted, stem: Path) -> tuple[Path
         losses: list[str] = []
         target = stem.with_name(f"{stem.name}.zip" if suffix != ".zip" else f"{stem.name}-all.zip")
         with temporary_name(target) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-            for number, name in users:
+            chosen = [(f"user:{name}", name, _file_name(name, number)) for number, name in users]
+            if next(_chosen(connection, project_id, wanted._replace(layers=NETWORK)), None):
+                chosen.append((NETWORK, NETWORK, NETWORK))
+            for number, (layers, name, file) in enumerate(chosen):
                 path = stem.with_name(f"{stem.name}-{number}{suffix}")
-                losses += [
-                    f"{shown(name)}: {line}"
-                    for line in _write(shop, connection, project_id, wanted._replace(layers=f"user:{name}"), path)
-                ]
-                inside = zipfile.ZipInfo(_file_name(name, number) + suffix)  # of 1980: the same bytes each time
+                found = _write(shop, connection, project_id, wanted._replace(layers=layers), path)
+                losses += [f"{shown(name)}: {line}" for line in found]
+                inside = zipfile.ZipInfo(file + suffix)  # of 1980: the same bytes each time
                 inside.compress_type = zipfile.ZIP_DEFLATED
                 archive.writestr(inside, path.read_bytes())
                 path.unlink()
@@ -136,8 +141,8 @@ def _chosen(connection: sa.Connection, project_id: int, wanted: Wanted) -> Itera
         own = sa.select(layer).where(layer.c.image == picture.id)
         if wanted.layers == "reviewed":
             own = own.where(layer.c.id == _accepted(connection, picture.id))
-        elif wanted.layers == "consensus":
-            own = own.where(layer.c.kind == "consensus")
+        elif wanted.layers in (CONSENSUS, NETWORK):
+            own = own.where(layer.c.kind == (MODEL if wanted.layers == NETWORK else CONSENSUS))
         else:
             own = own.where(layer.c.kind == "person", layer.c.user == user, layer.c.revision > 0)
         row = connection.execute(own).one_or_none()

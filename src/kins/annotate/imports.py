@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from kins.annotate import tables
 from kins.annotate.checks import MOST_POINTS
-from kins.annotate.contents import categories
+from kins.annotate.contents import FORMER, MODEL, categories
 from kins.annotate.layers import Layers
 from kins.annotate.operations import MOST_OBJECTS, Exempt, Flags, Origin, Pair, Ring, State, Thing
 from kins.annotate.operations import key as pair_key
@@ -41,8 +41,9 @@ class Imported:
     lines: list[str] = dataclasses.field(default_factory=list)
 
 
-def import_layers(store: Store, layers: Layers, project_id: int, dataset: Dataset, user_id: int) -> Imported:
-    """Each scene of a data set as the beginning of the user's layer of that image, where there is none yet.
+def import_layers(store: Store, layers: Layers, project_id: int, dataset: Dataset, user_id: int | None) -> Imported:
+    """Each scene of a data set as the beginning of the user's layer of that image, where there is none yet; or without
+    a user as the layer of a network, which is done and takes the place of an earlier one.
 
     What the file says of order, or else its masks, becomes confirmed pairs. Where the visible masks are others than
     follow from these, exceptions and occluders make up for it, but for strips as narrow as rounding leaves.
@@ -52,7 +53,7 @@ def import_layers(store: Store, layers: Layers, project_id: int, dataset: Datase
         names = _categories(connection, project_id, dataset.categories)
     for image, scene in _matched(store, project_id, dataset, found):
         with store.write() as connection:
-            if _has_layer(connection, image.id, user_id):
+            if user_id is not None and _has_layer(connection, image.id, user_id):
                 continue
             instances = [i for i in scene if i.whole is not None and i.whole]
             if len(instances) < len(scene):
@@ -61,12 +62,10 @@ def import_layers(store: Store, layers: Layers, project_id: int, dataset: Datase
                 found.lines.append(f"{image.file}: has more than {MOST_OBJECTS} objects; left out")
                 continue
             payload = payload_of(connection, project_id, scene.replace(instances=tuple(instances)), names)
-            made = connection.execute(sa.insert(tables.layer), {"image": image.id, "user": user_id})
-            layer_id = made.inserted_primary_key[0]  # type: ignore[index]
-            layers.begin(connection, layer_id, payload)
-            connection.execute(
-                sa.update(tables.image).where(tables.image.c.id == image.id).values(external=scene.image.id)
-            )
+            layers.begin(connection, _new_layer(connection, image.id, user_id), payload)
+            if user_id is not None:
+                numbered = sa.update(tables.image).where(tables.image.c.id == image.id)
+                connection.execute(numbered.values(external=scene.image.id))
         found.images, found.objects = found.images + 1, found.objects + len(instances)
         differing, pixels = differing + bool(payload["differs"]), pixels + payload["differs"]
     if differing:
@@ -170,6 +169,15 @@ def _has_layer(connection: sa.Connection, image_id: int, user_id: int) -> bool:
     layer = tables.layer
     query = sa.select(layer.c.id).where(layer.c.image == image_id, layer.c.user == user_id, layer.c.kind == "person")
     return connection.scalar(query) is not None
+
+
+def _new_layer(connection: sa.Connection, image_id: int, user_id: int | None) -> int:
+    table, values = tables.layer, dict[str, Any](image=image_id, user=user_id)
+    if user_id is None:
+        before = sa.update(table).where(table.c.image == image_id, table.c.kind == MODEL)
+        connection.execute(before.values(kind=FORMER))
+        values |= {"kind": MODEL, "state": "done", "done": tables.now()}
+    return int(connection.execute(sa.insert(table), values).inserted_primary_key[0])  # type: ignore[index]
 
 
 def _categories(connection: sa.Connection, project_id: int, wanted: Mapping[int, str]) -> dict[str, int]:

@@ -14,7 +14,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from kins.annotate import tables
-from kins.annotate.imports import Imported, frame_dataset, import_proposals, read_proposals
+from kins.annotate.imports import Imported, frame_dataset, import_layers, import_proposals, read_proposals
+from kins.annotate.layers import Layers
 from kins.annotate.store import Store
 from kins.errors import KinsError
 from kins.files import inside, write_new
@@ -96,12 +97,15 @@ def _safe(stem: str, otherwise: str) -> str:
     return f"{otherwise} {stem}".strip() if not stem or DEVICES.fullmatch(stem) else stem
 
 
-def take_proposals(store: Store, project_id: int, folder: Path, asked: str, content: bytes) -> Imported:
+def take_proposals(
+    store: Store, project_id: int, folder: Path, asked: str, content: bytes, layers: Layers | None = None
+) -> Imported:
     """Proposals of a file that was sent, by kins's readers; nothing is kept of the file.
 
     Args:
         folder: of the project's pictures.
         asked: the name that the file had elsewhere, which some formats tell the picture by.
+        layers: where they become the layers of a network, to be compared with people's, in place of proposals.
 
     Raises:
         KinsError: it is none of the formats, or about other pictures.
@@ -115,7 +119,10 @@ def take_proposals(store: Store, project_id: int, folder: Path, asked: str, cont
         path.write_bytes(content)
         try:
             dataset = read_proposals(path, folder, frame_dataset(store, project_id, folder))
-            found = import_proposals(store, project_id, dataset, name)
+            if layers is None:
+                found = import_proposals(store, project_id, dataset, name)
+            else:
+                found = import_layers(store, layers, project_id, dataset, None)
         except KinsError as error:
             raise KinsError(str(error).replace(f"{place}/", "")) from None
     found.lines = [line.replace(f"{place}/", "") for line in found.lines]

@@ -13,7 +13,7 @@ from starlette.responses import FileResponse, Response
 from kins.annotate import tables
 from kins.annotate.calls import AnswerError, Call, missing_as, not_found
 from kins.annotate.contents import STATES
-from kins.annotate.exports import Wanted, make
+from kins.annotate.exports import NETWORK, Wanted, make
 from kins.formats import FORMATS
 
 WRITTEN = [*(name for name in FORMATS if name != "predictions"), "parquet", "yolo"]
@@ -40,8 +40,9 @@ def begin(call: Call) -> dict[str, Any]:
         raise AnswerError(422, "malformed", f"states are {', '.join(STATES)}")
     with call.store.write() as connection:
         call.role(connection, project_id, "owner")
-        if given.layers not in ("reviewed", "consensus", "all", "mine") and not given.layers.startswith("user:"):
-            raise AnswerError(422, "malformed", "layers are reviewed, consensus, all, mine, or user:NAME")
+        known = ("reviewed", "consensus", NETWORK, "all", "mine")
+        if given.layers not in known and not given.layers.startswith("user:"):
+            raise AnswerError(422, "malformed", "layers are reviewed, consensus, network, all, mine, or user:NAME")
         options = msgspec.to_builtins(given)
         if given.layers == "mine":
             options["layers"] = f"user:{call.name}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Annotated, Any, Literal
 
@@ -11,8 +12,8 @@ import sqlalchemy as sa
 
 from kins.annotate import tables
 from kins.annotate.calls import AnswerError, Call, missing_as, not_found
-from kins.annotate.collected import Kept, dataset_of, kept, names_of, person_layers
-from kins.annotate.contents import set_image_state, update_image_state
+from kins.annotate.collected import Kept, dataset_of, kept, names_of, network_layers, person_layers
+from kins.annotate.contents import CONSENSUS, FORMER, MODEL, set_image_state, update_image_state
 from kins.annotate.folders import folder_of
 from kins.annotate.imports import payload_of
 from kins.annotate.routes.images import told_layer
@@ -24,7 +25,6 @@ from kins.statistics.agreement import same_objects
 
 ALIKE = 0.75
 """Amodal IoU from which on annotators agree on an outline."""
-CONSENSUS, FORMER = "consensus", "former"
 
 
 class _Again(msgspec.Struct):
@@ -52,7 +52,7 @@ def agreement(call: Call) -> dict[str, Any]:
     """The objects of all annotators side by side, and what each says of who is nearer."""
     with call.store.read() as connection:
         image, _ = call.image(connection, call.path("image"), "reviewer")
-        found = _kept_all(call, connection, image)
+        found = _kept_all(call, connection, image, network_layers(connection, image.id))
     if len(found) < 2:
         return {"layers": _told(found), "objects": [], "pairs": []}
     owner = {i.id: (k, n) for k, one in enumerate(found) for n, i in enumerate(one.scene)}
@@ -64,17 +64,17 @@ def agreement(call: Call) -> dict[str, Any]:
     return {"layers": _told(found), "objects": objects, "pairs": _pairs(found, groups)}
 
 
-def _kept_all(call: Call, connection: sa.Connection, image: Any) -> list[Kept]:
-    """The layers of people; ids of instances differ throughout."""
+def _kept_all(call: Call, connection: sa.Connection, image: Any, more: Sequence[Any] = ()) -> list[Kept]:
+    """The layers of people, and more (rows); ids of instances differ throughout."""
     names, found, following = names_of(connection, image.project), [], 1
-    for row in person_layers(connection, image.id):
+    for row in [*person_layers(connection, image.id), *more]:
         found.append(kept(connection, call.shop.layers, row, image, names, following))
         following += len(found[-1].scene)
     return found
 
 
 def _told(found: list[Kept]) -> list[dict[str, Any]]:
-    return [{"id": one.layer.id, "user": one.layer.user} for one in found]
+    return [{"id": one.layer.id, "user": one.layer.user, "kind": one.layer.kind} for one in found]
 
 
 def _compared(found: list[Kept], group: dict[int, int]) -> dict[str, Any]:
@@ -151,6 +151,8 @@ def review(call: Call) -> dict[str, Any]:
         row = connection.execute(sa.select(layer).where(layer.c.id == given.layer)).one_or_none()
         if row is None or row.image != image.id:
             raise not_found("layer")
+        if row.kind == MODEL:
+            raise AnswerError(422, "network", "the layer of a network is there to be compared with, not to be reviewed")
         if given.verdict == "accept":
             if row.kind == "person" and row.state != "done":
                 raise AnswerError(422, "not-done", "its annotator is not done with this layer")

@@ -10,6 +10,8 @@ import sqlalchemy as sa
 from kins.annotate import tables
 from kins.annotate.calls import Call
 from kins.annotate.collected import kept, names_of
+from kins.annotate.contents import MODEL
+from kins.annotate.exports import NETWORK
 from kins.annotate.origins import mean_likeness
 from kins.errors import KinsError
 from kins.records import Dataset
@@ -72,12 +74,13 @@ def _seconds(mine: Any, where: tuple[Any, ...]) -> sa.Select[Any]:
 def _agreement(
     call: Call, connection: sa.Connection, project_id: int, annotators: dict[int, dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """What kins agree says of each two, on images that both are done with."""
+    """What kins agree says of each two, a network among them, on images that both are done with."""
     layer, image = tables.layer, tables.image
     query = sa.select(layer).join(image, image.c.id == layer.c.image).where(image.c.project == project_id)
     done: dict[int, dict[int, Any]] = {}
-    for row in connection.execute(query.where(layer.c.kind == "person", layer.c.state == "done")):
-        done.setdefault(row.user, {})[row.image] = row
+    for row in connection.execute(query.where(layer.c.kind.in_(("person", MODEL)), layer.c.state == "done")):
+        done.setdefault(row.user or 0, {})[row.image] = row
+    names = {user: row["name"] for user, row in annotators.items()} | {0: NETWORK}
     told = []
     for first, second in combinations(sorted(done), 2):
         common = sorted(done[first].keys() & done[second].keys())[-MOST_COMPARED:]
@@ -87,10 +90,10 @@ def _agreement(
             one, other = (
                 _dataset(call, connection, project_id, [done[user][i] for i in common]) for user in (first, second)
             )
-            found = compare(one, other, (annotators[first]["name"], annotators[second]["name"]))
+            found = compare(one, other, (names[first], names[second]))
             told.append(found.as_json())
         except KinsError as error:
-            told.append({"first": annotators[first]["name"], "second": annotators[second]["name"], "error": str(error)})
+            told.append({"first": names[first], "second": names[second], "error": str(error)})
     return told
 
 

@@ -37,11 +37,14 @@ def _place(call: Call) -> tuple[int, Path]:
 
 
 def proposals(call: Call) -> dict[str, Any]:
-    """The body is a file of any format that kins reads, the query's `name` what it was called, which is its source."""
+    """The body is a file of any format that kins reads, the query's `name` what it was called, which is its source.
+    With `layer=1` they become a layer of a network, which is an annotator of its own kind."""
     project_id, folder = _place(call)
-    found = take_proposals(call.store, project_id, folder, call.request.query_params.get("name", ""), call.body)
+    name, layers = call.request.query_params.get("name", ""), call.shop.layers if call.number("layer", 0, 1) else None
+    found = take_proposals(call.store, project_id, folder, name, call.body, layers)
     with call.store.write() as connection:
-        call.note(connection, "proposals", f"project {project_id}: {found.objects} for {found.images} images")
+        what = "proposals" if layers is None else "network"
+        call.note(connection, what, f"project {project_id}: {found.objects} for {found.images} images")
     return {"images": found.images, "objects": found.objects, "lines": found.lines}
 
 

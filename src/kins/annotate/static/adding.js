@@ -47,14 +47,16 @@ async function send(project, files, then) {
 /** Asks for a file of proposals, and sends it. */
 export async function addProposals(project) {
   const file = field("File of proposals", { type: "file" });
-  const content = [file, el("p", { class: "quiet" }, "What a detector found, or annotations, in any format that kins reads; images are found by their names. They are shown dotted, to accept or reject one by one.")];
+  const layer = el("input", { type: "checkbox" });
+  const content = [file, el("label", { title: "Reviewers see it beside those of people; nobody is shown proposals" }, layer, "As the layer of a network"), el("p", { class: "quiet" }, "What a detector found, or annotations, in any format that kins reads; images are found by their names. They are shown dotted, to accept or reject one by one.")];
   const answer = await ask("Proposals", content, [{ label: "Send", value: true }, { label: "Cancel", value: null }]);
   const [chosen] = file.querySelector("input").files;
   if (!answer || !chosen) return;
   toast(`Sending ${chosen.name}`);
   try {
-    const { images, objects, lines } = await post(`/projects/${project.id}/proposals?name=${encodeURIComponent(chosen.name)}`, chosen);
-    await tell("Proposals", `${objects} ${objects === 1 ? "proposal" : "proposals"} for ${images} ${images === 1 ? "image" : "images"}.`, ...lines);
+    const { images, objects, lines } = await post(`/projects/${project.id}/proposals?name=${encodeURIComponent(chosen.name)}${layer.checked ? "&layer=1" : ""}`, chosen);
+    const what = layer.checked ? "object" : "proposal";
+    await tell("Proposals", `${objects} ${what}${objects === 1 ? "" : "s"} for ${images} ${images === 1 ? "image" : "images"}.`, ...lines);
   } catch (error) {
     await tell("No proposals", error.message);
   }

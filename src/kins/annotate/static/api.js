@@ -6,7 +6,7 @@
  * @typedef {{id: number, name: string, key: string|null, colour: string, is_occluder: boolean}} Category
  * @typedef {{id: number, name: string, role: string, settings: object}} Project
  * @typedef {{user: number, name: string, role: string}} Member
- * @typedef {{layers: {id: number, user: number}[], objects: {members: Object<string, string>, iou: number|null, classes: string[], agree: boolean}[], pairs: object[]}} Agreement
+ * @typedef {{layers: {id: number, user: number|null, kind: string}[], objects: {members: Object<string, string>, iou: number|null, classes: string[], agree: boolean}[], pairs: object[]}} Agreement
  */
 
 let csrf = "";

@@ -20,7 +20,7 @@ export class Steps {
     const agreement = await get(`/images/${image.id}/agreement`);
     const layers = await Promise.all(agreement.layers.map((layer) => get(`/layers/${layer.id}`)));
     const names = new Map(members.map((member) => [member.user, member.name]));
-    return new Steps(editor, agreement, layers.map((layer) => ({ ...layer, name: names.get(layer.user) ?? `user ${layer.user}` })));
+    return new Steps(editor, agreement, layers.map((layer) => ({ ...layer, name: layer.kind === "model" ? "network" : names.get(layer.user) ?? `user ${layer.user}` })));
   }
 
   constructor(editor, agreement, layers) {

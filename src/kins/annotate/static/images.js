@@ -69,7 +69,7 @@ function small(image) {
   return el("img", { loading: "lazy", alt: "", width, height, src: smallOf(image.id, 2 * width) });
 }
 
-const LAYERS = [["mine", "my own"], ["reviewed", "what reviewers accepted"], ["consensus", "consensus"], ["all", "every annotator's (a zip)"]];
+const LAYERS = [["mine", "my own"], ["reviewed", "what reviewers accepted"], ["consensus", "consensus"], ["network", "the network's"], ["all", "every annotator's (a zip)"]];
 
 async function exportDialog(project, accounts) {
   const known = el("datalist", { id: "formats" }, FORMATS.map((name) => el("option", { value: name }, name)));

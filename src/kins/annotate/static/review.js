@@ -8,7 +8,7 @@ import { ask, button, el, fill, table, toast } from "./dom.js";
 /** The page of a reviewer. */
 export async function reviewPage(app, id) {
   const [image, agreement, shown] = await Promise.all([get(`/images/${id}`), get(`/images/${id}/agreement`), picture(id)]);
-  const kinds = image.layers.filter((layer) => layer.kind === "consensus" || (layer.kind === "person" && layer.revision > 0));
+  const kinds = image.layers.filter((layer) => layer.kind === "consensus" || layer.kind === "model" || (layer.kind === "person" && layer.revision > 0));
   const [layers, projects, members] = await Promise.all([
     Promise.all(kinds.map((layer) => get(`/layers/${layer.id}`))),
     get("/projects"),
@@ -50,7 +50,7 @@ class Review {
   }
 
   name(layer) {
-    if (layer.kind === "consensus") return "consensus";
+    if (layer.kind !== "person") return layer.kind === "model" ? "network" : layer.kind;
     return this.members.find((member) => member.user === layer.user)?.name ?? `user ${layer.user}`;
   }
 
@@ -61,7 +61,7 @@ class Review {
     const made = figure(this, state, `${name}: ${layer.objects.length} objects, ${layer.state}`);
     const verdict = (answer) => () => this.act(() => post(`/images/${this.image.id}/review`, { layer: layer.id, verdict: answer, text: text.value }));
     made.append(el("div", { class: "row" },
-      button("Accept", `Accept the layer of ${name}`, verdict("accept")),
+      layer.kind === "model" ? null : button("Accept", `Accept the layer of ${name}`, verdict("accept")),
       layer.kind === "person" ? button("Send back", `Send the image back to ${name}, with the text below`, verdict("send back")) : null,
       button(layer.kind === "consensus" ? "Edit" : "Look", `Open the layer of ${name}`, () => this.app.go(`image/${this.image.id}/layer/${layer.id}`))));
     return made;
@@ -91,7 +91,7 @@ class Review {
 
   more() {
     const users = this.members.filter((member) => member.role === "annotator").map((member) => member.user);
-    return this.act(() => post(`/projects/${this.image.project}/assign`, { users, images: [this.image.id], each: this.people.length + 2 }));
+    return this.act(() => post(`/projects/${this.image.project}/assign`, { users, images: [this.image.id], each: this.people.filter((layer) => layer.kind === "person").length + 2 }));
   }
 
   objects() {
