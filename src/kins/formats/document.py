@@ -67,7 +67,7 @@ class Document:
         images, annotations, categories: raw entries; None where the file has no such list.
         extra: other top-level fields, raw.
         content: a raw value that is not an object with one of these lists, else None.
-        image_ids: of the annotations, if all of these were found to be of the usual type already.
+        decoded: the annotations, if they have been decoded in the first pass already.
     """
 
     path: Path
@@ -76,7 +76,7 @@ class Document:
     categories: list[Raw] | None = None
     extra: dict[str, Raw] = dataclasses.field(default_factory=dict)
     content: Raw | None = None
-    image_ids: list[int] | None = None
+    decoded: list[Any] | None = None
 
     def annotation_fields(self) -> set[str]:
         """Names of the fields that occur in the first annotations: what formats are recognised by."""
@@ -142,15 +142,15 @@ def parse(path: Path, content: bytes) -> Document:
     return _other_document(path, content)
 
 
-def parse_usual(path: Path, content: bytes) -> Document | None:
-    """The document with annotations and the usual top level; None for others, and if it is damaged."""
+def parse_usual(path: Path, content: bytes, annotation: Any) -> Document | None:
+    """The document in one pass, if all its annotations are of this type; None if not, or if it is damaged."""
+    fields = [("annotations", list[annotation])]
+    frame = msgspec.defstruct("Frame", fields, bases=(_Frame,), kw_only=True, forbid_unknown_fields=True)
     try:
-        frame = msgspec.json.decode(content, type=_Frame)
+        found: Any = msgspec.json.decode(content, type=frame)
     except (msgspec.DecodeError, RecursionError):
         return None
-    if frame.annotations is None:
-        return None
-    return Document(path, frame.images, frame.annotations, frame.categories, _extra(frame))
+    return Document(path, found.images, None, found.categories, _extra(found), decoded=found.annotations)
 
 
 def _extra(frame: _Frame) -> dict[str, Raw]:
