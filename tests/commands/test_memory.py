@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 FEW, MANY = 130, 300
 """Images; more than any command takes at once, so that what it needs for those is the same for both files."""
-INSTANCES, POINTS = 8, 12
+INSTANCES, POINTS = 8, 40
 HEIGHT, WIDTH = 375, 1242
 MOST = 2.5
 """Bytes for each byte by which the files are larger."""
@@ -77,7 +77,7 @@ print(json.dumps({name: above(many[name]) - above(few[name]) for name in many}))
 def outlines(rng: np.random.Generator) -> tuple[list[float], list[float]]:
     """Of an object, and of its visible part."""
     angle = np.linspace(0, 2 * np.pi, POINTS, endpoint=False)
-    x, y, width, height = rng.uniform((100, 100, 60, 30), (WIDTH - 100, HEIGHT - 100, 100, 80))
+    x, y, width, height = rng.uniform((100, 100, 200, 60), (WIDTH - 100, HEIGHT - 100, 400, 160))
     whole = np.stack([x + width * np.cos(angle), y + height * np.sin(angle)], 1).round(2)
     return whole.ravel().tolist(), np.minimum(whole, (x + width / 2, HEIGHT)).round(2).ravel().tolist()
 
