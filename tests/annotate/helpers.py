@@ -52,13 +52,12 @@ def alone(folder: Path, count: int = 1, database: str | None = None) -> Iterator
 
 
 @contextmanager
-def serving(app: ASGIApp) -> Iterator[str]:
-    """The address of a server of an application."""
+def serving(app: ASGIApp, **options: Any) -> Iterator[str]:
+    """The address of a server of an application, with options of uvicorn's."""
     bound = socket.socket()
     bound.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(
-        uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=1, http=PatientProtocol)
-    )
+    ours = {"lifespan": "off", "http": PatientProtocol, **options, "log_level": "error", "timeout_graceful_shutdown": 1}
+    server = uvicorn.Server(uvicorn.Config(app, **ours))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
     thread.start()
     try:

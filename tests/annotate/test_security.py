@@ -4,16 +4,17 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
-from tests.annotate.helpers import PASSWORD, Person, add, exported, team
+from tests.annotate.helpers import PASSWORD, Person, add, exported, serving, team
 from tests.annotate.test_uploads import picture
 
 from kins.annotate import tables
 from kins.annotate.app import API, application
-from kins.annotate.security import IDLE
-from kins.annotate.server import LOOPBACK, Opened
+from kins.annotate.security import IDLE, Limiter
+from kins.annotate.server import LOOPBACK, Listening, Opened, _options
 
 Place = tuple[str, Opened]
 
@@ -50,6 +51,56 @@ def test_the_cookie_goes_over_tls_alone_where_there_is_tls(place: Place) -> None
         answer = client.post(f"{API}/login", json={"name": "viewer", "password": PASSWORD})
         assert answer.status_code == 200
         assert ("secure" in answer.headers["set-cookie"].lower()) == secure
+
+
+@pytest.mark.parametrize(("proxy", "apart"), [(None, False), ("10.0.0.1", False), ("127.0.0.1", True)])
+def test_visitors_of_a_proxy_are_told_apart_only_where_it_is_trusted(
+    place: Place, proxy: str | None, apart: bool
+) -> None:
+    shop = place[1].shop
+    shop.logins = Limiter()
+    options = _options(Listening(proxy=proxy))
+
+    def login(person: httpx.Client, name: str, password: str, came: str) -> httpx.Response:
+        headers = {"x-forwarded-for": came, "x-forwarded-proto": "https"}
+        return person.post(f"{API}/login", json={"name": name, "password": password}, headers=headers)
+
+    with serving(application(shop, LOOPBACK), **options) as address, httpx.Client(base_url=address) as person:
+        for number in range(5):  # the proxy names the visitor last; what stands before is the visitor's own invention
+            failed = login(person, f"nobody {number}", "not this one", f"198.51.100.{number}, 203.0.113.1")
+            assert failed.status_code == 403
+        assert login(person, "viewer", PASSWORD, "203.0.113.1").status_code == 429
+        other = login(person, "viewer", PASSWORD, "203.0.113.1, 203.0.113.2")
+        assert other.status_code == (200 if apart else 429)
+        if apart:
+            assert "secure" in other.headers["set-cookie"].lower()
+    shop.logins = Limiter()
+    with shop.store.read() as connection:
+        query = sa.select(tables.event.c.address).where(tables.event.c.kind == "login failed")
+        assert set(connection.scalars(query.order_by(tables.event.c.id.desc()).limit(5))) == {
+            "203.0.113.1" if apart else "127.0.0.1"
+        }
+
+
+def test_a_reviewer_sets_an_image_aside_and_takes_it_up_again(place: Place) -> None:
+    address, _ = place
+    with Person(address, "annotator") as annotator, Person(address, "reviewer") as reviewer:
+        car = annotator.post("/projects/1/categories", json={"name": "car"}).json()["id"]
+        for person in (annotator, reviewer):
+            layer = person.layer(1)["id"]
+            person.do(layer, 0, add(car, 1, 1, 30, 30)).raise_for_status()
+            person.post(f"/layers/{layer}/state", json={"state": "done"}).raise_for_status()
+        consensus = reviewer.post("/images/1/consensus", json={}).json()["id"]
+        for one in (layer, consensus):  # the reviewer's own, and the one of all
+            url = f"/layers/{one}/state"
+            assert annotator.post(url, json={"state": "set aside", "reason": "no"}).status_code == 403
+            assert reviewer.post(url, json={"state": "set aside", "reason": " "}).json()["error"] == "no-reason"
+            reviewer.post(url, json={"state": "set aside", "reason": "the lens is wet"}).raise_for_status()
+            assert annotator.get("/images/1").json()["state"] == "set aside"
+            reviewer.post(url, json={"state": "open"}).raise_for_status()
+            assert annotator.get("/images/1").json()["state"] in ("in work", "done")
+            reviewer.post(url, json={"state": "done"}).raise_for_status()
+            assert annotator.get("/images/1").json()["state"] == "done"
 
 
 def test_what_matters_is_written_down_with_who_and_from_where(place: Place) -> None:

@@ -128,7 +128,7 @@ def change_state(call: Call) -> Any:
         done = tables.now() if given.state == "done" else None
         values = {"state": given.state, "reason": given.reason.strip()[:2000] or None, "done": done}
         connection.execute(sa.update(tables.layer).where(tables.layer.c.id == row.id).values(**values))
-        if given.state == "set aside" and row.kind == "person":
+        if given.state == "set aside":
             set_image_state(connection, image.id, "set aside")
         else:
             if image.state == "set aside":
