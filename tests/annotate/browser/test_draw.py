@@ -188,6 +188,38 @@ def test_freehand_and_closing_at_the_first_point(person: Person) -> None:
     assert (12000, 15000) not in zip(points[::2], points[1::2], strict=True)
 
 
+def test_a_pen_draws_as_the_mouse_does(person: Person) -> None:
+    """Events of a pen as the browser has them from the system: the corners, and a stroke by hand."""
+    session = person.context.new_cdp_session(person.page)
+    person.page.evaluate(
+        "() => { window.kinds = [];"
+        " document.querySelector('.stage').addEventListener('pointerdown', (e) => window.kinds.push(e.pointerType)); }"
+    )
+
+    def draw(device: str, left: float) -> None:
+        def send(kind: str, x: float, y: float, buttons: int) -> None:
+            across, down = person.at(left + x, y)
+            event = {"type": kind, "x": across, "y": down, "buttons": buttons, "clickCount": 1}
+            session.send("Input.dispatchMouseEvent", {**event, "button": "left", "pointerType": device})
+
+        person.press("A")
+        for x, y in ((0, 80), (60, 80)):
+            send("mousePressed", x, y, 1)
+            send("mouseReleased", x, y, 0)
+        send("mousePressed", 60, 120, 1)
+        for step in range(1, 11):
+            send("mouseMoved", 60 - 4 * step, 120 + step, 1)
+        send("mouseReleased", 20, 130, 0)
+        person.press("Enter")
+
+    draw("mouse", 40)
+    draw("pen", 240)
+    mouse, pen = (thing["rings"][0]["points"] for thing in person.saved()["objects"])
+    assert person.page.evaluate("window.kinds") == ["mouse"] * 3 + ["pen"] * 3
+    assert len(pen) / 2 > 5
+    assert pen == [n + 20000 * (k % 2 == 0) for k, n in enumerate(mouse)]
+
+
 @pytest.mark.parametrize("name", ["<img src=x onerror=alert(1)>", "'\"><script>window.hurt=1</script>"])
 def test_names_are_text(person: Person, name: str) -> None:
     person.press("/")
@@ -321,14 +353,24 @@ def test_keys_that_change_what_is_seen_and_in_front(person: Person) -> None:
     person.page.wait_for_selector(".toast:has-text('0 pixels of outlines are filled otherwise')")
     person.press("Delete")
     assert [thing["id"] for thing in person.saved()["objects"]] == [second]
+    person.draw(rectangle(300, 60, 360, 140))  # in another cluster
+    assert len(person.saved()["objects"]) == 2  # and painted by then
+    bright = seen(person, coloured=True)
+    person.press("D")
+    assert wait_for(lambda: 0.1 * bright < seen(person, coloured=True) < 0.7 * bright)
+    person.press("D")
+    assert wait_for(lambda: seen(person, coloured=True) == bright)
 
 
-def seen(person: Person) -> int:
-    """How many pixels of the objects' canvas are painted."""
+def seen(person: Person, coloured: bool = False) -> int:
+    """How many pixels of the objects' canvas are painted, or painted in more than greys."""
+    painted = (
+        "data[k + 3] > 0" + " && Math.abs(data[k] - data[k + 1]) + Math.abs(data[k] - data[k + 2]) > 40" * coloured
+    )
     return int(
         person.page.evaluate(
             "() => { const c = document.querySelector('.objects-layer');"
             " const { data } = c.getContext('2d').getImageData(0, 0, c.width, c.height);"
-            " let n = 0; for (let k = 3; k < data.length; k += 4) n += data[k] > 0; return n; }"
+            f" let n = 0; for (let k = 0; k < data.length; k += 4) n += {painted}; return n; }}"
         )
     )

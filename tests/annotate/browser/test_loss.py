@@ -201,12 +201,21 @@ def test_the_draft_is_there_after_reloading(person: Person) -> None:
 def test_work_goes_on_without_a_network(person: Person) -> None:
     person.draw(rectangle(100, 80, 140, 120))
     person.saved()
+    assert not asks_before_leaving(person)
     person.context.set_offline(True)
     person.draw(rectangle(200, 80, 240, 120))
     assert wait_for(lambda: "offline, 1 not saved yet" in person.text(".saved"))
+    assert asks_before_leaving(person)
     assert wait_for(lambda: "kept in this browser" in person.text(".banner"))
     person.context.set_offline(False)
     assert len(person.saved()["objects"]) == 2
+    assert not asks_before_leaving(person)
+
+
+def asks_before_leaving(person: Person) -> bool:
+    """Whether the browser would ask before it closes the tab."""
+    event = "new Event('beforeunload', {cancelable: true})"
+    return not person.page.evaluate(f"() => window.dispatchEvent({event})")
 
 
 def test_of_two_tabs_one_writes(person: Person) -> None:

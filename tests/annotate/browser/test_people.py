@@ -10,6 +10,8 @@ from tests.annotate.browser.conftest import write_pictures
 from tests.annotate.browser.person import Person, rectangle
 from tests.helpers import wait_for
 
+MEMBERS = "/api/v1/projects/1/members"
+
 
 @pytest.fixture(scope="module")
 def shared(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -90,8 +92,17 @@ def test_two_annotators_a_consensus_and_a_review(chromium: Any, shared: str) -> 
 
 
 def test_the_majority_of_three_annotators_is_the_consensus(chromium: Any, shared: str) -> None:
-    for name, right, flip in (("annotator", 220, False), ("other", 320, True), ("stranger", 320, True)):
+    for name, right, flip in (("annotator", 220, False), ("other", 320, True)):
         annotate(signed_in(chromium, shared, name), right, flip, image=2)
+    page = signed_in(chromium, shared, "owner")
+    (stranger,) = [one["user"] for one in page.request.get(MEMBERS).json() if one["name"] == "stranger"]
+    theirs = f"/api/v1/projects/1/images?user={stranger}"
+    assert page.request.get(theirs).json()["images"] == []
+    page.goto(f"{shared}/#image/2/review")
+    page.click("button:text-is('Ask two more')")  # there is but one
+    assert wait_for(lambda: [image["id"] for image in page.request.get(theirs).json()["images"]] == [2])
+    assert page.request.get("/api/v1/images/2").json()["state"] == "in work"
+    annotate(signed_in(chromium, shared, "stranger"), 320, flip=True, image=2)
     page = signed_in(chromium, shared, "reviewer")
     page.goto(f"{shared}/#image/2/review")
     page.click("button:text-is('Consensus')")
