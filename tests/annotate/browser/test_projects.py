@@ -59,9 +59,15 @@ def test_an_owner_replaces_a_class_sends_proposals_and_makes_a_project(page: Any
     kins.Dataset.from_scenes([scene], {1: "bus"}).save(tmp_path / "found.json", "kins2020")
     (tmp_path / "bad.json").write_text("no annotations")
     page.goto("/#project/1")
-    for name, says in (("bad.json", "bad.json: "), ("found.json", "1 proposal for 1 image.")):
+    sent = [
+        ("bad.json", "bad.json: "),
+        ("found.json", "1 proposal for 1 image."),
+        ("found.json", "1 object for 1 image."),
+    ]
+    for name, says in sent:
         page.click("button:has-text('Proposals…')")
         page.set_input_files("dialog input[type=file]", tmp_path / name)
+        page.set_checked("dialog label:has-text('As the layer of a network') input", "object" in says)
         page.click("dialog button:has-text('Send')")
         page.wait_for_selector(f"dialog p:has-text('{says}')")
         page.click("dialog button:has-text('Close')")
@@ -72,6 +78,16 @@ def test_an_owner_replaces_a_class_sends_proposals_and_makes_a_project(page: Any
     person.draw(rectangle(160, 60, 220, 120), "Shift+A")
     page.wait_for_selector(".side p:has-text('IoU with it 0.50')")
     assert wait_for(lambda: person.saved()["objects"][-1]["origin"].get("iou") == 0.5)
+
+    page.goto("/#image/1/review")
+    network = page.locator("figure:has-text('network: 1 objects')")
+    network.wait_for()
+    assert network.locator("button").all_inner_texts() == ["Look"]
+    assert "network" in page.inner_text("tbody")  # the objects, and who found them
+    network.locator("button").click()
+    page.wait_for_url("**/layer/*")
+    page.wait_for_selector(".object:has-text('bus')")
+    assert "read-only" in page.inner_text(".saved")
 
     page.goto("/#project/1")
     page.click("button:has-text('Projects…')")
