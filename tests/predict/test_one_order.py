@@ -74,13 +74,14 @@ def test_all_that_meet_stand_in_one_sequence() -> None:
 
 
 def test_in_layers_the_visible_part_is_what_others_leave_of_the_whole() -> None:
-    edge, small = box(10, 12, 40, 2), FAR - box(10, 12, 40, 1)
-    given = scene((FAR, edge, 0.9), (NEAR, NEAR & box(0, 0, 60, 45), 0.8))
+    edge, small = box(10, 12, 40, 2), FAR - box(10, 12, 20, 1)
+    given = scene((FAR, edge, 0.9), (NEAR, NEAR & box(0, 0, 60, 47), 0.8))
     assert one_order(given)[0].inmodal == edge - NEAR
     assert visible(given, layers=True) == [FAR - NEAR, NEAR]  # whatever their own masks say
     assert visible(scene((FAR, small, 0.9)), layers=True) == [FAR]  # an edge that is merely unsure
     assert visible(scene((FAR, edge, 0.9)), layers=True) == [edge]  # something that was not found hides it
-    assert visible(scene((FAR, edge, 0.9), (NEAR, NEAR, 0.2)), layers=True) == [edge, NEAR]
+    assert visible(scene((FAR, edge, 0.9), (NEAR, NEAR, 0.4)), layers=True) == [edge, NEAR]
+    assert visible(scene((FAR, edge, 0.9), (NEAR, NEAR, 0.5)), layers=True) == [FAR - NEAR, NEAR]
 
 
 def test_what_hides_comes_first_whatever_its_lower_edge_and_circles_end() -> None:

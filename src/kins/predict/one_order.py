@@ -17,12 +17,12 @@ from kins.masks import Mask, intersections, union
 from kins.occlusion.ranking import components
 from kins.records import Instance, Scene
 
-LEAST = 0.3
-"""Score from which a detection hides others, and at least AS_SURE of the score of the one that it hides."""
-AS_SURE = 0.7
+LEAST, AS_SURE = (0.3, 0.2), (0.7, 0.5)
+"""Score from which a detection hides others, and share of the score of the one that it hides that it has at least;
+where own inmodal masks are kept, and with layers."""
 SAME = 0.4
 """IoU of amodal masks from which two detections may be of one object: neither hides the other."""
-UNSEEN = 0.2
+UNSEEN = 0.1
 """Share of a whole mask that its own inmodal mask leaves out from which something that was not found hides it."""
 
 
@@ -49,7 +49,7 @@ def one_order(scene: Scene, lower: float = 1.0, layers: bool = False) -> Scene:
     known = [k for k, i in enumerate(scene) if i.both_known and i.score is not None and i.require("amodal")]
     instances = list(scene.instances)
     found = [instances[k] for k in known]
-    before = in_front(found, lower)
+    before = in_front(found, lower, layers)
     bottoms, clusters = [i.require("amodal").box[1] + i.require("amodal").box[3] for i in found], together(found)
     ranks = sequence(before, bottoms)
     for row, k in enumerate(known):
@@ -67,7 +67,7 @@ def top_layer(instance: Instance, behind: bool) -> Mask:
     return whole if behind or (whole - seen).area < UNSEEN * whole.area else seen
 
 
-def in_front(found: Sequence[Instance], lower: float) -> npt.NDArray[np.bool_]:
+def in_front(found: Sequence[Instance], lower: float, layers: bool = False) -> npt.NDArray[np.bool_]:
     """(N, N), whether the first hides the second where their amodal masks overlap."""
     whole, seen = ([i.require(name) for i in found] for name in ("amodal", "inmodal"))
     common, visible = intersections(whole, whole), intersections(seen, whole)
@@ -77,7 +77,7 @@ def in_front(found: Sequence[Instance], lower: float) -> npt.NDArray[np.bool_]:
     nearer = (visible - visible.T) / np.maximum(1, common) + lower * down
     two = (common > 0) & (common < SAME * (areas[:, None] + areas - common))
     scores = np.array([i.score for i in found], float)
-    sure = scores[:, None] >= np.maximum(LEAST, AS_SURE * scores)
+    sure = scores[:, None] >= np.maximum(LEAST[layers], AS_SURE[layers] * scores)
     before: npt.NDArray[np.bool_] = (nearer > 0) & two & sure
     return before
 
