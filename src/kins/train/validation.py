@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
@@ -64,13 +65,24 @@ def evaluate_together(
     bounds = [len(batches) * rank // fabric.world_size for rank in range(fabric.world_size + 1)]
     own = batches[bounds[fabric.global_rank] : bounds[fabric.global_rank + 1]]
     evaluator = Evaluator(test.categories, slices=())
-    with together(fabric):
+
+    def compare(ids: Sequence[int], predictions: Sequence[Scene]) -> None:
+        for key, found in zip(ids, predictions, strict=True):
+            scene = test[key]
+            evaluator.update(scene, with_categories(found.replace(image=scene.image), test.categories))
+
+    # Compared in a thread, so that the device goes on; one batch at a time, in their sequence.
+    with together(fabric), ThreadPoolExecutor(1) as beside:
         pictures = Pictures(test, own)
         loader = DataLoader(pictures, batch_size=None, num_workers=workers if own else 0, collate_fn=_unchanged)
+        compared = None
         for ids, images in arriving(loader):
-            for key, found in zip(ids, predictor.batch(images), strict=True):
-                scene = test[key]
-                evaluator.update(scene, with_categories(found.replace(image=scene.image), test.categories))
+            predictions = predictor.batch(images)
+            if compared is not None:
+                compared.result()
+            compared = beside.submit(compare, ids, predictions)
+        if compared is not None:
+            compared.result()
     first, *others = gather(fabric, evaluator)
     if not fabric.is_global_zero:
         return None
