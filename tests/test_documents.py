@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import click
 import numpy as np
 import pytest
+import typer
 import typer.main
 from PIL import Image as Picture
 from typer.testing import CliRunner
@@ -19,6 +19,7 @@ from kins.commands.cli import app
 from kins.masks import Mask
 
 ROOT = Path(__file__).parents[1]
+UsageError = typer.BadParameter.__base__  # typer has a click of its own
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 RUN = ("data", "occlusion")
 """Pages whose lines are run here, one after the other; test_readme.py runs those of the README and of the guides."""
@@ -46,18 +47,30 @@ def test_the_pages_have_command_lines():
     assert len(LINES) > 60
 
 
+def parse(words: list[str]) -> None:
+    """Take a line as the program does, and run nothing. Raises what it says of a line that it can't take."""
+    command = typer.main.get_command(app)
+    while hasattr(command, "commands") and words and words[0] in command.commands:
+        command, *words = command.commands[words[0]], *words[1:]
+    assert not hasattr(command, "commands"), f"no such command: {words}"
+    command.make_context(command.name, list(words))
+
+
 @pytest.mark.parametrize(("page", "words"), LINES, ids=lambda value: value.stem if isinstance(value, Path) else None)
 def test_the_program_takes_the_line(page, words):
     """Its command exists, has these options, and they take these values; nothing is run."""
-    command = typer.main.get_command(app)
-    context = click.Context(command, info_name="kins")
-    while isinstance(command, click.Group) and words and words[0] in command.commands:
-        command, *words = command.commands[words[0]], *words[1:]
-    assert not isinstance(command, click.Group) or command.invoke_without_command, f"{page}: {words}"
     try:
-        command.make_context(command.name, list(words), context)
-    except click.UsageError as error:
-        pytest.fail(f"{page}: kins {command.name} {' '.join(words)}: {error.format_message()}")
+        parse(words)
+    except UsageError as error:
+        pytest.fail(f"{page}: kins {' '.join(words)}: {error.format_message()}")
+
+
+@pytest.mark.parametrize(
+    "words", [["nothing"], ["eval", "a"], ["eval", "a", "b", "--no"], ["synth", "a", "--seed", "b"]]
+)
+def test_a_wrong_line_is_found(words):
+    with pytest.raises((UsageError, AssertionError)):
+        parse(words)
 
 
 def street(shift: float) -> kins.Dataset:
