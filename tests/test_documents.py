@@ -1,68 +1,50 @@
-"""Every command line of the documentation: the program takes it, and those on data are run."""
+"""Every command line of the documentation: the program takes it, and a test runs it or says why not."""
 
+import argparse
+import importlib.util
+import itertools
 import os
 import re
+import runpy
 import shlex
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
-import numpy as np
 import pytest
-import typer
-import typer.main
-from PIL import Image as Picture
+import uvicorn
+from tests.annotate.helpers import quick_passwords
+from tests.command_lines import BEFORE, FOLLOWS, LISTED, PAGES, PROGRAM, ROOT, UsageError, lines, parse
+from tests.line_data import make_data
 from typer.testing import CliRunner
 
-import kins
 from kins.commands.cli import app
-from kins.masks import Mask
 
-ROOT = Path(__file__).parents[1]
-UsageError = typer.BadParameter.__base__  # typer has a click of its own
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-RUN = ("data", "occlusion")
-"""Pages whose lines are run here, one after the other; test_readme.py runs those of the README and of the guides."""
-
-
-def lines(page: Path) -> list[list[str]]:
-    """The lines that call kins, by words: in blocks of the shell, or indented; without comments."""
-    text = page.read_text().replace("\\\n", " ")
-    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-    indented = re.findall(
-        r"^ {4}(.*)$", re.sub(r"^```\w*\n.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE), re.MULTILINE
-    )
-    found = [line for language, block in fenced if language in ("", "sh") for line in block.splitlines()]
-    calls = [re.search(r"(?:^|-m |[A-Z_]+=\S+ |nice -n \d+ )\bkins ([a-z].*)", line) for line in [*found, *indented]]
-    return [shlex.split(call[1].rstrip("'"), comments=True) for call in calls if call]
-
-
-LINES = [(page, words) for page in PAGES for words in lines(page)]
+LINES = [line for page in PAGES for line in lines(page)]
+OUTPUTS = ("-o", "--out", "--report", "--plots", "--graph", "--show")
 
 
 def test_the_pages_have_command_lines():
-    names = {page.stem for page, _ in LINES}
-    assert {"README", "annotate", "cluster", "completion", "data", "evaluation", "occlusion", "results"} <= names
-    assert {"streets", "training", "view", "annotator", "engineer", "researcher"} <= names
-    assert len(LINES) > 60
+    names = {line.page.stem for line in LINES if not line.inline}
+    assert {"README", "annotate", "cluster", "completion", "data", "evaluation", "formats", "occlusion"} <= names
+    assert {"results", "streets", "training", "view", "annotator", "engineer", "researcher"} <= names
+    assert len(LINES) > 150
+    assert len([line for line in LINES if not line.inline]) > 60
 
 
-def parse(words: list[str]) -> None:
-    """Take a line as the program does, and run nothing. Raises what it says of a line that it can't take."""
-    command = typer.main.get_command(app)
-    while hasattr(command, "commands") and words and words[0] in command.commands:
-        command, *words = command.commands[words[0]], *words[1:]
-    assert not hasattr(command, "commands"), f"no such command: {words}"
-    command.make_context(command.name, list(words))
-
-
-@pytest.mark.parametrize(("page", "words"), LINES, ids=lambda value: value.stem if isinstance(value, Path) else None)
-def test_the_program_takes_the_line(page, words):
-    """Its command exists, has these options, and they take these values; nothing is run."""
-    try:
-        parse(words)
-    except UsageError as error:
-        pytest.fail(f"{page}: kins {' '.join(words)}: {error.format_message()}")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_program_takes_the_lines(page):
+    """Each command exists, has these options, and they take these values; nothing is run."""
+    for line in lines(page):
+        if line.inline and len(line.words) == 1:
+            assert line.words[0] in PROGRAM.commands, line.text
+        elif not line.mention:
+            try:
+                parse(line.words)
+            except UsageError as error:
+                pytest.fail(f"{line.text}: {error.format_message()}")
 
 
 @pytest.mark.parametrize(
@@ -73,59 +55,110 @@ def test_a_wrong_line_is_found(words):
         parse(words)
 
 
-def street(shift: float) -> kins.Dataset:
-    """Two pictures of KITTI's size with four things each, ids from 10."""
-    scenes = []
-    for key in (10, 11):
-        picture = kins.Image(key, f"{key:06}.png", 375, 1242)
-        masks = [Mask.from_box((x + shift, 100, 150, 90), 375, 1242) for x in (300, 400, 700, 780)]
-        seen = [mask - masks[k - 1] if k % 2 else mask for k, mask in enumerate(masks)]
-        objects = [
-            kins.Instance(
-                10 * key + k, 4, "car", mask, visible, order=k % 2, cluster=k // 2, extra={"distance": 5.0 + k}
-            )
-            for k, (mask, visible) in enumerate(zip(masks, seen, strict=True))
-        ]
-        scenes.append(kins.Scene(picture, tuple(objects)))
-    return kins.Dataset.from_scenes(scenes, {4: "car"})
+def test_what_is_listed_stands_in_a_page():
+    for start in (*LISTED, *BEFORE):
+        assert any(line.text.startswith(start) for line in LINES), start
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory):
+    """The files that the lines name."""
+    folder = tmp_path_factory.mktemp("lines") / "data"
+    make_data(folder)
+    return folder
 
 
 @pytest.fixture
-def data(tmp_path, monkeypatch):
-    """The files that the lines name."""
+def kins(data, tmp_path, monkeypatch):
+    """Runs words in a folder with the files; servers start and end at once."""
+
+    async def ended(server):
+        assert server.started
+
+    quick_passwords()
+    monkeypatch.setattr(uvicorn.Server, "main_loop", ended)
+    shutil.copytree(data, tmp_path, dirs_exist_ok=True, symlinks=True)
     monkeypatch.chdir(tmp_path)
-    dataset = street(0)
-    (tmp_path / "image_2").mkdir()
-    for image in dataset.images.values():
-        Picture.fromarray(np.full((375, 1242, 3), 90, np.uint8)).save(tmp_path / "image_2" / image.file_name)
-    for name in ("update_train_2020", "update_test_2020", "first", "in", "out"):
-        dataset.save(f"{name}.json")
-    for shift, name in enumerate(("second", "third"), 1):
-        street(3 * shift).save(f"{name}.json")
-    for name in ("monday", "tuesday"):
-        scenes = [
-            scene.replace(image=kins.Image(scene.image.id, f"{name}{scene.image.file_name}", 375, 1242))
-            for scene in dataset
-        ]
-        kins.Dataset.from_scenes(scenes, dataset.categories).save(f"{name}.json")
-        for scene in dataset:
-            (tmp_path / "image_2" / f"{name}{scene.image.file_name}").symlink_to(scene.image.file_name)
-    dataset.save("instances_train.json", format="kins2019")
-    for kind, name in (("amodal", "amodal"), ("inmodal", "visible")):
-        dataset.save(f"{name}.json", format="coco", masks=kind)
-    return tmp_path
 
-
-@pytest.mark.parametrize("name", RUN)
-def test_the_lines_run(data, name):
-    skipped = 0
-    for words in lines(ROOT / "docs" / f"{name}.md"):
-        if words[0] in ("train", "predict", "complete") or "--with" in words:
-            skipped += 1  # networks: their lines run in the guides
-            continue
-        done = CliRunner().invoke(app, words)
+    def run(words, environment=None):
+        if words[0] in ("synth", "train"):  # new, whatever is there
+            folder = words[words.index("--out") + 1] if "--out" in words else f"runs/{words[1]}"
+            shutil.rmtree(words[1] if words[0] == "synth" else folder, ignore_errors=True)
+        done = CliRunner().invoke(app, words, input="a long password\n", env=environment)
         assert done.exit_code == 0, (words, done.output, done.exception)
-    assert skipped == {"data": 0, "occlusion": 4}[name]
+        for option, name in itertools.pairwise(words):
+            assert option not in OUTPUTS or Path(name).exists(), (words, name)
+        return done.output
+
+    return run
+
+
+def runs(page):
+    """The lines of a page that are run here, each once, and of the page that follows it."""
+    found = [line for line in lines(page) if not (line.mention or line.why_not or line.runs_elsewhere)]
+    if page.stem in FOLLOWS:
+        found += runs(page.with_stem(FOLLOWS[page.stem]))
+    return list({line.text: line for line in found}.values())
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.stem not in FOLLOWS.values() and runs(page)], ids=lambda page: page.stem
+)
+def test_the_lines_run(kins, page):
+    """One after the other, in one folder."""
+    for line in runs(page):
+        if line.text in BEFORE:
+            kins(BEFORE[line.text].split())
+        words = line.smaller()
+        said = kins(words, line.environment)
+        assert "--port" not in words or "open http" in said
+
+
+class Parsed(BaseException):
+    """A script's options were taken."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_scripts_take_the_options_that_the_pages_give_them(page, monkeypatch):
+    """Nothing but their parsers is run."""
+    parse_args = argparse.ArgumentParser.parse_args
+
+    def parsed(parser):
+        parse_args(parser)
+        raise Parsed
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parsed)
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    text = page.read_text().replace("\\\n", " ")
+    for called, script, rest in re.findall(r"(python )?\b((?:benchmarks|docs)/\w+\.py)\b([^`\n]*)", text):
+        assert (ROOT / script).is_file(), script
+        if called or rest.startswith(" --"):
+            monkeypatch.setattr(sys, "argv", [script, *shlex.split(rest, comments=True)])
+            with pytest.raises(Parsed):
+                runpy.run_path(str(ROOT / script), run_name="__main__")
+
+
+def test_what_is_run_by_python_exists():
+    text = "".join(page.read_text() for page in PAGES)
+    modules, codes = re.findall(r"\bpython -m ([\w.]+)", text), re.findall(r'\bpython -c "([^"]+)"', text)
+    assert len(modules) > 1
+    assert codes
+    for module in modules:
+        assert importlib.util.find_spec(module), module
+    for code in codes:
+        exec(code.partition(";")[0])  # what it imports
+
+
+def test_extras_that_the_pages_name_exist():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    named = [
+        name
+        for page in PAGES
+        for names in re.findall(r"(?:kins|\.|whl)\[([a-z,]+)\]", page.read_text())
+        for name in names.split(",")
+    ]
+    assert len(named) > 10
+    assert set(named) <= extras.keys()
 
 
 def test_bash_completes_commands_options_and_names():
