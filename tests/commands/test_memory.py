@@ -43,7 +43,7 @@ def command(name, *words):
         app([name, *files], standalone_mode=False)
 
 def held(truth):
-    scenes = list(load(folder / truth))
+    objects, scenes = json.loads((folder / truth).read_bytes()), list(load(folder / truth))
     rasterise([mask for scene in scenes for i in scene for mask in (i.amodal, i.inmodal)])
 
 def above(work):
@@ -117,5 +117,5 @@ def test_commands_hold_little_more_than_the_file(growth: dict[str, float], comma
     assert growth[command] < MOST, growth
 
 
-def test_scenes_that_are_held_would_be_noticed(growth: dict[str, float]) -> None:
+def test_objects_and_scenes_that_are_held_would_be_noticed(growth: dict[str, float]) -> None:
     assert growth["held"] > 1.3 * MOST, growth
