@@ -228,14 +228,12 @@ def methods(options: argparse.Namespace, size: tuple[int, int]) -> None:
         ratios = (measured[name] / measured["mask-rcnn-both"] for measured in (predictions, learning))
         rows[name] = dict(zip(COSTS, (*ratios, whole, stage, memory), strict=True))
         print(name, *(f"{title} {value:.2f}" for title, value in rows[name].items()), sep=" | ", flush=True)
-    first = "mask-rcnn-both"
     settings = "the scoreboard" if options.config == "street" else options.config
     kind = "processor" if clock is time.process_time else "wall"
     threads = "1 thread" if options.threads == 1 else f"{options.threads} threads"
     told = (
         f"Settings of {settings}, batches of one picture of {size[1]} x {size[0]}, {device.type}, {threads}, precision "
-        f"{options.precision}, best of {options.repeats}, {kind} time; "
-        f"`{first}` takes {predictions[first]:.2f} s and {learning[first]:.2f} s."
+        f"{options.precision}, best of {options.repeats}, {kind} time."
     )
     print(told)
     if options.page:
