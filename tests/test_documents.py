@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,9 @@ def kins(data, tmp_path, monkeypatch):
         if words[0] in ("synth", "train"):  # new, whatever is there
             folder = words[words.index("--out") + 1] if "--out" in words else f"runs/{words[1]}"
             shutil.rmtree(words[1] if words[0] == "synth" else folder, ignore_errors=True)
-        done = CliRunner().invoke(app, words, input="a long password\n", env=environment)
+        with ThreadPoolExecutor(1) as thread:  # a browser of other tests may have the event loop of this one
+            invoke = CliRunner().invoke
+            done = thread.submit(invoke, app, words, input="a long password\n", env=environment).result()
         assert done.exit_code == 0, (words, done.output, done.exception)
         for option, name in itertools.pairwise(words):
             assert option not in OUTPUTS or Path(name).exists(), (words, name)

@@ -63,7 +63,9 @@ def test_a_network_is_asked_for_more_when_all_proposals_are_done(assisted: Perso
 
     assisted.shop.network, assisted.shop.predictor = "weights", finds
     assisted.open()  # the page hears of it
-    assisted.press("Tab", "Backspace", "Backspace", "Backspace", "Tab")
+    assisted.press("Tab", "Backspace", "Backspace", "Backspace")
+    assisted.page.wait_for_selector("text=Enter takes the proposal", state="hidden")
+    assisted.press("Tab")
     assisted.page.wait_for_selector("text=Enter takes the proposal")
     assisted.press("Enter")
     assert wait_for(lambda: len(assisted.saved()["objects"]) == 1)
