@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -81,17 +82,25 @@ def site(tmp_path_factory: pytest.TempPathFactory, chromium_path: str) -> Iterat
 def visit(chromium: Any, site: tuple[str, str]) -> Iterator[Any]:
     """A browser's profile with a session of the only user; has the classes car (1) and person (2)."""
     address, token = site
+    with entered(chromium, address, token) as page:
+        context = page.context
+        csrf = context.request.get("/api/v1/me").json()["csrf"]
+        for name in ("car", "person"):
+            headers = {"X-CSRF-Token": csrf, "Origin": address}
+            context.request.post("/api/v1/projects/1/categories", data={"name": name}, headers=headers)
+        page.close()
+        yield context
+
+
+@contextmanager
+def entered(chromium: Any, address: str, token: str) -> Iterator[Any]:
+    """The first page, in a new profile, that the only user of a server sees."""
     context = chromium.new_context(viewport={"width": 1000, "height": 640}, base_url=address)
     context.set_default_timeout(10_000)
     page = context.new_page()
     page.goto(f"{address}/?token={token}")
     page.wait_for_url("**/#project/*")
-    csrf = context.request.get("/api/v1/me").json()["csrf"]
-    for name in ("car", "person"):
-        headers = {"X-CSRF-Token": csrf, "Origin": address}
-        context.request.post("/api/v1/projects/1/categories", data={"name": name}, headers=headers)
-    page.close()
-    yield context
+    yield page
     context.close()
 
 

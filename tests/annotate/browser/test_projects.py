@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.annotate.browser.conftest import HEIGHT, WIDTH, write_pictures
+from tests.annotate.browser.conftest import HEIGHT, WIDTH, entered, write_pictures
 from tests.annotate.browser.person import Person, rectangle
 from tests.helpers import wait_for
 
@@ -25,14 +25,8 @@ def page(chromium: Any, tmp_path: Path) -> Iterator[Any]:
     opened = open_folder(tmp_path / "pictures")
     opened.shop.token = "token"
     write_pictures(tmp_path / "pictures" / "more", 1)
-    with served(opened) as address:
-        context = chromium.new_context(viewport={"width": 1000, "height": 640}, base_url=address)
-        context.set_default_timeout(10_000)
-        tab = context.new_page()
-        tab.goto(f"{address}/?token=token")
-        tab.wait_for_url("**/#project/1")
+    with served(opened) as address, entered(chromium, address, "token") as tab:
         yield tab
-        context.close()
     opened.shop.store.close()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.annotate.browser.conftest import HEIGHT, WIDTH, write_pictures
+from tests.annotate.browser.conftest import HEIGHT, WIDTH, entered, write_pictures
 from tests.annotate.browser.person import Person, rectangle
 from tests.helpers import box, wait_for
 
@@ -28,17 +28,11 @@ def assisted(chromium: Any, tmp_path: Path) -> Iterator[Person]:
     kins.Dataset.from_scenes([scene], {1: "car"}).save(tmp_path / "proposed.json", "kins2020")
     opened = open_folder(tmp_path / "pictures", proposals=tmp_path / "proposed.json")
     opened.shop.token = "token"
-    with served(opened) as address:
-        context = chromium.new_context(viewport={"width": 1000, "height": 640}, base_url=address)
-        context.set_default_timeout(10_000)
-        page = context.new_page()
-        page.goto(f"{address}/?token=token")
-        page.wait_for_url("**/#project/*")
+    with served(opened) as address, entered(chromium, address, "token") as page:
         opened.shop.completer = kins.Completer.load("convex-order")
         person = Person(page, 1)
         person.shop = opened.shop
         yield person
-        context.close()
 
 
 def test_proposals_are_taken_by_one_key_and_put_away_by_another(assisted: Person) -> None:
